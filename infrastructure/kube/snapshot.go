@@ -1,0 +1,60 @@
+package kube
+
+import (
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/scantling/scantling/model"
+)
+
+// Object is one Kubernetes object as it was read. Raw is the decoded document
+// (numbers are int64 or float64), which rules read. Typed is a pointer to its
+// k8s.io/api type, nil for a kind that this package doesn't know: such an
+// object is kept and named in Snapshot.Incomplete, never dropped.
+type Object struct {
+	APIVersion string
+	Kind       string
+	Namespace  string // "" for cluster-scoped kinds; "default" where a namespaced object names none
+	Name       string
+	Raw        map[string]any
+	Typed      runtime.Object
+	Position   model.Position // of the document's first line
+}
+
+// Workload is the owner that a person would name: pods are folded into their
+// topmost controller that is present or named by an owner reference.
+type Workload struct {
+	Namespace      string
+	Kind           string // Deployment, StatefulSet, DaemonSet, ReplicaSet, Job, CronJob, Pod, …
+	Name           string
+	Labels         map[string]string // of its pods
+	Spec           corev1.PodSpec    // of its pods, with the API server's defaults that judging needs
+	ServiceAccount string            // "default" where none is named
+	Replicas       int               // declared, or pods seen; at least 1
+	Pods           []Pod             // running pods where the snapshot has them, sorted by name
+	Object         *Object           // the controller, or the first pod
+}
+
+// Pod is one running pod of a workload.
+type Pod struct {
+	Name     string
+	UID      string
+	Node     string
+	IPs      []string // every address, IPv4 or IPv6
+	ImageIDs []string // status.containerStatuses[].imageID
+}
+
+// Snapshot is everything read of one cluster, in an order that doesn't depend
+// on the order of input. It is immutable once built and safe to share.
+type Snapshot struct {
+	Cluster    string // name from the estate file, "cluster" by default
+	Objects    []*Object
+	Workloads  []*Workload // sorted by namespace, kind, name
+	Read       int         // documents read
+	Incomplete []model.Incomplete
+}
+
+// Key returns the asset key of the workload: cluster/namespace/Kind/name.
+func (s *Snapshot) Key(w *Workload) string {
+	return s.Cluster + "/" + w.Namespace + "/" + w.Kind + "/" + w.Name
+}
