@@ -39,6 +39,13 @@ const (
 	PlaybookTested FactKind = "playbook-tested" // cluster or estate
 )
 
+// Evidence for the ladder: Value is the name of a condition, as "base.pinned".
+// An asset that neither meets nor lacks a condition is unknown for it.
+const (
+	Meets FactKind = "meets"
+	Lacks FactKind = "lacks" // Evidence says why
+)
+
 // Fact is one statement with its probability and its proof. Facts that were
 // simply read have P = 1.
 type Fact struct {
