@@ -10,14 +10,17 @@ type FactKind string
 
 // Facts that join the stages. The comment names Asset -> Object and Value.
 const (
-	Runs      FactKind = "runs"       // workload -> image; Key of Object may be any alias (the pod's image reference)
-	BuiltBy   FactKind = "built-by"   // image -> source
-	ActsAs    FactKind = "acts-as"    // workload -> identity
-	RunsOn    FactKind = "runs-on"    // workload -> node
-	Mounts    FactKind = "mounts"     // workload -> secret (volume or environment)
-	Exposed   FactKind = "exposed"    // workload; Value "public", "inside" or "hidden"
-	InUse     FactKind = "in-use"     // component on an image; Value "loaded" or "never"
-	UsedRight FactKind = "used-right" // identity; Value "verb group/resource", seen in a log; a right that work needs
+	Runs    FactKind = "runs"     // workload -> image; Key of Object may be any alias (the pod's image reference)
+	BuiltBy FactKind = "built-by" // image -> source
+	ActsAs  FactKind = "acts-as"  // workload -> identity
+	RunsOn  FactKind = "runs-on"  // workload -> node
+	Mounts  FactKind = "mounts"   // workload -> secret (volume or environment)
+	Exposed FactKind = "exposed"  // workload; Value "public", "inside" or "hidden"
+	InUse   FactKind = "in-use"   // component on an image; Value "loaded" or "never"
+	// UnverifiedInput is a base or download of a source that nothing verifies;
+	// P is the chance that it brings a flaw.
+	UnverifiedInput FactKind = "unverified-input"
+	UsedRight       FactKind = "used-right" // identity; Value "verb group/resource", seen in a log; a right that work needs
 )
 
 // Facts that attack steps rest on: each has a probability P and may be
@@ -102,6 +105,8 @@ type Weakness struct {
 	Assumed     bool      `json:"assumed,omitempty"`
 	Source      string    `json:"source,omitempty"`
 	Modified    time.Time `json:"modified,omitzero"`
+	Published   time.Time `json:"published,omitzero"` // of the record
+	KEVAdded    time.Time `json:"kevAdded,omitzero"`  // earliest day on which one of its CVEs joined the catalogue
 }
 
 // ID identifies the weakness: advisory, image and component.

@@ -1,0 +1,311 @@
+// Package config reads the estate file, scantling.yaml: one struct, visible
+// defaults, unknown keys rejected with line and nearest key, every problem
+// reported at once. Secrets never stand in this file.
+package config
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/scantling/scantling/model"
+)
+
+// FileName is the estate file that is looked for at the root of an estate.
+const FileName = "scantling.yaml"
+
+// maxSize bounds the estate file, in bytes: the largest reasonable one lists
+// thousands of images in a few hundred kilobytes.
+const maxSize = 4 << 20
+
+// Config is the estate file. The zero value is an estate of which everything
+// is found by looking.
+type Config struct {
+	Estate     string    `yaml:"estate"` // default: the folder's name
+	Build      Build     `yaml:"build"`
+	Registry   Registry  `yaml:"registry"`
+	Clusters   []Cluster `yaml:"clusters"`
+	Logs       []Log     `yaml:"logs"`
+	Images     []Image   `yaml:"images"`
+	Jewels     []Jewel   `yaml:"jewels"`
+	Risk       Risk      `yaml:"risk"`
+	Rules      Rules     `yaml:"rules"`
+	Accept     []Accept  `yaml:"accept"`
+	Notify     []any     `yaml:"notify"`
+	Advisories string    `yaml:"advisories"` // folder laid out like the public OSV bucket
+
+	dir  string
+	file string
+}
+
+// Build names the sources and what they may use.
+type Build struct {
+	Paths      []string `yaml:"paths"` // default: all of the estate
+	BaseImages Allow    `yaml:"baseImages"`
+	Sources    Allow    `yaml:"sources"`
+	Labels     Labels   `yaml:"labels"`
+}
+
+// Allow is a list of patterns, `*` for any run of characters.
+type Allow struct {
+	Allow []string `yaml:"allow"`
+}
+
+// Labels is the label schema.
+type Labels struct {
+	Required []string `yaml:"required"`
+}
+
+// Registry is read by `scantling registry`, which this version doesn't have.
+type Registry struct {
+	Hosts []any          `yaml:"hosts"`
+	Shelf map[string]any `yaml:"shelf"`
+}
+
+// Cluster names one cluster and where its manifests are.
+type Cluster struct {
+	Name      string   `yaml:"name"`
+	Context   string   `yaml:"context"`
+	Manifests []string `yaml:"manifests"`
+	Platform  string   `yaml:"platform"` // gke, eks, aks or self
+}
+
+// Log names one log.
+type Log struct {
+	Kind string `yaml:"kind"`
+	Path string `yaml:"path"`
+}
+
+// Image ties an image's name, without tag, to its Dockerfile.
+type Image struct {
+	Name       string `yaml:"name"`
+	Dockerfile string `yaml:"dockerfile"`
+}
+
+// Jewel prices an asset; all jewels together are worth 1000 points.
+type Jewel struct {
+	Name  string  `yaml:"name"`
+	Match Match   `yaml:"match"`
+	Value float64 `yaml:"value"`
+}
+
+// Match names exactly one asset: a Secret as namespace/name, a node, a cloud
+// role, or a cluster.
+type Match struct {
+	Secret    string `yaml:"secret"`
+	Node      string `yaml:"node"`
+	CloudRole string `yaml:"cloudRole"`
+	Cluster   string `yaml:"cluster"`
+}
+
+// Risk sets the load line, in points.
+type Risk struct {
+	Line *float64 `yaml:"line"` // default: a third of the measured load
+}
+
+// Rules selects rules.
+type Rules struct {
+	Set     string    `yaml:"set"`
+	Dirs    []string  `yaml:"dirs"`
+	Disable []Disable `yaml:"disable"`
+}
+
+// Disable turns one rule off, with owner, reason and date.
+type Disable struct {
+	ID      string `yaml:"id"`
+	Reason  string `yaml:"reason"`
+	Owner   string `yaml:"owner"`
+	Expires string `yaml:"expires"`
+}
+
+// Accept accepts one advisory or rule on one asset until a date.
+type Accept struct {
+	Advisory string `yaml:"advisory"`
+	Rule     string `yaml:"rule"`
+	Asset    string `yaml:"asset"`
+	Reason   string `yaml:"reason"`
+	Owner    string `yaml:"owner"`
+	Expires  string `yaml:"expires"`
+}
+
+// Load reads the estate file of a folder. A folder without one is an empty
+// Config. The error holds every problem, a line each: FILE:LINE: text.
+func Load(dir string) (*Config, error) {
+	file := filepath.Join(dir, FileName)
+	c := &Config{dir: dir, file: file}
+	info, err := os.Stat(file)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		return c, c.complete()
+	case err != nil:
+		return nil, fmt.Errorf("reading the estate file: %w", err)
+	case info.Size() > maxSize:
+		return nil, fmt.Errorf("%s: %d bytes, more than the %d that an estate file may have", file, info.Size(), maxSize)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("reading the estate file: %w", err)
+	}
+	if err := c.decode(data); err != nil {
+		return nil, err
+	}
+	return c, c.complete()
+}
+
+func (c *Config) decode(data []byte) error {
+	var root yaml.Node
+	if err := yaml.Unmarshal(data, &root); err != nil {
+		return fmt.Errorf("%s: %w", c.file, err)
+	}
+	if root.Kind == 0 {
+		return nil // an empty file
+	}
+	problems := unknownKeys(c.file, root.Content[0], *c)
+	if err := root.Decode(c); err != nil {
+		problems = append(problems, typeErrors(c.file, err)...)
+	}
+	return errors.Join(problems...)
+}
+
+// typeErrors splits the decoder's list of wrong types into one error each.
+func typeErrors(file string, err error) []error {
+	var list *yaml.TypeError
+	if !errors.As(err, &list) {
+		return []error{fmt.Errorf("%s: %w", file, err)}
+	}
+	var out []error
+	for _, text := range list.Errors {
+		line, rest, _ := strings.Cut(strings.TrimPrefix(text, "line "), ": ")
+		out = append(out, fmt.Errorf("%s:%s: %s", file, line, rest))
+	}
+	return out
+}
+
+// complete fills in the defaults and reports everything that can't be right.
+func (c *Config) complete() error {
+	if c.Estate == "" {
+		abs, err := filepath.Abs(c.dir)
+		if err != nil {
+			return fmt.Errorf("naming the estate: %w", err)
+		}
+		c.Estate = filepath.Base(abs)
+	}
+	var problems []error
+	complain := func(format string, args ...any) {
+		problems = append(problems, fmt.Errorf("%s: "+format, append([]any{c.file}, args...)...))
+	}
+	for i, k := range c.Clusters {
+		if k.Name == "" {
+			complain("clusters[%d]: a cluster needs a name", i)
+		}
+		if k.Platform != "" && !slices.Contains([]string{"gke", "eks", "aks", "self"}, k.Platform) {
+			complain("clusters[%d]: platform %q: use gke, eks, aks or self", i, k.Platform)
+		}
+	}
+	for i, a := range c.Accept {
+		if (a.Advisory == "") == (a.Rule == "") {
+			complain("accept[%d]: name an advisory or a rule, one of the two", i)
+		}
+		checkOwned(complain, fmt.Sprintf("accept[%d]", i), a.Reason, a.Owner, a.Expires)
+	}
+	for i, d := range c.Rules.Disable {
+		checkOwned(complain, fmt.Sprintf("rules.disable[%d]", i), d.Reason, d.Owner, d.Expires)
+	}
+	c.checkValues(complain)
+	for _, p := range c.paths() {
+		if path.IsAbs(filepath.ToSlash(p)) || !filepath.IsLocal(filepath.FromSlash(p)) {
+			complain("path %q leaves the estate: use a path below %s", p, c.dir)
+		}
+	}
+	return errors.Join(problems...)
+}
+
+// checkValues checks prices and the line.
+func (c *Config) checkValues(complain func(string, ...any)) {
+	sum := 0.0
+	for i, j := range c.Jewels {
+		if n := len(j.Match.refs()); n != 1 {
+			complain("jewels[%d]: match names %d assets, it takes exactly one of secret, node, cloudRole, cluster", i, n)
+		}
+		if !(j.Value > 0) {
+			complain("jewels[%d]: value %v: a jewel is worth more than 0", i, j.Value)
+		}
+		sum += j.Value
+	}
+	if sum > 1000 {
+		complain("jewels: their values sum to %v, all jewels together are worth 1000", sum)
+	}
+	if c.Risk.Line != nil && !(*c.Risk.Line >= 0) {
+		complain("risk.line %v: a line is 0 or more", *c.Risk.Line)
+	}
+}
+
+// checkOwned wants what makes an exception governed.
+func checkOwned(complain func(string, ...any), where, reason, owner, expires string) {
+	if reason == "" || owner == "" {
+		complain("%s: an exception needs a reason and an owner", where)
+	}
+	if _, err := time.Parse("2006-01-02", expires); err != nil {
+		complain("%s: expires %q: use a date as 2027-01-31", where, expires)
+	}
+}
+
+// paths are all the paths that the file names; URLs aren't paths.
+func (c *Config) paths() []string {
+	all := slices.Clone(c.Build.Paths)
+	for _, k := range c.Clusters {
+		all = append(all, k.Manifests...)
+	}
+	for _, l := range c.Logs {
+		all = append(all, l.Path)
+	}
+	for _, i := range c.Images {
+		all = append(all, i.Dockerfile)
+	}
+	all = append(all, c.Rules.Dirs...)
+	if c.Advisories != "" {
+		all = append(all, c.Advisories)
+	}
+	return slices.DeleteFunc(all, func(p string) bool { return p == "" })
+}
+
+// refs are the assets of one match; the cluster is filled in by Refs.
+func (m Match) refs() []model.Ref {
+	var out []model.Ref
+	for _, r := range []model.Ref{
+		{Kind: model.Secret, Key: m.Secret},
+		{Kind: model.Node, Key: m.Node},
+		{Kind: model.CloudRole, Key: m.CloudRole},
+		{Kind: model.Cluster, Key: m.Cluster},
+	} {
+		if r.Key != "" {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// Ref is the asset that a match names, in the given cluster.
+func (m Match) Ref(cluster string) model.Ref {
+	r := m.refs()[0]
+	if r.Kind == model.Secret || r.Kind == model.Node {
+		r.Key = cluster + "/" + r.Key
+	}
+	return r
+}
+
+// Exceptions are the accept entries as the model has them.
+func (c *Config) Exceptions() []model.Exception {
+	out := make([]model.Exception, len(c.Accept))
+	for i, a := range c.Accept {
+		out[i] = model.Exception(a)
+	}
+	return out
+}
