@@ -1,0 +1,180 @@
+package posture
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/scantling/scantling/infrastructure/kube"
+	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/rule"
+)
+
+// workloadKind is what kinds: of a rule calls everything that makes pods, of
+// whatever kind its controller is.
+const workloadKind = "Workload"
+
+// rbacKinds are the other kinds that are judged.
+var rbacKinds = []string{"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
+
+const rbacGroup = "rbac.authorization.k8s.io/"
+
+// target is one thing to judge: a workload with its controller, or an object.
+type target struct {
+	snapshot *kube.Snapshot
+	object   *kube.Object   // of a workload, its controller or first pod
+	workload *kube.Workload // nil for roles and bindings
+
+	spec corev1.PodSpec // of a workload, with the debug containers of its pods
+	pod  any            // spec as plain data, or why it can't be had
+}
+
+// targets lists what is judged in a snapshot: workloads, then roles and
+// bindings, in the snapshot's order.
+func targets(s *kube.Snapshot) []*target {
+	var out []*target
+	for _, w := range s.Workloads {
+		t := &target{snapshot: s, object: w.Object, workload: w, spec: withDebugContainers(w)}
+		t.pod = plain(&t.spec)
+		out = append(out, t)
+	}
+	for _, o := range s.Objects {
+		if slices.Contains(rbacKinds, o.Kind) && strings.HasPrefix(o.APIVersion, rbacGroup) {
+			out = append(out, &target{snapshot: s, object: o})
+		}
+	}
+	return out
+}
+
+// withDebugContainers adds the ephemeral containers of running pods to the
+// template, which never has any: one of each name.
+func withDebugContainers(w *kube.Workload) corev1.PodSpec {
+	spec := w.Spec
+	seen := map[string]bool{}
+	for _, c := range spec.EphemeralContainers {
+		seen[c.Name] = true
+	}
+	added := slices.Clone(spec.EphemeralContainers)
+	for _, p := range w.Pods {
+		if p.Object == nil {
+			continue
+		}
+		pod, ok := p.Object.Typed.(*corev1.Pod)
+		if !ok {
+			continue
+		}
+		for _, c := range pod.Spec.EphemeralContainers {
+			if !seen[c.Name] {
+				seen[c.Name] = true
+				added = append(added, c)
+			}
+		}
+	}
+	spec.EphemeralContainers = added
+	return spec
+}
+
+// plain turns a pod's spec into the data that the API server would show.
+func plain(spec *corev1.PodSpec) any {
+	data, err := runtime.DefaultUnstructuredConverter.ToUnstructured(spec)
+	if err != nil {
+		return rule.Unknown{Reason: fmt.Sprintf("the pod's spec can't be read: %v", err)}
+	}
+	return data
+}
+
+// kind is what rules name in kinds:.
+func (t *target) kind() string {
+	if t.workload != nil {
+		return workloadKind
+	}
+	return t.object.Kind
+}
+
+// position is that of the object's document.
+func (t *target) position() model.Position { return t.object.Position }
+
+// asset is what findings are about.
+func (t *target) asset() model.FindingAsset {
+	if w := t.workload; w != nil {
+		return model.FindingAsset{Kind: model.Workload, Key: t.snapshot.Key(w), Name: w.Name}
+	}
+	o, kind := t.object, model.Object
+	if strings.HasSuffix(o.Kind, "Binding") {
+		kind = model.Binding
+	}
+	return model.FindingAsset{Kind: kind, Key: t.snapshot.Cluster + "/" + o.Namespace + "/" + o.Kind + "/" + o.Name, Name: o.Name}
+}
+
+// podMeta is the metadata of the workload's pods; a few Pod Security checks
+// of old versions read annotations.
+func (t *target) podMeta() *metav1.ObjectMeta {
+	meta := &metav1.ObjectMeta{Labels: t.workload.Labels, Annotations: map[string]string{}}
+	at := t.object.Raw
+	for _, field := range templatePath(t.object.Kind) {
+		at, _ = at[field].(map[string]any)
+	}
+	metadata, _ := at["metadata"].(map[string]any)
+	annotations, _ := metadata["annotations"].(map[string]any)
+	for k, v := range annotations {
+		if s, ok := v.(string); ok {
+			meta.Annotations[k] = s
+		}
+	}
+	return meta
+}
+
+// templatePath leads from a controller to what is its pod.
+func templatePath(kind string) []string {
+	switch kind {
+	case "Pod":
+		return nil
+	case "CronJob":
+		return []string{"spec", "jobTemplate", "spec", "template"}
+	}
+	return []string{"spec", "template"}
+}
+
+// mountsToken reports whether the API server mounts the account's token: the
+// pod's word goes before the account's, and silence means yes (ServiceAccount
+// admission). An account that was not read is taken to be silent.
+func (t *target) mountsToken() bool {
+	if said := t.spec.AutomountServiceAccountToken; said != nil {
+		return *said
+	}
+	w := t.workload
+	account := t.snapshot.Get("ServiceAccount", w.Namespace, w.ServiceAccount)
+	if account == nil {
+		return true
+	}
+	if typed, ok := account.Typed.(*corev1.ServiceAccount); ok && typed.AutomountServiceAccountToken != nil {
+		return *typed.AutomountServiceAccountToken
+	}
+	return true
+}
+
+// withoutNulls copies plain data, leaving out the fields that are null: the
+// API server takes them for absent.
+func withoutNulls(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		out := make(map[string]any, len(v))
+		for k, e := range v {
+			if e != nil {
+				out[k] = withoutNulls(e)
+			}
+		}
+		return out
+	case []any:
+		out := make([]any, len(v))
+		for i, e := range v {
+			out[i] = withoutNulls(e)
+		}
+		return out
+	}
+	return v
+}

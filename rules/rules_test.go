@@ -1,0 +1,70 @@
+package rules
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/scantling/scantling/rule"
+)
+
+// TestCatalogue: every rule loads, has cases, and reads well. That its cases
+// come out as they must is tested by the package that judges its stage.
+func TestCatalogue(t *testing.T) {
+	cat, errs := rule.Load(FS, "rules")
+	for _, err := range errs {
+		t.Error(err)
+	}
+	if len(cat.Rules) == 0 {
+		t.Fatal("no rules")
+	}
+	titles := map[string]string{}
+	for _, r := range cat.Rules {
+		if len(cat.Cases(r.ID)) < 2 {
+			t.Errorf("%s: fewer than two cases", r.File)
+		}
+		for name, text := range map[string]string{"why": r.Why, "fix": r.Fix} {
+			if !strings.HasSuffix(text, ".") {
+				t.Errorf("%s: %s is no sentence: %q", r.File, name, text)
+			}
+		}
+		if strings.HasSuffix(r.Title, ".") || len(r.Title) > 80 {
+			t.Errorf("%s: a title is short and has no period: %q", r.File, r.Title)
+		}
+		if other, twice := titles[r.Title]; twice {
+			t.Errorf("%s has the title of %s", r.File, other)
+		}
+		titles[r.Title] = r.File
+	}
+	t.Logf("%d rules", len(cat.Rules))
+}
+
+// TestFirstSet: the rules of the first released set are on unless they say why
+// not, and none is newer than the newest set.
+func TestFirstSet(t *testing.T) {
+	cat, _ := rule.Load(FS, "rules")
+	set, err := cat.Select("2026.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range cat.Rules {
+		_, err := set.Rule(r.ID)
+		on := err == nil
+		if want := r.Off == "" && r.Since == "2026.1"; on != want {
+			t.Errorf("%s: in 2026.1 %v, want %v", r.ID, on, want)
+		}
+	}
+}
+
+// TestReferencesAreWellFormed: a URL among the citations is a whole one.
+func TestReferencesAreWellFormed(t *testing.T) {
+	cat, _ := rule.Load(FS, "rules")
+	whole := regexp.MustCompile(`^https://[^ ]+$`)
+	for _, r := range cat.Rules {
+		for _, c := range r.Cites {
+			if strings.Contains(c, "://") && !whole.MatchString(c) {
+				t.Errorf("%s: %q is not a whole https address", r.File, c)
+			}
+		}
+	}
+}
