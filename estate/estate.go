@@ -156,10 +156,19 @@ func (e *Estate) order() {
 		return cmp.Or(cmp.Compare(a.Kind, b.Kind), cmp.Compare(a.Key, b.Key), cmp.Compare(a.Why, b.Why))
 	})
 	e.Unplaced = slices.Compact(e.Unplaced)
-	slices.SortStableFunc(e.Incomplete, func(a, b model.Incomplete) int {
+	e.Incomplete = sortedIncomplete(e.Incomplete)
+}
+
+// Miss adds what was not read, whichever part of the reading noticed it.
+func (e *Estate) Miss(more ...model.Incomplete) {
+	e.Incomplete = sortedIncomplete(append(e.Incomplete, more...))
+}
+
+func sortedIncomplete(list []model.Incomplete) []model.Incomplete {
+	slices.SortFunc(list, func(a, b model.Incomplete) int {
 		return cmp.Or(cmp.Compare(a.What, b.What), cmp.Compare(a.Why, b.Why))
 	})
-	e.Incomplete = slices.Compact(e.Incomplete)
+	return slices.Compact(list)
 }
 
 func compareFindings(a, b model.Finding) int {

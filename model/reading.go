@@ -29,18 +29,3 @@ type Reading struct {
 	Alerts     []Alert
 	Incomplete []Incomplete
 }
-
-// Merge appends the contents of o, of the same stage, to r.
-func (r *Reading) Merge(o Reading) {
-	r.Read += o.Read
-	if r.Why == "" {
-		r.Why = o.Why
-	}
-	r.Assets = append(r.Assets, o.Assets...)
-	r.Facts = append(r.Facts, o.Facts...)
-	r.Weaknesses = append(r.Weaknesses, o.Weaknesses...)
-	r.Findings = append(r.Findings, o.Findings...)
-	r.Actions = append(r.Actions, o.Actions...)
-	r.Alerts = append(r.Alerts, o.Alerts...)
-	r.Incomplete = append(r.Incomplete, o.Incomplete...)
-}

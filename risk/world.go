@@ -291,7 +291,7 @@ func (w *world) pairsFrom(i int, p []float64) []pair {
 	if !wl.placed {
 		return nil
 	}
-	all := w.estate.Attack.Graph.Supports(wl.vertex, graph.Options{P: p, Floor: floor})
+	all := w.estate.Attack.Graph.Supports(wl.vertex, graph.Options{P: p, Floor: floor, Max: 256})
 	var out []pair
 	for j, jw := range w.jewels {
 		supports := all.Of(jw.vertex)

@@ -1,6 +1,8 @@
 package kube
 
 import (
+	"sync"
+
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -9,13 +11,16 @@ import (
 
 // Object is one Kubernetes object as it was read. Raw is the decoded document
 // (numbers are int64 or float64), which rules read. Typed is a pointer to its
-// k8s.io/api type, nil for a kind that this package doesn't know: such an
-// object is kept and named in Snapshot.Incomplete, never dropped.
+// k8s.io/api type, nil for a kind that this package doesn't know or an object
+// that doesn't fit its type: such an object is kept and named in
+// Snapshot.Incomplete, never dropped. Versions that the API server has retired
+// (extensions/v1beta1 and the like) are decoded into the current type where
+// their fields are the same; APIVersion stays as it was written.
 type Object struct {
 	APIVersion string
 	Kind       string
 	Namespace  string // "" for cluster-scoped kinds; "default" where a namespaced object names none
-	Name       string
+	Name       string // generateName where there is no name
 	Raw        map[string]any
 	Typed      runtime.Object
 	Position   model.Position // of the document's first line
@@ -42,19 +47,32 @@ type Pod struct {
 	Node     string
 	IPs      []string // every address, IPv4 or IPv6
 	ImageIDs []string // status.containerStatuses[].imageID
+	Labels   map[string]string
+	Object   *Object
 }
 
 // Snapshot is everything read of one cluster, in an order that doesn't depend
 // on the order of input. It is immutable once built and safe to share.
 type Snapshot struct {
-	Cluster    string // name from the estate file, "cluster" by default
-	Objects    []*Object
+	Cluster    string      // name from the estate file, "cluster" by default
+	Objects    []*Object   // sorted by kind, namespace, name, API version
 	Workloads  []*Workload // sorted by namespace, kind, name
-	Read       int         // documents read
+	Read       int         // Kubernetes objects read, list items counted one by one
+	Skipped    int         // files and documents in folders that are no Kubernetes objects
 	Incomplete []model.Incomplete
+
+	folded map[*Object]*Workload
+
+	once  sync.Once
+	index *index
 }
 
 // Key returns the asset key of the workload: cluster/namespace/Kind/name.
 func (s *Snapshot) Key(w *Workload) string {
 	return s.Cluster + "/" + w.Namespace + "/" + w.Kind + "/" + w.Name
+}
+
+// Ref returns the asset of the workload.
+func (s *Snapshot) Ref(w *Workload) model.Ref {
+	return model.Ref{Kind: model.Workload, Key: s.Key(w)}
 }

@@ -1,0 +1,5 @@
+# escape=`
+FROM debian:13
+RUN echo one `
+  two && `
+  three

@@ -1,0 +1,385 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scantling/scantling/infrastructure/identity"
+	"github.com/scantling/scantling/infrastructure/kube"
+	"github.com/scantling/scantling/infrastructure/network"
+	"github.com/scantling/scantling/infrastructure/paths"
+	"github.com/scantling/scantling/infrastructure/posture"
+	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/report"
+)
+
+// maxManifests bounds manifests on standard input, in bytes.
+const maxManifests = kube.MaxFile
+
+func (a *app) clusterCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "cluster",
+		Short: "Judge a cluster from its manifests: posture, network, attack paths",
+		Args:  cobra.NoArgs,
+	}
+	net := &cobra.Command{
+		Use:   "network",
+		Short: "Who may connect to whom under NetworkPolicy",
+		Args:  cobra.NoArgs,
+	}
+	net.AddCommand(a.networkListCommand(), a.networkProbeCommand())
+	cmd.AddCommand(a.checkCommand(), net, a.pathsCommand())
+	return cmd
+}
+
+// snapshot reads the manifests that the arguments name; - is standard input.
+func (a *app) snapshot(ctx context.Context, args []string) (*kube.Snapshot, error) {
+	if len(args) == 0 {
+		return nil, usage("name the manifests to read: files, folders, or - for standard input (this version doesn't read live clusters)")
+	}
+	if slices.Contains(args, "-") {
+		if len(args) > 1 {
+			return nil, usage("- stands for all input: name nothing beside it")
+		}
+		s, err := kube.ReadFrom(ctx, "cluster", "-", io.LimitReader(a.In, maxManifests))
+		if err != nil {
+			return nil, failed("%w", err)
+		}
+		return s, nil
+	}
+	s, err := kube.Read(ctx, "cluster", args)
+	if err != nil {
+		return nil, failed("%w", err)
+	}
+	if len(s.Objects) == 0 && len(s.Incomplete) == 0 {
+		return nil, failed("%s: no Kubernetes object was found", args[0])
+	}
+	return s, nil
+}
+
+func (a *app) checkCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "check PATH…",
+		Short:   "Judge the posture of workloads, roles and bindings",
+		Example: "  scantling cluster check examples/shop/k8s\n  kubectl get all -A -o yaml | scantling cluster check -",
+		RunE: a.checked(func(ctx context.Context, args []string) error {
+			s, err := a.snapshot(ctx, args)
+			if err != nil {
+				return err
+			}
+			cat, missed, err := a.catalogue("", nil)
+			if err != nil {
+				return err
+			}
+			judge, errs := posture.Compile(cat)
+			for _, err := range errs {
+				missed = append(missed, a.broken(err))
+			}
+			reading := judge.Judge(s)
+			missed = slices.Concat(missed, s.Incomplete, reading.Incomplete)
+			doc := report.NewFindings(a.tool(), reading.Findings, missed, len(s.Objects))
+			a.outcome(reading.Findings, len(missed), false)
+			return a.show(doc, doc.Text)
+		}),
+	}
+}
+
+// connections is what `cluster network list` prints as JSON.
+type connections struct {
+	Schema      int                  `json:"schema"`
+	Tool        report.Tool          `json:"tool"`
+	Connections []network.Connection `json:"connections"`
+	Incomplete  []model.Incomplete   `json:"incomplete"`
+}
+
+func (a *app) networkListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "list PATH…",
+		Short:   "One line a pair that may connect",
+		Example: "  scantling cluster network list examples/shop/k8s",
+		RunE: a.checked(func(ctx context.Context, args []string) error {
+			s, err := a.snapshot(ctx, args)
+			if err != nil {
+				return err
+			}
+			engine := network.Build(s)
+			doc := connections{report.Schema, a.tool(), engine.List(), missedOf(s, engine.Incomplete)}
+			if doc.Connections == nil {
+				doc.Connections = []network.Connection{}
+			}
+			depends := 0
+			for _, c := range doc.Connections {
+				if c.Depends {
+					depends++
+					fmt.Fprintf(a.Err, "depends on policies that are not evaluated: %s\n", c)
+				}
+			}
+			a.talkIncomplete(doc.Incomplete)
+			a.outcome(nil, len(doc.Incomplete)+depends, false)
+			return a.show(doc, func(w io.Writer, _ report.Paint) error {
+				for _, c := range doc.Connections {
+					if _, err := fmt.Fprintln(w, c); err != nil {
+						return err
+					}
+				}
+				return nil
+			})
+		}),
+	}
+}
+
+// missedOf joins what the reader and an engine could not tell. A kind that is
+// kept but not known has no part in a list of connections, yet it may be a
+// policy of a sort that nobody here evaluates, so it stays.
+func missedOf(s *kube.Snapshot, more []model.Incomplete) []model.Incomplete {
+	return append(append([]model.Incomplete{}, s.Incomplete...), more...)
+}
+
+// talkIncomplete says on standard error what a line-by-line result can't.
+func (a *app) talkIncomplete(list []model.Incomplete) {
+	for _, x := range list {
+		fmt.Fprintf(a.Err, "not read: %s: %s\n", x.What, x.Why)
+	}
+}
+
+func (a *app) networkProbeCommand() *cobra.Command {
+	var from, to string
+	var ports []string
+	var matrix bool
+	cmd := &cobra.Command{
+		Use:     "probe PATH…",
+		Short:   "Whether one connection is allowed, with the rules that decide",
+		Example: "  scantling cluster network probe k8s --from shop/web --to shop/db --port tcp/5432\n  scantling cluster network probe k8s --matrix --port tcp/80 --port udp/53",
+		RunE: a.checked(func(ctx context.Context, args []string) error {
+			switch {
+			case len(ports) == 0:
+				return usage("name at least one port: --port tcp/80")
+			case matrix && (from != "" || to != ""):
+				return usage("--matrix prints every pair: leave out --from and --to")
+			case !matrix && (from == "" || to == ""):
+				return usage("name both ends with --from and --to, or ask for --matrix")
+			}
+			s, err := a.snapshot(ctx, args)
+			if err != nil {
+				return err
+			}
+			engine := network.Build(s)
+			if matrix {
+				return a.matrix(engine, s, ports)
+			}
+			return a.probe(engine, s, from, to, ports)
+		}),
+	}
+	cmd.Flags().StringVar(&from, "from", "", "source: namespace/pod, namespace/workload or an address")
+	cmd.Flags().StringVar(&to, "to", "", "destination: namespace/pod, namespace/workload or an address")
+	cmd.Flags().StringArrayVar(&ports, "port", nil, "protocol and port or name, as tcp/80 (repeatable)")
+	cmd.Flags().BoolVar(&matrix, "matrix", false, "print every pair of pods")
+	return cmd
+}
+
+// matrixReport is the matrix with what every JSON object carries.
+type matrixReport struct {
+	Schema int         `json:"schema"`
+	Tool   report.Tool `json:"tool"`
+	network.Matrix
+	Incomplete []model.Incomplete `json:"incomplete"`
+}
+
+func (a *app) matrix(engine *network.Engine, s *kube.Snapshot, ports []string) error {
+	m, err := engine.Matrix(ports)
+	if err != nil {
+		return &failure{exitUsage, err}
+	}
+	doc := matrixReport{report.Schema, a.tool(), m, missedOf(s, engine.Incomplete)}
+	a.talkIncomplete(doc.Incomplete)
+	depends := 0
+	for _, row := range m.Allowed.Combined {
+		for _, cell := range row {
+			depends += count(cell, '?')
+		}
+	}
+	a.outcome(nil, len(doc.Incomplete)+depends, false)
+	return a.show(doc, func(w io.Writer, _ report.Paint) error {
+		for i, row := range m.Allowed.Combined {
+			if _, err := fmt.Fprintf(w, "%-40s %s\n", m.Pods[i], join(row)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+func count(text string, mark rune) int {
+	n := 0
+	for _, r := range text {
+		if r == mark {
+			n++
+		}
+	}
+	return n
+}
+
+func join(cells []string) string {
+	text := ""
+	for i, c := range cells {
+		if i > 0 {
+			text += " "
+		}
+		text += c
+	}
+	return text
+}
+
+// probes is what `cluster network probe` prints as JSON.
+type probes struct {
+	Schema     int                `json:"schema"`
+	Tool       report.Tool        `json:"tool"`
+	Probes     []network.Verdict  `json:"probes"`
+	Incomplete []model.Incomplete `json:"incomplete"`
+}
+
+func (a *app) probe(engine *network.Engine, s *kube.Snapshot, from, to string, ports []string) error {
+	doc := probes{report.Schema, a.tool(), nil, missedOf(s, engine.Incomplete)}
+	depends := 0
+	for _, port := range ports {
+		v, err := engine.Probe(from, to, port)
+		if err != nil {
+			return &failure{exitUsage, err}
+		}
+		if v.Answer == network.Depends {
+			depends++
+		}
+		doc.Probes = append(doc.Probes, v)
+	}
+	a.talkIncomplete(doc.Incomplete)
+	a.outcome(nil, len(doc.Incomplete)+depends, false)
+	return a.show(doc, doc.text)
+}
+
+func (d probes) text(w io.Writer, paint report.Paint) error {
+	role := map[network.Answer]report.Role{network.Allowed: report.Good, network.Denied: report.Bad, network.Depends: report.Caution}
+	for _, v := range d.Probes {
+		if _, err := fmt.Fprintf(w, "%s => %s %s: %s\n", v.From, v.To, v.Port, paint(role[v.Answer], string(v.Answer))); err != nil {
+			return err
+		}
+		for _, half := range []struct {
+			name string
+			half network.Half
+		}{{"egress", v.Egress}, {"ingress", v.Ingress}} {
+			for _, r := range half.half.Reasons {
+				if _, err := fmt.Fprintf(w, "  %-8s %-8s %s %s %s\n", half.name, half.half.Answer, r.Policy, r.Field, r.Text); err != nil {
+					return err
+				}
+			}
+		}
+		for _, n := range v.Notes {
+			if _, err := fmt.Fprintf(w, "  note: %s\n", n); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// pathsReport is the answer of `cluster paths` with what every JSON object
+// carries.
+type pathsReport struct {
+	Schema int         `json:"schema"`
+	Tool   report.Tool `json:"tool"`
+	paths.Report
+	Incomplete []model.Incomplete `json:"incomplete"`
+
+	most int // paths that the text prints
+}
+
+func (a *app) pathsCommand() *cobra.Command {
+	var edges bool
+	var k int
+	cmd := &cobra.Command{
+		Use:     "paths PATH…",
+		Short:   "What a compromised container reaches, and the smallest change that stops it",
+		Example: "  scantling cluster paths examples/shop/k8s\n  scantling cluster paths k8s --edges --format json",
+		RunE: a.checked(func(ctx context.Context, args []string) error {
+			if k < 1 || k > maxPaths {
+				return usage("--most %d: use 1 to %d", k, maxPaths)
+			}
+			s, err := a.snapshot(ctx, args)
+			if err != nil {
+				return err
+			}
+			net, id := network.Build(s), identity.Build(s)
+			m, err := paths.Build(s, net, id)
+			if err != nil {
+				return failed("building the attack graph: %w", err)
+			}
+			missed := slices.Concat(missedOf(s, net.Incomplete), id.Incomplete())
+			doc := pathsReport{Schema: report.Schema, Tool: a.tool(), Report: m.Report(k), Incomplete: missed, most: k}
+			if edges {
+				doc.Edges = m.Edges()
+			}
+			a.outcome(nil, len(missed), false)
+			return a.show(doc, doc.text)
+		}),
+	}
+	cmd.Flags().BoolVar(&edges, "edges", false, "print every edge of the graph as well")
+	cmd.Flags().IntVar(&k, "most", 10, "number of paths to print, the most probable first")
+	return cmd
+}
+
+// maxPaths bounds --most.
+const maxPaths = 1000
+
+// text prints the paths as chains, then the blast radius and the fixes.
+func (d pathsReport) text(w io.Writer, paint report.Paint) error {
+	p := func(format string, args ...any) error {
+		_, err := fmt.Fprintf(w, format+"\n", args...)
+		return err
+	}
+	for i, path := range d.Paths {
+		if i == d.most {
+			if err := p("… %d more paths: --most", len(d.Paths)-i); err != nil {
+				return err
+			}
+			break
+		}
+		if err := p("%s", paint(report.Title, fmt.Sprintf("%s → %s  p %.3g", path.From, path.To, path.Probability))); err != nil {
+			return err
+		}
+		for _, s := range path.Steps {
+			if err := p("  %-22s %s → %s  %s", s.Edge, s.From, s.To, s.Attack); err != nil {
+				return err
+			}
+			for _, y := range s.Why {
+				if err := p("      %s", paint(report.Faint, y.Object+"  "+y.Field+"  "+y.Rule)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if err := p("\n%s", paint(report.Title, "BLAST RADIUS  workloads secrets nodes cluster-admin")); err != nil {
+		return err
+	}
+	for _, b := range d.Blast {
+		if err := p("%6.1f  %-48s %5d %5d %5d  %v", b.Score, b.Workload, b.Reaches.Workloads, b.Reaches.Secrets, b.Reaches.Nodes, b.Reaches.ClusterAdmin); err != nil {
+			return err
+		}
+	}
+	if err := p("\n%s", paint(report.Title, "SMALLEST FIX for cluster admin")); err != nil {
+		return err
+	}
+	for i, f := range d.Fixes {
+		if err := p("%3d  %-70s cuts %.0f %%", i+1, f.Change, f.Cuts); err != nil {
+			return err
+		}
+	}
+	for _, x := range d.Incomplete {
+		if err := p("not read: %s: %s", x.What, x.Why); err != nil {
+			return err
+		}
+	}
+	return nil
+}

@@ -1,0 +1,229 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/rule"
+	"github.com/scantling/scantling/runtime/coverage"
+	"github.com/scantling/scantling/runtime/detect"
+	"github.com/scantling/scantling/runtime/ingest"
+)
+
+func (a *app) detectCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "detect", Short: "Find attacks in logs", Args: cobra.NoArgs}
+	var rules, source string
+	run := &cobra.Command{
+		Use:     "run FILE…",
+		Short:   "Print the alerts of audit logs, one JSON object a line",
+		Long:    "Run reads Kubernetes audit logs (JSON lines, arrays or lists, plain or gzip; - is standard\ninput) and prints one JSON object for each alert. --rules names a folder or file of Sigma\nrules to use instead of ours, or selects among ours.",
+		Example: "  scantling detect run examples/shop/audit\n  scantling detect run audit.log.gz --rules my-sigma-rules",
+		Args:    cobra.MinimumNArgs(1),
+		RunE: a.checked(func(ctx context.Context, args []string) error {
+			if source != "" && source != ingest.Kind {
+				return usage("--source %q: this version reads %s", source, ingest.Kind)
+			}
+			return a.detectRun(ctx, args, rules)
+		}),
+	}
+	run.Flags().StringVar(&rules, "rules", "", "Sigma rules to use instead of ours (file or folder), or a selection of ours")
+	run.Flags().StringVar(&source, "source", "", "kind of log, where it should not be found out: "+ingest.Kind)
+	cmd.AddCommand(run)
+	return cmd
+}
+
+func (a *app) detectRun(ctx context.Context, args []string, rules string) error {
+	d, err := a.detectorFor(rules)
+	if err != nil {
+		return err
+	}
+	missed := d.broken
+	results := detect.NewResults(d.program)
+	files, unread, err := logFiles(args)
+	if err != nil {
+		return err
+	}
+	missed = append(missed, unread...)
+	records := 0
+	for _, name := range files {
+		res, err := a.feed(ctx, name, "cluster", func(ev model.Event) error {
+			results.Add(ev)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		records += res.Records
+		missed = append(missed, res.Incomplete...)
+	}
+	missed = slices.Concat(missed, results.Incomplete(), results.Unknown())
+	found := false
+	enc := json.NewEncoder(a.Out)
+	enc.SetEscapeHTML(false)
+	for _, alert := range results.Alerts() {
+		found = found || alert.Level >= a.threshold()
+		if err := enc.Encode(alert); err != nil {
+			return failed("writing an alert: %w", err)
+		}
+	}
+	if records == 0 && len(missed) == 0 {
+		return failed("%s: no record was found", args[0])
+	}
+	a.talkIncomplete(missed)
+	a.outcome(nil, len(missed), found)
+	return nil
+}
+
+// logFiles expands folders into the audit logs below them. A file that is
+// named is read whatever it looks like.
+func logFiles(args []string) ([]string, []model.Incomplete, error) {
+	var files []string
+	var missed []model.Incomplete
+	for _, name := range args {
+		if name == "-" {
+			files = append(files, name)
+			continue
+		}
+		info, err := os.Stat(name)
+		if err != nil {
+			return nil, nil, failed("%s: %s", name, cause(err))
+		}
+		if !info.IsDir() {
+			files = append(files, name)
+			continue
+		}
+		f, err := discover(context.Background(), name)
+		if err != nil {
+			return nil, nil, err
+		}
+		files = append(files, f.logs...)
+		missed = append(missed, f.incomplete...)
+	}
+	return files, missed, nil
+}
+
+// feed reads one log.
+func (a *app) feed(ctx context.Context, name, cluster string, yield func(model.Event) error) (ingest.Result, error) {
+	in := a.In
+	if name != "-" {
+		f, err := os.Open(name)
+		if err != nil {
+			return ingest.Result{Incomplete: []model.Incomplete{{What: name, Why: cause(err)}}}, nil
+		}
+		defer f.Close()
+		in = f
+	}
+	res, err := ingest.Read(ctx, name, in, ingest.Config{Cluster: cluster}, yield)
+	if err != nil {
+		return res, failed("%w", err)
+	}
+	return res, nil
+}
+
+// detector is a compiled set of detections with the rules that didn't make it.
+type detector struct {
+	app     *app
+	program *detect.Program
+	broken  []model.Incomplete
+}
+
+// detectorFor compiles Sigma rules of a file or folder, or a selection of
+// ours.
+func (a *app) detectorFor(rules string) (*detector, error) {
+	if _, err := os.Stat(rules); rules == "" || errors.Is(err, os.ErrNotExist) {
+		a.rules = rules
+		cat, missed, err := a.catalogue("", nil)
+		if err != nil {
+			return nil, err
+		}
+		d, err := a.detector(cat)
+		if err == nil {
+			d.broken = append(missed, d.broken...)
+		}
+		return d, err
+	}
+	sources, errs := detect.Load(rules)
+	program, more := detect.Compile(sources)
+	d := &detector{app: a, program: program}
+	for _, err := range append(errs, more...) {
+		d.broken = append(d.broken, a.broken(err))
+	}
+	if len(program.Rules()) == 0 && len(d.broken) == 0 {
+		return nil, failed("%s: no Sigma rule was found", rules)
+	}
+	return d, nil
+}
+
+// detector compiles the runtime rules of a catalogue.
+func (a *app) detector(cat *rule.Catalogue) (*detector, error) {
+	program, errs := detect.Compile(detect.FromCatalogue(cat))
+	if program == nil {
+		return nil, failed("compiling detections: %v", errs)
+	}
+	d := &detector{app: a, program: program}
+	for _, err := range errs {
+		d.broken = append(d.broken, a.broken(err))
+	}
+	return d, nil
+}
+
+// reading runs the detections over logs and gathers what the logs prove. Each
+// log is read twice: what an attack used is no legitimate use, so the alerts
+// come first.
+func (d *detector) reading(ctx context.Context, cluster string, logs []string, bar *bar) (model.Reading, error) {
+	r := model.Reading{Stage: model.Runtime}
+	if len(logs) == 0 {
+		r.Why = "no audit log was found"
+		return r, nil
+	}
+	results := detect.NewResults(d.program)
+	for _, name := range logs {
+		res, err := d.app.feed(ctx, name, cluster, func(ev model.Event) error {
+			results.Add(ev)
+			return nil
+		})
+		if err != nil {
+			return r, err
+		}
+		r.Read += res.Events
+		r.Incomplete = append(r.Incomplete, res.Incomplete...)
+		bar.step()
+	}
+	use := ingest.NewUsage(cluster, results.Alerted())
+	for _, name := range logs {
+		if _, err := d.app.feed(ctx, name, cluster, func(ev model.Event) error {
+			use.Add(ev)
+			return nil
+		}); err != nil {
+			return r, err
+		}
+		bar.step()
+	}
+	r.Alerts = results.Alerts()
+	facts, lost := use.Facts()
+	r.Facts = facts
+	r.Incomplete = slices.Concat(r.Incomplete, lost, results.Incomplete(), results.Unknown())
+	if r.Read == 0 {
+		r.Why = fmt.Sprintf("no record could be read of %d logs", len(logs))
+	}
+	return r, nil
+}
+
+// coverage says what the detections would see, given the logs that were read
+// and the techniques that the attack graphs use.
+func (d *detector) coverage(needed []string, read model.Reading) model.Reading {
+	in := coverage.Input{Rules: d.program.Rules(), Logs: map[string]string{}, Needed: needed}
+	for _, f := range read.Facts {
+		if f.Kind == model.LogRead {
+			in.Logs[f.Asset.Key] = f.Value
+		}
+	}
+	return coverage.Reading(in)
+}

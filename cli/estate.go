@@ -1,0 +1,358 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/scantling/scantling/build/dockerfile"
+	"github.com/scantling/scantling/build/lint"
+	"github.com/scantling/scantling/config"
+	"github.com/scantling/scantling/estate"
+	"github.com/scantling/scantling/infrastructure/identity"
+	"github.com/scantling/scantling/infrastructure/kube"
+	"github.com/scantling/scantling/infrastructure/network"
+	"github.com/scantling/scantling/infrastructure/paths"
+	"github.com/scantling/scantling/infrastructure/posture"
+	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/registry/advisory"
+	"github.com/scantling/scantling/registry/image"
+	"github.com/scantling/scantling/risk"
+	"github.com/scantling/scantling/rule"
+	"github.com/scantling/scantling/rules"
+)
+
+// reader reads one estate, stage by stage.
+type reader struct {
+	app      *app
+	dir      string
+	config   *config.Config
+	found    found
+	rules    *rule.Catalogue
+	asOf     time.Time
+	feeds    string // --advisories
+	readings []model.Reading
+	attacks  []estate.Attack
+	missed   []model.Incomplete // of no stage
+}
+
+// read does all the reading and joins it. The order of stages is that of a
+// container's life, but for the runtime, whose rights in use are needed last.
+func (r *reader) read(ctx context.Context) (*estate.Estate, error) {
+	for _, stage := range []func(context.Context) error{r.build, r.registry, r.infrastructure, r.runtime} {
+		if err := stage(ctx); err != nil {
+			return nil, err
+		}
+		if err := ctx.Err(); err != nil {
+			return nil, failed("reading %s: %w", r.dir, err)
+		}
+	}
+	if err := r.anything(); err != nil {
+		return nil, err
+	}
+	attack, err := estate.Merge(r.attacks)
+	if err != nil {
+		return nil, failed("joining the clusters: %w", err)
+	}
+	e := estate.Join(r.joinConfig(), attack, r.readings...)
+	e.Miss(append(r.found.incomplete, r.missed...)...)
+	for _, n := range e.Suppress(r.exceptions(), r.asOf) {
+		r.app.say("note: %s", n)
+	}
+	return e, nil
+}
+
+// anything fails when there is nothing to assess at all.
+func (r *reader) anything() error {
+	for _, reading := range r.readings {
+		if reading.Read > 0 || len(reading.Incomplete) > 0 {
+			return nil
+		}
+	}
+	if len(r.found.incomplete) > 0 {
+		return nil
+	}
+	return failed("%s: nothing to assess: no Dockerfile, image layout, Kubernetes manifest or audit log was found", r.dir)
+}
+
+func (r *reader) joinConfig() estate.Config {
+	cfg := estate.Config{Name: r.config.Estate, Sources: map[string]string{}}
+	for _, i := range r.config.Images {
+		cfg.Sources[i.Name] = filepath.Join(r.dir, i.Dockerfile)
+	}
+	return cfg
+}
+
+// exceptions are the accept entries and the disabled rules.
+func (r *reader) exceptions() []model.Exception {
+	out := r.config.Exceptions()
+	for _, d := range r.config.Rules.Disable {
+		out = append(out, model.Exception{Rule: d.ID, Reason: d.Reason, Owner: d.Owner, Expires: d.Expires})
+	}
+	return out
+}
+
+// below joins paths of the estate file with the folder.
+func (r *reader) below(paths []string) []string {
+	out := make([]string, len(paths))
+	for i, p := range paths {
+		out[i] = filepath.Join(r.dir, p)
+	}
+	return out
+}
+
+func (r *reader) build(ctx context.Context) error {
+	files := r.found.dockerfiles
+	if len(r.config.Build.Paths) > 0 {
+		files = under(files, r.below(r.config.Build.Paths))
+	}
+	judge, errs := lint.Compile(r.rules, lint.Config{
+		AllowBases: r.config.Build.BaseImages.Allow, AllowSources: r.config.Build.Sources.Allow,
+		RequiredLabels: r.config.Build.Labels.Required, Now: r.asOf,
+	})
+	r.broken(errs)
+	bar := r.app.progress("build", len(files))
+	var parsed []*dockerfile.File
+	for _, name := range files {
+		f, err := dockerfile.Read(ctx, name, nil)
+		if err != nil {
+			r.miss(name, err)
+		} else {
+			parsed = append(parsed, f)
+		}
+		bar.step()
+	}
+	reading := judge.Reading(parsed)
+	if len(files) > 0 {
+		reading.Facts = append(reading.Facts, r.schema())
+	}
+	bar.end("%d Dockerfiles, %d findings", len(parsed), len(reading.Findings))
+	r.readings = append(r.readings, reading)
+	return nil
+}
+
+// schema is the ladder's evidence that labels are governed.
+func (r *reader) schema() model.Fact {
+	f := model.Fact{
+		Kind: model.Meets, Asset: model.Ref{Kind: model.Cluster, Key: r.config.Estate}, Value: "labels.schema",
+		P: 1, Origin: model.User, Source: config.FileName,
+	}
+	if len(r.config.Build.Labels.Required) == 0 {
+		f.Kind = model.Lacks
+		f.Evidence = []model.Evidence{{What: "build.labels.required of " + config.FileName + " names no label"}}
+	}
+	return f
+}
+
+// under keeps the paths that are one of the roots or below one.
+func under(paths, roots []string) []string {
+	return slices.DeleteFunc(slices.Clone(paths), func(p string) bool {
+		return !slices.ContainsFunc(roots, func(root string) bool {
+			rel, err := filepath.Rel(root, p)
+			return err == nil && filepath.IsLocal(rel)
+		})
+	})
+}
+
+// broken reports rules that don't compile: the others run.
+func (r *reader) broken(errs []error) {
+	for _, err := range errs {
+		r.missed = append(r.missed, r.app.broken(err))
+	}
+}
+
+// broken says that a rule doesn't compile and returns the entry for it.
+func (a *app) broken(err error) model.Incomplete {
+	fmt.Fprintf(a.Err, "error: %v\n", err)
+	return model.Incomplete{What: "rule", Why: err.Error()}
+}
+
+func (r *reader) miss(what string, err error) {
+	r.missed = append(r.missed, model.Incomplete{What: what, Why: cause(err)})
+}
+
+func (r *reader) registry(ctx context.Context) error {
+	images, incomplete, err := openLayouts(ctx, r.found.layouts)
+	if err != nil {
+		return err
+	}
+	r.missed = append(r.missed, incomplete...)
+	bar := r.app.progress("registry", len(images))
+	var invs []*image.Inventory
+	reader := &image.Reader{}
+	for _, img := range images {
+		inv, err := reader.Inventory(ctx, img)
+		if err != nil {
+			return failed("reading image %s: %w", img.Name(), err)
+		}
+		invs = append(invs, inv)
+		bar.step()
+	}
+	db, err := r.advisories(ctx, invs)
+	if err != nil {
+		return err
+	}
+	reading := advisory.Reading(invs, db, advisory.Config{RequiredLabels: r.config.Build.Labels.Required, Now: r.asOf})
+	bar.end("%d images, %d matches", len(invs), len(reading.Weaknesses))
+	r.readings = append(r.readings, reading)
+	return nil
+}
+
+// advisories loads the feeds that the inventories need. Without a folder of
+// them every image is unknown.
+func (r *reader) advisories(ctx context.Context, invs []*image.Inventory) (*advisory.DB, error) {
+	dir := r.feeds
+	if dir == "" && r.config.Advisories != "" {
+		dir = filepath.Join(r.dir, r.config.Advisories)
+	}
+	dir = cmp.Or(dir, r.found.advisories)
+	db, incomplete, err := r.app.loadAdvisories(ctx, dir, invs)
+	r.missed = append(r.missed, incomplete...)
+	return db, err
+}
+
+func (r *reader) infrastructure(ctx context.Context) error {
+	clusters := r.config.Clusters
+	if len(clusters) == 0 {
+		clusters = []config.Cluster{{Name: "cluster"}}
+	}
+	judge, errs := posture.Compile(r.rules)
+	r.broken(errs)
+	for _, c := range clusters {
+		files := r.found.manifests
+		if len(c.Manifests) > 0 {
+			files = r.below(c.Manifests)
+		}
+		if len(files) == 0 {
+			r.readings = append(r.readings, model.Reading{Stage: model.Infrastructure, Why: "no Kubernetes manifest was found"})
+			continue
+		}
+		if err := r.cluster(ctx, c.Name, files, judge); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// cluster reads and judges one cluster.
+func (r *reader) cluster(ctx context.Context, name string, files []string, judge *posture.Judge) error {
+	bar := r.app.progress("infrastructure", 4)
+	s, err := kube.Read(ctx, name, files)
+	if err != nil {
+		r.miss("cluster "+name, err)
+		return nil
+	}
+	r.readings = append(r.readings, model.Reading{Stage: model.Infrastructure, Read: len(s.Objects), Incomplete: s.Incomplete})
+	bar.step()
+	reading := judge.Judge(s)
+	reading.Read = 0 // the same objects
+	bar.step()
+	net := network.Build(s)
+	id := identity.Build(s)
+	bar.step()
+	m, err := paths.Build(s, net, id)
+	if err != nil {
+		return failed("building the attack graph of cluster %s: %w", name, err)
+	}
+	r.readings = append(r.readings, reading, net.Reading(), id.Reading(), m.Reading())
+	r.attacks = append(r.attacks, attackOf(m))
+	bar.end("cluster %s: %d objects, %d workloads, %d findings", name, len(s.Objects), len(s.Workloads), len(reading.Findings))
+	return nil
+}
+
+// attackOf hands the attack graph over with its names.
+func attackOf(m *paths.Model) estate.Attack {
+	return estate.Attack{Graph: m.Graph(), Vertices: m.Vertices(), Facts: m.Facts(), Step: m.Step}
+}
+
+func (r *reader) runtime(ctx context.Context) error {
+	logs := r.found.logs
+	if len(r.config.Logs) > 0 {
+		logs = nil
+		for _, l := range r.config.Logs {
+			if l.Kind != "kubernetes-audit" {
+				r.missed = append(r.missed, model.Incomplete{What: filepath.Join(r.dir, l.Path), Why: fmt.Sprintf("logs of kind %q are not read by this version", l.Kind)})
+				continue
+			}
+			logs = append(logs, filepath.Join(r.dir, l.Path))
+		}
+	}
+	cluster := "cluster"
+	if len(r.config.Clusters) > 0 {
+		cluster = r.config.Clusters[0].Name
+	}
+	d, err := r.app.detector(r.rules)
+	if err != nil {
+		return err
+	}
+	r.missed = append(r.missed, d.broken...)
+	bar := r.app.progress("runtime", 2*len(logs))
+	reading, err := d.reading(ctx, cluster, logs, bar)
+	if err != nil {
+		return err
+	}
+	bar.end("%d events, %d alerts", reading.Read, len(reading.Alerts))
+	r.readings = append(r.readings, reading, d.coverage(r.techniques(), reading))
+	return nil
+}
+
+// techniques are those that the attack graphs use, sorted.
+func (r *reader) techniques() []string {
+	var out []string
+	for _, a := range r.attacks {
+		for _, f := range a.Facts {
+			if f.Attack != "" {
+				out = append(out, f.Attack)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// settings are the user's decisions for the ranking.
+func (r *reader) settings() risk.Settings {
+	s := risk.Settings{Accept: r.config.Exceptions(), AsOf: r.asOf}
+	cluster := "cluster"
+	if len(r.config.Clusters) > 0 {
+		cluster = r.config.Clusters[0].Name
+	}
+	for _, j := range r.config.Jewels {
+		s.Jewels = append(s.Jewels, risk.Jewel{Name: j.Name, Match: j.Match.Ref(cluster), Value: j.Value})
+	}
+	if r.config.Risk.Line != nil {
+		line := risk.FromFloat(*r.config.Risk.Line)
+		s.Line = &line
+	}
+	return s
+}
+
+// catalogue loads our rules and the user's folders and selects. What doesn't
+// compile is said and returned; the other rules run.
+func (a *app) catalogue(set string, dirs []string) (*rule.Catalogue, []model.Incomplete, error) {
+	var missed []model.Incomplete
+	cat, errs := rule.Load(rules.FS, "rules")
+	for _, dir := range append(slices.Clone(dirs), a.rulesDir...) {
+		root, err := os.OpenRoot(dir)
+		if err != nil {
+			return nil, nil, usage("--rules-dir %s: %s", dir, cause(err))
+		}
+		more, problems := rule.Load(root.FS(), dir)
+		root.Close()
+		var clashes []error
+		cat, clashes = cat.Merge(more)
+		errs = append(append(errs, problems...), clashes...)
+	}
+	for _, err := range errs {
+		missed = append(missed, a.broken(err))
+	}
+	selected, err := cat.Select(cmp.Or(a.rules, set))
+	if err != nil {
+		return nil, nil, usage("--rules: %w", err)
+	}
+	return selected, missed, nil
+}

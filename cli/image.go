@@ -1,0 +1,133 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/oci"
+	"github.com/scantling/scantling/registry/advisory"
+	"github.com/scantling/scantling/registry/image"
+	"github.com/scantling/scantling/report"
+)
+
+func (a *app) imageCommand() *cobra.Command {
+	var advisories string
+	cmd := &cobra.Command{
+		Use:     "image IMAGE",
+		Short:   "Inventory one image and match it against advisories",
+		Long:    "Image reads an OCI layout folder, lists the packages of every image in it by the layer\nthat brought them, and matches them exactly against the advisories of --advisories.",
+		Example: "  scantling image examples/shop/images/cart --advisories examples/shop/advisories",
+		Args:    cobra.ExactArgs(1),
+		RunE: a.checked(func(ctx context.Context, args []string) error {
+			return a.image(ctx, args[0], advisories)
+		}),
+	}
+	cmd.Flags().StringVar(&advisories, "advisories", "", "folder of advisories, laid out like the public OSV bucket")
+	return cmd
+}
+
+// imageReport adds packages and matches to the findings.
+type imageReport struct {
+	report.Findings
+	Packages []advisory.PackageRow `json:"packages"`
+	Matches  []advisory.MatchRow   `json:"matches"`
+}
+
+func (a *app) image(ctx context.Context, path, feeds string) error {
+	if !oci.IsLayout(path) {
+		return failed("%s is not an OCI image layout: this version reads folders with oci-layout and index.json", path)
+	}
+	images, missed, err := openLayouts(ctx, []string{path})
+	if err != nil {
+		return err
+	}
+	if len(images) == 0 && len(missed) > 0 {
+		return failed("%s: %s", missed[0].What, missed[0].Why)
+	}
+	var invs []*image.Inventory
+	reader := &image.Reader{}
+	for _, img := range images {
+		inv, err := reader.Inventory(ctx, img)
+		if err != nil {
+			return failed("reading image %s: %w", img.Name(), err)
+		}
+		invs = append(invs, inv)
+	}
+	db, unread, err := a.loadAdvisories(ctx, feeds, invs)
+	if err != nil {
+		return err
+	}
+	reading := advisory.Reading(invs, db, advisory.Config{Now: time.Now()})
+	missed = slices.Concat(missed, unread, reading.Incomplete)
+	doc := imageReport{
+		Findings: report.NewFindings(a.tool(), reading.Findings, missed, reading.Read),
+		Packages: []advisory.PackageRow{}, Matches: advisory.MatchRows(reading.Weaknesses),
+	}
+	for _, inv := range invs {
+		doc.Packages = append(doc.Packages, advisory.PackageRows(inv)...)
+	}
+	a.outcome(reading.Findings, len(missed), false)
+	return a.show(doc, doc.text)
+}
+
+// text prints the packages by layer, then the findings.
+func (d imageReport) text(w io.Writer, paint report.Paint) error {
+	layer := ""
+	for _, p := range d.Packages {
+		if p.Layer != layer {
+			layer = p.Layer
+			if _, err := fmt.Fprintln(w, paint(report.Title, "layer "+layer)); err != nil {
+				return err
+			}
+		}
+		if _, err := fmt.Fprintf(w, "  %-32s %-28s %s\n", p.Name, p.Version, p.Ecosystem); err != nil {
+			return err
+		}
+	}
+	if _, err := fmt.Fprintln(w); err != nil {
+		return err
+	}
+	return d.Findings.Text(w, paint)
+}
+
+// openLayouts opens every image of the given layouts. An unreadable layout is
+// incomplete, and the others are still read.
+func openLayouts(ctx context.Context, dirs []string) ([]*oci.Image, []model.Incomplete, error) {
+	var images []*oci.Image
+	var missed []model.Incomplete
+	for _, dir := range dirs {
+		found, unread, err := oci.Open(ctx, dir)
+		if ctx.Err() != nil {
+			return nil, nil, failed("reading %s: %w", dir, ctx.Err())
+		}
+		if err != nil {
+			unread = append(unread, model.Incomplete{What: dir, Why: cause(err)})
+		}
+		images = append(images, found...)
+		missed = append(missed, unread...)
+	}
+	return images, missed, nil
+}
+
+// loadAdvisories loads the feeds that the inventories need. No folder is no
+// feed: every image is then unknown, and the hint is said once.
+func (a *app) loadAdvisories(ctx context.Context, dir string, invs []*image.Inventory) (*advisory.DB, []model.Incomplete, error) {
+	if dir == "" {
+		if len(invs) == 0 {
+			return nil, nil, nil
+		}
+		why := "no advisories: name a folder laid out like the public OSV bucket with --advisories"
+		return nil, []model.Incomplete{{What: "advisories", Why: why}}, nil
+	}
+	db, missed, err := advisory.Load(ctx, dir, advisory.Ecosystems(invs)...)
+	if err != nil {
+		return nil, nil, failed("%w", err)
+	}
+	return db, missed, nil
+}

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"context"
+	"io"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scantling/scantling/report"
+	"github.com/scantling/scantling/risk"
+)
+
+func (a *app) planCommand() *cobra.Command {
+	var flags estateFlags
+	cmd := &cobra.Command{
+		Use:     "plan [DIR]",
+		Short:   "Print the plan alone",
+		Example: "  scantling plan .\n  scantling plan . --all --format json",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: a.checked(func(ctx context.Context, args []string) error {
+			_, doc, err := a.assess(ctx, folder(args), flags)
+			if err != nil {
+				return err
+			}
+			return a.show(doc, func(w io.Writer, p report.Paint) error { return doc.PlanText(w, p, flags.atMost()) })
+		}),
+	}
+	flags.add(cmd)
+	return cmd
+}
+
+func (a *app) whyCommand() *cobra.Command {
+	var flags estateFlags
+	cmd := &cobra.Command{
+		Use:     "why N|ID [DIR]",
+		Short:   "Print one action's reasons: factors, chain and proof",
+		Long:    "Why explains one action of the plan, by its number or id: every factor with its value,\nsource and origin, the chain from the workload to the jewel with the proof of each step,\nand which of its facts the action cuts.",
+		Example: "  scantling why 1 examples/shop\n  scantling why split-identity-1a2b3c4d .",
+		Args:    cobra.RangeArgs(1, 2),
+		RunE: a.checked(func(ctx context.Context, args []string) error {
+			ranked, doc, err := a.assess(ctx, folder(args[1:]), flags)
+			if err != nil {
+				return err
+			}
+			reasons, err := explain(ranked, args[0])
+			if err != nil {
+				return err
+			}
+			if a.code == exitFound {
+				a.code = exitClean // an explanation finds nothing of its own
+			}
+			why := report.NewWhy(doc, reasons)
+			return a.show(why, why.Text)
+		}),
+	}
+	flags.add(cmd)
+	return cmd
+}
+
+// explain finds a step by its number or its action's id.
+func explain(ranked *risk.Assessment, which string) (risk.Reasons, error) {
+	n, err := strconv.Atoi(which)
+	if err != nil {
+		var ok bool
+		if n, ok = ranked.Find(which); !ok {
+			return risk.Reasons{}, usage("no action %q in the plan: scantling plan --all lists their ids with --format json", which)
+		}
+	}
+	reasons, err := ranked.Why(n)
+	if err != nil {
+		return reasons, &failure{exitUsage, err}
+	}
+	return reasons, nil
+}

@@ -1,0 +1,191 @@
+// Package cli is the command line: one file a command. It is the only place
+// that wires readers, judges, the join and the reports together. Standard
+// output carries the result, standard error the talk.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/report"
+)
+
+// Version is set at link time by a release; a plain build says "devel".
+var Version = "devel"
+
+// Ruleset is the released set of rules that is on by default.
+const Ruleset = "2026.1"
+
+// The exit codes that scripts rely on (docs/interfaces.md).
+const (
+	exitClean      = 0
+	exitFailed     = 1 // could not do it
+	exitUsage      = 2 // wrong usage or configuration: nothing was judged
+	exitFound      = 3 // findings at or over the threshold, load over the line
+	exitIncomplete = 4 // something named was not read, or is unknown
+)
+
+// IO is the world of one run: its streams and environment.
+type IO struct {
+	In       io.Reader
+	Out      io.Writer
+	Err      io.Writer
+	Env      func(string) string
+	Terminal bool // standard error is a terminal
+	Colour   bool // standard output takes colours
+}
+
+// Std is the IO of a process.
+func Std() IO {
+	return IO{
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv,
+		Terminal: term.IsTerminal(int(os.Stderr.Fd())),
+		Colour:   term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
+	}
+}
+
+// failure is an error with the exit code that it ends the program with.
+type failure struct {
+	code int
+	err  error
+}
+
+func (f *failure) Error() string { return f.err.Error() }
+func (f *failure) Unwrap() error { return f.err }
+
+// failed is an error of code exitFailed, usage one of exitUsage.
+func failed(format string, args ...any) error {
+	return &failure{exitFailed, fmt.Errorf(format, args...)}
+}
+
+func usage(format string, args ...any) error { return &failure{exitUsage, fmt.Errorf(format, args...)} }
+
+// Main runs one command and returns its exit code.
+func Main(ctx context.Context, args []string, std IO) int {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	app := &app{IO: std}
+	root := app.root()
+	root.SetArgs(args)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return app.code
+	}
+	for _, line := range strings.Split(err.Error(), "\n") {
+		fmt.Fprintf(std.Err, "error: %s\n", line)
+	}
+	var f *failure
+	if errors.As(err, &f) {
+		return f.code
+	}
+	return exitUsage // what cobra itself refuses: a command, flag or argument
+}
+
+// app is one run of the program: its streams, global switches, and the exit
+// code of what it found.
+type app struct {
+	IO
+	code int
+
+	format   string
+	failOn   string
+	lenient  bool // --allow-unknown
+	quiet    bool
+	rules    string
+	rulesDir []string
+}
+
+func (a *app) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "scantling",
+		Short:         "Where to start with container security: one ordered list of actions",
+		Long:          "Scantling reads Dockerfiles, images, a cluster's manifests and logs, joins them,\nand prints an ordered list of actions, each with the risk that it removes.",
+		Example:       "  scantling demo\n  scantling assess .\n  scantling why 1 .",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+	}
+	root.SetIn(a.In)
+	root.SetOut(a.Out)
+	root.SetErr(a.Err)
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.format, "format", "text", "output format: text or json")
+	flags.StringVar(&a.failOn, "fail-on", "high", "lowest severity that ends with exit code 3: info, low, medium, high, critical")
+	flags.BoolVar(&a.lenient, "allow-unknown", false, "count what is incomplete or unknown, but don't end with exit code 4")
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no talk on standard error but errors")
+	flags.StringVar(&a.rules, "rules", "", "rules to judge by: all, a set as 2026.1, or ids with commas")
+	flags.StringArrayVar(&a.rulesDir, "rules-dir", nil, "folder with more rules (repeatable)")
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(
+		a.assessCommand(), a.planCommand(), a.whyCommand(), a.demoCommand(),
+		a.lintCommand(), a.imageCommand(), a.clusterCommand(), a.detectCommand(),
+		a.rulesCommand(), a.versionCommand(),
+	)
+	return root
+}
+
+// checked runs a command's work after the global switches were checked.
+func (a *app) checked(run func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		if a.format != "text" && a.format != "json" {
+			return usage("--format %q: use text or json", a.format)
+		}
+		if _, err := model.ParseSeverity(a.failOn); err != nil {
+			return usage("--fail-on: %w", err)
+		}
+		return run(cmd.Context(), args)
+	}
+}
+
+// tool names this program in reports.
+func (a *app) tool() report.Tool {
+	return report.Tool{Name: "scantling", Version: Version, Ruleset: Ruleset}
+}
+
+// threshold is the severity of --fail-on, which checked has parsed before.
+func (a *app) threshold() model.Severity {
+	s, _ := model.ParseSeverity(a.failOn)
+	return s
+}
+
+// outcome sets the exit code: incomplete goes before found.
+func (a *app) outcome(findings []model.Finding, incomplete int, found bool) {
+	unknown := incomplete > 0
+	for _, f := range findings {
+		if f.Suppressed != nil || f.Severity < a.threshold() {
+			continue
+		}
+		found = found || f.Verdict == model.Fail
+		unknown = unknown || f.Verdict == model.Unknown
+	}
+	switch {
+	case unknown && !a.lenient:
+		a.code = exitIncomplete
+	case found:
+		a.code = exitFound
+	}
+}
+
+// show writes a result in the chosen format.
+func (a *app) show(doc any, text func(io.Writer, report.Paint) error) error {
+	var err error
+	if a.format == "json" {
+		err = report.JSON(a.Out, doc)
+	} else {
+		err = text(a.Out, a.paint())
+	}
+	if err != nil {
+		return failed("writing the result: %w", err)
+	}
+	return nil
+}

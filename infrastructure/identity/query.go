@@ -1,0 +1,110 @@
+package identity
+
+import "slices"
+
+// Can reports whether the subject may make the request, and every grant that
+// allows it, in the order of bindings. It answers what RBAC alone would: a
+// false beside an Incomplete that touches the subject is not a proof.
+func (e *Engine) Can(s Subject, r Request) (bool, []Grant) {
+	r = r.normal()
+	var out []Grant
+	e.each(s, true, func(g Grant) {
+		if g.Rule == nil || reaches(g, r) && Allows(g.Rule, r) {
+			out = append(out, g)
+		}
+	})
+	return len(out) > 0, out
+}
+
+// Holder is a subject that a binding names, with the grants that let it make
+// a request.
+type Holder struct {
+	Subject Subject
+	Grants  []Grant
+}
+
+// WhoCan lists the subjects named by bindings that may make the request, by
+// their own bindings: a group stands for its members. It is sorted by kind,
+// namespace and name, and always holds system:masters.
+func (e *Engine) WhoCan(r Request) []Holder {
+	r = r.normal()
+	var out []Holder
+	subjects := e.subjects
+	if _, found := slices.BinarySearchFunc(subjects, Masters(), Subject.compare); !found {
+		subjects = append(slices.Clone(subjects), Masters())
+		slices.SortFunc(subjects, Subject.compare)
+	}
+	for _, s := range subjects {
+		var grants []Grant
+		e.each(s, false, func(g Grant) {
+			if g.Rule == nil || reaches(g, r) && Allows(g.Rule, r) {
+				grants = append(grants, g)
+			}
+		})
+		if len(grants) > 0 {
+			out = append(out, Holder{Subject: s, Grants: grants})
+		}
+	}
+	return out
+}
+
+// Grants lists everything that the subject is allowed, its groups included.
+func (e *Engine) Grants(s Subject) []Grant {
+	var out []Grant
+	e.each(s, true, func(g Grant) { out = append(out, g) })
+	return out
+}
+
+// Direct lists the grants of bindings that name the subject itself.
+func (e *Engine) Direct(s Subject) []Grant {
+	var out []Grant
+	e.each(s, false, func(g Grant) { out = append(out, g) })
+	return out
+}
+
+// RoleGrants lists the rules of a role as if a binding in scope ("" for the
+// whole cluster) gave them to somebody: Subject, Binding and Bound are empty.
+// namespace is "" for a ClusterRole. It is nil for a role that nobody knows.
+func (e *Engine) RoleGrants(namespace, name, scope string) []Grant {
+	role := e.roles[namespace+"/"+name]
+	rules := e.rules[role]
+	if role == nil && namespace == "" {
+		role = builtinRole(name)
+		rules = ownRules(role)
+	}
+	var out []Grant
+	for _, at := range rules {
+		out = append(out, Grant{Role: at.role, RuleIndex: at.index, Namespace: scope, Rule: at.rule})
+	}
+	return out
+}
+
+// Subjects lists the subjects that bindings name, by kind, namespace, name.
+func (e *Engine) Subjects() []Subject { return slices.Clone(e.subjects) }
+
+// each visits the grants of a subject, with those of its groups where deep.
+func (e *Engine) each(s Subject, deep bool, visit func(Grant)) {
+	asked := []Subject{s}
+	if deep {
+		asked = append(asked, s.Groups()...)
+	}
+	for _, who := range asked {
+		if who == Masters() {
+			visit(Grant{Subject: who, RuleIndex: -1})
+		}
+		for _, i := range e.bySubject[who] {
+			b := &e.bindings[i]
+			for _, at := range b.rules {
+				visit(Grant{
+					Subject: who, Binding: b.object, Bound: b.role, Role: at.role, RuleIndex: at.index, Namespace: b.namespace, Rule: at.rule,
+				})
+			}
+		}
+	}
+}
+
+// reaches reports whether a grant counts where the request is made: one of a
+// RoleBinding does for resources of its namespace only.
+func reaches(g Grant, r Request) bool {
+	return g.Namespace == "" || r.Path == "" && g.Namespace == r.Namespace
+}

@@ -1,0 +1,313 @@
+package kube
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/json"
+
+	"github.com/scantling/scantling/model"
+)
+
+// reading collects what the files give, in the order of the files.
+type reading struct {
+	objects    []*Object
+	incomplete []model.Incomplete
+	read       int
+	skipped    int
+}
+
+func (r *reading) fail(file string, line int, format string, args ...any) {
+	r.incomplete = append(r.incomplete, model.Incomplete{What: place(file, line), Why: fmt.Sprintf(format, args...)})
+}
+
+// maxGaps is how many gaps of one file are named one by one.
+const maxGaps = 200
+
+// readText turns the text of one file into objects. A file that was named by
+// itself must hold Kubernetes objects; one found in a folder may be anything.
+func readText(file string, text []byte, named bool) reading {
+	var r reading
+	if !named && plainlyForeign(text) {
+		r.skipped++
+		return r
+	}
+	scanned := scanText(file, text)
+	if len(scanned.incomplete) > 0 && strings.Contains(string(text), "{{") {
+		scanned.incomplete = []model.Incomplete{{What: scanned.incomplete[0].What, Why: "a template with {{ }}, no manifest: render it first"}}
+	}
+	r.incomplete = scanned.incomplete
+	var foreign []document
+	for _, d := range scanned.docs {
+		if !isObject(d.raw) && d.raw["items"] == nil {
+			foreign = append(foreign, d)
+			continue
+		}
+		if !r.document(file, d) {
+			foreign = append(foreign, d)
+		}
+	}
+	for _, d := range foreign {
+		if named || r.read > 0 {
+			r.fail(file, d.line, "no Kubernetes object: apiVersion and kind are missing")
+		} else {
+			r.skipped++
+		}
+	}
+	if named && len(scanned.docs) == 0 && len(r.incomplete) == 0 {
+		r.fail(file, 0, "holds no document")
+	}
+	if more := len(r.incomplete) - maxGaps; more > 0 {
+		r.incomplete = r.incomplete[:maxGaps]
+		r.fail(file, 0, "%d more documents of this file were not read or don't fit", more)
+	}
+	return r
+}
+
+// plainlyForeign is true for text that can't hold an object, so that parsing
+// every YAML file of a source tree isn't needed. Binary data is not plainly
+// anything.
+func plainlyForeign(text []byte) bool {
+	for _, c := range text {
+		if c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0x7f || c >= 0x80 {
+			return false
+		}
+	}
+	s := string(text)
+	return !strings.Contains(s, "apiVersion") && !strings.Contains(s, "kind")
+}
+
+func isObject(raw map[string]any) bool {
+	version, _ := raw["apiVersion"].(string)
+	kind, _ := raw["kind"].(string)
+	return version != "" && kind != ""
+}
+
+// document takes one document: an object or a list of them. It is false when
+// the document is neither.
+func (r *reading) document(file string, d document) bool {
+	kind, _ := d.raw["kind"].(string)
+	items, isList := d.raw["items"].([]any)
+	if !isList || (kind != "" && !strings.HasSuffix(kind, "List")) {
+		if !isObject(d.raw) {
+			return false
+		}
+		if strings.HasSuffix(kind, "List") && d.raw["items"] == nil && d.raw["spec"] == nil {
+			return true // an empty list
+		}
+		r.object(file, d.line, d.raw)
+		return true
+	}
+	ours := len(items) == 0 || isObject(d.raw)
+	version, _ := d.raw["apiVersion"].(string)
+	for i, item := range items {
+		line := d.line
+		if i < len(d.itemLines) {
+			line = d.itemLines[i]
+		}
+		raw, isMap := item.(map[string]any)
+		if isMap && kind != "List" && kind != "" {
+			inherit(raw, "kind", strings.TrimSuffix(kind, "List"))
+			inherit(raw, "apiVersion", version)
+		}
+		switch {
+		case isObject(raw):
+			ours = true
+			r.item(file, line, raw)
+		case ours:
+			r.fail(file, line, "a list item that is no Kubernetes object: apiVersion and kind are missing")
+		}
+	}
+	return ours
+}
+
+// item takes one item of a list, which may be a list itself. Its own items
+// have no lines of their own; nesting is bounded by maxDepth.
+func (r *reading) item(file string, line int, raw map[string]any) {
+	kind, _ := raw["kind"].(string)
+	if _, nested := raw["items"].([]any); nested && strings.HasSuffix(kind, "List") {
+		r.document(file, document{raw: raw, line: line})
+		return
+	}
+	r.object(file, line, raw)
+}
+
+func inherit(raw map[string]any, key, value string) {
+	if s, _ := raw[key].(string); s == "" && value != "" {
+		raw[key] = value
+	}
+}
+
+// object makes one Object of a decoded document.
+func (r *reading) object(file string, line int, raw map[string]any) {
+	version, _ := raw["apiVersion"].(string)
+	kind, _ := raw["kind"].(string)
+	id := gvk(version, kind)
+	if notClusterObjects[id.Group] {
+		r.skipped++
+		return
+	}
+	r.read++
+	if id.Group == "" && kind == "Secret" {
+		dropSecretValues(raw)
+	}
+	o := &Object{APIVersion: version, Kind: kind, Raw: raw, Position: model.Position{File: file, Line: line}}
+	typed := newTyped(id)
+	o.Name = o.metaString("name")
+	if o.Name == "" {
+		o.Name = o.metaString("generateName")
+	}
+	if o.Name == "" && typed != nil {
+		r.fail(file, line, "%s without metadata.name: not read", kind)
+		return
+	}
+	o.Namespace = o.metaString("namespace")
+	switch {
+	case clusterScoped[kind]:
+		o.Namespace = ""
+	case o.Namespace == "" && typed != nil:
+		o.Namespace = "default"
+	}
+	if typed != nil {
+		if err := decodeTyped(raw, typed); err != nil {
+			r.fail(file, line, "%s %s doesn't fit its type: %v: kept, not judged", kind, o.Name, err)
+		} else {
+			if named, is := typed.(metav1.Object); is {
+				named.SetNamespace(o.Namespace)
+			}
+			o.Typed = typed
+		}
+	}
+	r.objects = append(r.objects, o)
+}
+
+// dropSecretValues keeps the names of a Secret's entries and empties their
+// values, and drops the annotation in which kubectl repeats them.
+func dropSecretValues(raw map[string]any) {
+	for _, field := range []string{"data", "stringData"} {
+		entries, isMap := raw[field].(map[string]any)
+		if !isMap {
+			delete(raw, field)
+			continue
+		}
+		for name := range entries {
+			entries[name] = ""
+		}
+	}
+	if meta, isMap := raw["metadata"].(map[string]any); isMap {
+		if annotations, isMap := meta["annotations"].(map[string]any); isMap {
+			delete(annotations, "kubectl.kubernetes.io/last-applied-configuration")
+		}
+	}
+}
+
+// decodeTyped fills typed from raw. The quick way doesn't notice numbers that
+// don't fit and names no field in its errors: then JSON is the way.
+func decodeTyped(raw map[string]any, typed runtime.Object) error {
+	if !unusualNumbers(raw) {
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(raw, typed); err == nil {
+			typed.GetObjectKind().SetGroupVersionKind(schema.FromAPIVersionAndKind(raw["apiVersion"].(string), raw["kind"].(string)))
+			return nil
+		}
+	}
+	text, err := json.Marshal(raw)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, typed); err != nil {
+		return fmt.Errorf("%s", strings.TrimPrefix(err.Error(), "json: "))
+	}
+	return nil
+}
+
+// unusualNumbers reports whether v holds a fraction or an integer that doesn't
+// fit 32 bits, which is what most fields of the API are.
+func unusualNumbers(v any) bool {
+	switch t := v.(type) {
+	case map[string]any:
+		for _, x := range t {
+			if unusualNumbers(x) {
+				return true
+			}
+		}
+	case []any:
+		for _, x := range t {
+			if unusualNumbers(x) {
+				return true
+			}
+		}
+	case int64:
+		return t > math.MaxInt32 || t < math.MinInt32
+	case float64:
+		return true
+	}
+	return false
+}
+
+func (o *Object) meta() map[string]any {
+	m, _ := o.Raw["metadata"].(map[string]any)
+	return m
+}
+
+func (o *Object) metaString(field string) string {
+	s, _ := o.meta()[field].(string)
+	return s
+}
+
+// UID returns metadata.uid, empty in manifests.
+func (o *Object) UID() string { return o.metaString("uid") }
+
+// Labels returns a copy of metadata.labels.
+func (o *Object) Labels() map[string]string { return stringMap(o.meta()["labels"]) }
+
+// Annotations returns a copy of metadata.annotations.
+func (o *Object) Annotations() map[string]string { return stringMap(o.meta()["annotations"]) }
+
+// String is "Kind namespace/name", or "Kind name" without a namespace.
+func (o *Object) String() string {
+	if o.Namespace == "" {
+		return o.Kind + " " + o.Name
+	}
+	return o.Kind + " " + o.Namespace + "/" + o.Name
+}
+
+func stringMap(v any) map[string]string {
+	m, _ := v.(map[string]any)
+	out := make(map[string]string, len(m))
+	for k, x := range m {
+		if s, isString := x.(string); isString {
+			out[k] = s
+		}
+	}
+	return out
+}
+
+// owner is one entry of metadata.ownerReferences.
+type owner struct{ kind, name string }
+
+// controllerOwner returns the owner that controls o: the reference marked so,
+// else the first. A Node owns mirror pods without being a workload.
+func (o *Object) controllerOwner() (owner, bool) {
+	refs, _ := o.meta()["ownerReferences"].([]any)
+	var found []owner
+	for _, ref := range refs {
+		m, _ := ref.(map[string]any)
+		kind, _ := m["kind"].(string)
+		name, _ := m["name"].(string)
+		if kind == "" || name == "" || kind == "Node" {
+			continue
+		}
+		if controls, _ := m["controller"].(bool); controls {
+			return owner{kind, name}, true
+		}
+		found = append(found, owner{kind, name})
+	}
+	if len(found) == 0 {
+		return owner{}, false
+	}
+	return found[0], true
+}

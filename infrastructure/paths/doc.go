@@ -1,0 +1,33 @@
+// Package paths builds the attack graph of a cluster: what someone who has
+// broken into one container can come to hold, and why.
+//
+// Vertices are control of a workload, a held identity, root on a node, a known
+// Secret, and authority over the whole cluster. Between them stand hubs
+// ("create pods in namespace shop", "every pod on node a"), so that the graph
+// grows with the number of objects and never with the number of pairs. Facts
+// are the leaves of model/fact.go, each with a probability and a proof; steps
+// that rest on the same rule of the same binding, or on the same field of the
+// same workload, share one fact.
+//
+// A workload whose node is unknown stands on the hub node "(any node)",
+// together with all others of that sort: manifests don't say where pods will
+// run, and two pods of which nobody knows that they are kept apart may share a
+// node.
+//
+// What the edges claim and what they leave out:
+//
+//   - A right is what RBAC gives (package identity). Admission other than the
+//     namespace's own Pod Security label is not known, so creating a privileged
+//     pod counts as possible where that label doesn't forbid it.
+//   - exec needs create on pods/exec: since Kubernetes 1.35 get is not enough.
+//     nodes/proxy gives exec with get, too, in every version.
+//   - Creating pods in a namespace gives its ServiceAccounts and its Secrets,
+//     because a pod may mount any of them.
+//   - kube-system exists in every cluster, and some of its ServiceAccounts can
+//     make anyone administrator; so acting as any of them is authority over the
+//     cluster, even where manifests don't show them.
+//   - Rights that an attacker gets by binding a role to himself are not combined
+//     with those that he had before, where only both together are an attack.
+//   - Not yet: signing requests, webhooks, persistent volumes of type hostPath,
+//     host logs through symbolic links, cloud roles, hostPID alone.
+package paths

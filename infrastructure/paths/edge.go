@@ -1,0 +1,80 @@
+package paths
+
+// edge is the kind of a step.
+type edge uint8
+
+const (
+	implied edge = iota // no move of its own: the hub means this
+	token
+	group
+	mounted
+	tokenSecret
+	escape
+	escapeFiles
+	nodePods
+	nodeIdentity
+	controlPlane
+	overNetwork
+	fullControl
+	namespaceControl
+	createPods
+	patchTemplate
+	patchPods
+	execPods
+	debugPods
+	kubeletExec
+	readSecrets
+	createSecrets
+	mintToken
+	relabel
+	impersonate
+	bindRole
+	joinBinding
+	escalate
+	useRole
+	privilegedPod
+	debugNode
+	podAccount
+	podSecret
+	tokenFromSecret
+	systemAccount
+)
+
+// moves names each kind of step and gives the ATT&CK technique of taking it
+// (Containers matrix, v18.1); none where the step is no visible act.
+var moves = [...]struct{ name, attack string }{
+	implied:          {"implied", ""},
+	token:            {"token", "T1528"},
+	group:            {"group", ""},
+	mounted:          {"mounted-secret", "T1552.001"},
+	tokenSecret:      {"token-secret", "T1550.001"},
+	escape:           {"escape", "T1611"},
+	escapeFiles:      {"escape-files", "T1611"},
+	nodePods:         {"node-pods", "T1609"},
+	nodeIdentity:     {"node-identity", "T1552.001"},
+	controlPlane:     {"control-plane", "T1552.001"},
+	overNetwork:      {"network", "T1210"},
+	fullControl:      {"full-control", "T1078"},
+	namespaceControl: {"namespace-control", "T1078"},
+	createPods:       {"create-pods", "T1610"},
+	patchTemplate:    {"patch-workload", "T1610"},
+	patchPods:        {"patch-pods", "T1610"},
+	execPods:         {"exec", "T1609"},
+	debugPods:        {"debug-container", "T1609"},
+	kubeletExec:      {"kubelet-exec", "T1609"},
+	readSecrets:      {"read-secrets", "T1552.007"},
+	createSecrets:    {"create-secrets", "T1552.007"},
+	mintToken:        {"token-request", "T1528"},
+	relabel:          {"relabel-namespace", "T1562.001"},
+	impersonate:      {"impersonate", "T1078"},
+	bindRole:         {"bind-role", "T1098.006"},
+	joinBinding:      {"join-binding", "T1098.006"},
+	escalate:         {"escalate-role", "T1098.006"},
+	useRole:          {"use-role", "T1098.006"},
+	privilegedPod:    {"privileged-pod", "T1611"},
+	debugNode:        {"privileged-debug-container", "T1611"},
+	podAccount:       {"pod-service-account", "T1528"},
+	podSecret:        {"pod-secret", "T1552.007"},
+	tokenFromSecret:  {"token-for-secret", "T1528"},
+	systemAccount:    {"system-account", "T1098.006"},
+}

@@ -1,0 +1,271 @@
+package paths
+
+import (
+	"fmt"
+
+	"github.com/scantling/scantling/graph"
+	"github.com/scantling/scantling/infrastructure/identity"
+	"github.com/scantling/scantling/model"
+)
+
+// Chances of the facts that are not ways out of a container: MODEL.md's
+// defaults. What is simply there to be read holds with certainty.
+const (
+	pRight   = 0.95
+	pExploit = 0.02
+	pRead    = 1
+)
+
+// expand adds the steps that lead on from one vertex.
+func (b *builder) expand(k key) {
+	switch k.sort {
+	case control:
+		b.expandWorkload(k)
+	case held:
+		b.expandIdentity(k)
+	case root, on, tokens, anywhere, kubelets:
+		b.expandNode(k)
+	case known:
+		if account, ok := b.legacy[k]; ok {
+			b.step(tokenSecret, subjectKey(account), k)
+		}
+	case admin:
+		for _, n := range b.namespaces {
+			b.step(implied, key{sort: rule, a: n}, k)
+		}
+		for _, n := range b.nodes {
+			b.step(implied, key{sort: root, a: n.name}, k)
+		}
+	case granted:
+		b.expandGranted(k)
+	case rewrite, rewrites, binds, joins:
+		b.expandRoles(k)
+	case may, sends, arrives:
+	default:
+		b.expandNamespace(k)
+	}
+}
+
+// expandNamespace adds what a hub of a namespace means. The hub of all
+// namespaces means that of each.
+func (b *builder) expandNamespace(k key) {
+	if k.a == "" {
+		for _, n := range b.namespaces {
+			each := k
+			each.a = n
+			b.step(implied, each, k)
+		}
+		return
+	}
+	switch k.sort {
+	case rule:
+		for _, s := range []sort{create, controls, reads, accounts, label} {
+			b.step(implied, key{sort: s, a: k.a}, k)
+		}
+	case create:
+		b.step(podAccount, key{sort: accounts, a: k.a}, k)
+		b.step(podSecret, key{sort: reads, a: k.a}, k)
+		if b.guarded[k.a] == "" {
+			b.step(privilegedPod, key{sort: anywhere}, k)
+		}
+	case label:
+		if b.guarded[k.a] != "" {
+			b.step(privilegedPod, key{sort: anywhere}, key{sort: create, a: k.a}, k)
+		}
+	case controls:
+		for _, l := range b.bySpace[k.a] {
+			b.step(implied, l.key, k)
+		}
+	case reads:
+		for _, s := range b.secrets {
+			if s.a == k.a {
+				b.step(implied, s, k)
+			}
+		}
+	case makes:
+		// A new Secret of the token type is filled in by the cluster.
+		b.step(tokenFromSecret, key{sort: accounts, a: k.a}, key{sort: reads, a: k.a}, k)
+	case accounts:
+		b.expandAccounts(k)
+	case debug:
+		b.expandDebug(k)
+	case template:
+		for _, l := range b.bySpace[k.a] {
+			if l.Kind == k.b {
+				b.step(implied, l.key, k)
+				b.step(implied, key{sort: create, a: k.a}, k)
+			}
+		}
+	}
+}
+
+func (b *builder) expandAccounts(k key) {
+	for _, s := range b.accounts {
+		if s.Namespace == k.a {
+			b.step(implied, subjectKey(s), k)
+		}
+	}
+	if k.a == systemNamespace {
+		b.step(systemAccount, key{sort: admin}, k)
+	}
+}
+
+func (b *builder) expandDebug(k key) {
+	b.step(implied, key{sort: controls, a: k.a}, k)
+	if b.guarded[k.a] != "" {
+		return
+	}
+	seen := map[string]bool{}
+	for _, l := range b.bySpace[k.a] {
+		for _, n := range l.nodes {
+			if !seen[n] {
+				seen[n] = true
+				b.step(debugNode, key{sort: root, a: n}, k)
+			}
+		}
+	}
+}
+
+func (b *builder) expandNode(k key) {
+	switch k.sort {
+	case root:
+		b.step(nodePods, key{sort: on, a: k.a}, k)
+		for _, s := range []identity.Subject{identity.NodeUser(k.a), identity.NodeGroup()} {
+			if b.named[s] {
+				b.step(nodeIdentity, subjectKey(s), k)
+			}
+		}
+		for _, n := range b.nodes {
+			if n.name == k.a && n.control != "" {
+				b.step(controlPlane, key{sort: admin}, k)
+			}
+		}
+	case on:
+		for _, l := range b.onNode[k.a] {
+			b.step(implied, l.key, k)
+		}
+	case tokens:
+		for _, l := range b.onNode[k.a] {
+			b.leaks(l, k)
+		}
+	case anywhere:
+		for _, n := range b.nodes {
+			b.step(implied, key{sort: root, a: n.name}, k)
+		}
+	case kubelets:
+		for _, n := range b.nodes {
+			b.step(implied, key{sort: on, a: n.name}, k)
+		}
+	}
+}
+
+// expandIdentity adds the groups of an identity, as far as bindings name
+// them, and everything that its own bindings give.
+func (b *builder) expandIdentity(k key) {
+	s := k.subject()
+	for _, g := range s.Groups() {
+		if b.named[g] {
+			b.step(group, subjectKey(g), k)
+		}
+	}
+	for _, g := range b.identity.Direct(s) {
+		b.use(k, g)
+	}
+	b.combine(k, b.identity.Direct(s), b.identity.Grants(s))
+}
+
+func (b *builder) expandWorkload(k key) {
+	l := b.loadOf[k]
+	b.leaks(l, k)
+	for _, w := range l.ways {
+		f := b.escapeFact(l, w)
+		for _, n := range l.nodes {
+			if w.files {
+				b.stepOn(escapeFiles, key{sort: tokens, a: n}, []graph.Fact{f}, k)
+			} else {
+				b.stepOn(escape, key{sort: root, a: n}, []graph.Fact{f}, k)
+			}
+		}
+	}
+}
+
+// leaks adds what the files and the environment of a workload's containers
+// give away to who holds from: its token and its Secrets.
+func (b *builder) leaks(l *load, from key) {
+	w, cluster := l.Workload, b.snapshot.Cluster
+	if l.token.Mounted {
+		f := b.fact(model.Fact{
+			Kind: model.Token, Asset: l.key.ref(cluster), Object: l.account.Ref(cluster), P: pRead, Origin: model.Measured, Attack: moves[token].attack,
+			Evidence: []model.Evidence{{What: "token of " + l.account.String() + " is mounted", Where: place(w.Object), Value: l.token.Source + " " + l.token.Field}},
+		}, model.Proof{Object: l.token.Source, Field: l.token.Field})
+		b.stepOn(token, subjectKey(l.account), []graph.Fact{f}, from)
+	}
+	for _, use := range l.secrets {
+		secret := key{sort: known, a: w.Namespace, b: use.name}
+		f := b.fact(model.Fact{
+			Kind: model.Holds, Asset: l.key.ref(cluster), Object: secret.ref(cluster), P: pRead, Origin: model.Measured, Attack: moves[mounted].attack,
+			Evidence: []model.Evidence{{What: "Secret " + use.name + " is readable in the container", Where: place(w.Object), Value: use.field}},
+		}, model.Proof{Object: nameOfLoad(w), Field: use.field})
+		b.stepOn(mounted, secret, []graph.Fact{f}, from)
+	}
+}
+
+// escapeFact states one way out of a workload. Its object is the node where
+// there is one, else the hub of nodes.
+func (b *builder) escapeFact(l *load, w way) graph.Fact {
+	cluster := b.snapshot.Cluster
+	object := key{sort: root, a: anyNode}
+	if len(l.nodes) == 1 {
+		object.a = l.nodes[0]
+	}
+	return b.fact(model.Fact{
+		Kind: model.Escape, Asset: l.key.ref(cluster), Object: object.ref(cluster), Value: w.value, P: w.p, Origin: model.Default, Attack: moves[escape].attack,
+		Evidence: []model.Evidence{{What: nameOfLoad(l.Workload) + " can leave its container: " + w.value, Where: place(l.Object), Value: w.field}},
+	}, model.Proof{Object: nameOfLoad(l.Workload), Field: w.field})
+}
+
+// connect adds the network: workloads with the same sources share a hub.
+// Breaking in takes a flaw of the destination (its Exploit fact) and, from
+// another namespace, that no policy keeps the source out (its Network fact,
+// which a policy would remove). From a workload's own namespace and from
+// sources that its policies let in on purpose, the flaw is enough.
+func (b *builder) connect() {
+	for at, h := range b.network.Hubs() {
+		whole := key{sort: arrives, a: fmt.Sprint(at + 1)}
+		for _, d := range h.Destinations {
+			dst := &b.loads[d]
+			exploit := b.exploitFact(dst)
+			if b.network.Isolation(d).Ingress {
+				b.stepOn(overNetwork, dst.key, []graph.Fact{exploit}, whole)
+				continue
+			}
+			b.stepOn(overNetwork, dst.key, []graph.Fact{b.networkFact(dst), exploit}, whole)
+			b.stepOn(overNetwork, dst.key, []graph.Fact{exploit}, key{sort: arrives, a: whole.a, b: dst.Namespace})
+		}
+		for _, s := range h.Sources {
+			src := b.loads[s].key
+			b.step(implied, whole, src)
+			near := key{sort: arrives, a: whole.a, b: src.a}
+			if _, used := b.vertices[near]; used {
+				b.step(implied, near, src)
+			}
+		}
+	}
+}
+
+func (b *builder) exploitFact(l *load) graph.Fact {
+	return b.fact(model.Fact{
+		Kind: model.Exploit, Asset: l.key.ref(b.snapshot.Cluster), P: pExploit, Origin: model.Default, Attack: moves[overNetwork].attack,
+		Evidence: []model.Evidence{{What: "a neighbour breaks into " + nameOfLoad(l.Workload), Where: place(l.Object), Value: "default chance, until its weaknesses are known"}},
+	}, model.Proof{Object: nameOfLoad(l.Workload), Field: "spec.containers"})
+}
+
+func (b *builder) networkFact(l *load) graph.Fact {
+	return b.fact(model.Fact{
+		Kind: model.Network, Asset: l.key.ref(b.snapshot.Cluster), Value: openValue, P: pRead, Origin: model.Measured, Attack: moves[overNetwork].attack,
+		Evidence: []model.Evidence{{What: "no ingress policy selects " + nameOfLoad(l.Workload), Where: place(l.Object), Value: "NetworkPolicy"}},
+	}, model.Proof{Object: nameOfLoad(l.Workload), Field: "metadata.labels", Rule: "no NetworkPolicy for ingress selects them"})
+}
+
+// openValue is the Value of the fact that no policy isolates a workload.
+const openValue = "any namespace"

@@ -1,0 +1,138 @@
+package archtest
+
+// A layer says what of this module the packages of a pattern may import. A
+// pattern is a path below the module's root; with /... it covers everything
+// below it too. The first layer that matches a package counts.
+type layer struct {
+	pkg string
+	may string // patterns, separated by spaces
+	why string
+}
+
+// What several layers may import.
+const (
+	means  = "graph oci rule model"
+	stages = "build/... registry/... infrastructure/... runtime/..."
+	memory = "risk ladder estate store bus"
+)
+
+// layers is ordered from the top down, and TestTablePointsDown holds it to
+// that: no layer may import one above it.
+var layers = []layer{
+	{"internal/archtest", "", "reads source, imports none of it"},
+	{"cmd/scantling", "cli", "a main of under 20 lines"},
+	{"cli", "server web report notify config " + memory + " " + stages + " " + means + " rules examples/shop", "the only place that wires the rest together"},
+	{"internal/gen/...", "server web report notify config " + memory + " " + stages + " " + means + " rules examples/shop internal/testkit oci/ocitest", "generators and benchmarks: anything below cli"},
+	{"internal/testkit/...", "model", "for tests of every package, so below them all but the words"},
+
+	// Surfaces.
+	{"server/...", "web report notify config " + memory + " " + stages + " " + means + " rules", "wires too"},
+	{"web", "model", "the embedded page"},
+	{"report", "risk ladder estate model", "renders what memory hands over"},
+	{"notify", "store model", "outbox"},
+	{"config", "model", "one struct"},
+
+	// Memory. Risk and ladder read the estate, never the reverse.
+	{"risk", "estate graph model", "values model types only"},
+	{"ladder", "estate graph model", "conditions over facts"},
+	{"estate", "graph model", "joins by what stages hand over, never by their types"},
+	{"store/...", "graph model", "typed tables for model types"},
+	{"bus", "model", "jobs and event log"},
+
+	// Stages: never another stage; within one, judges on readers.
+	{"build/pin", "build/lint build/dockerfile " + means, "acts"},
+	{"build/lint", "build/dockerfile " + means, "judges"},
+	{"build/dockerfile", means, "reads"},
+
+	{"registry/patch", "registry/advisory registry/catalog registry/feed registry/image " + means, "acts"},
+	{"registry/shelf", "registry/catalog registry/image " + means, "judges and acts"},
+	{"registry/advisory", "registry/feed registry/image " + means, "judges"},
+	{"registry/catalog", means, "reads"},
+	{"registry/feed", means, "reads"},
+	{"registry/image", means, "reads"},
+
+	{"infrastructure/threat", "infrastructure/paths infrastructure/network infrastructure/identity infrastructure/posture infrastructure/kube " + means, "judges the whole"},
+	{"infrastructure/paths", "infrastructure/network infrastructure/identity infrastructure/kube " + means, "judges over network and identity"},
+	{"infrastructure/lifetime", "infrastructure/kube " + means, "acts"},
+	{"infrastructure/network", "infrastructure/kube " + means, "judges"},
+	{"infrastructure/identity", "infrastructure/kube " + means, "judges"},
+	{"infrastructure/posture", "infrastructure/kube " + means, "judges"},
+	{"infrastructure/kube", means, "reads"},
+
+	{"runtime/respond", "runtime/incident runtime/detect runtime/ingest " + means, "acts"},
+	{"runtime/incident", "runtime/detect runtime/ingest " + means, "judges"},
+	{"runtime/coverage", "runtime/detect runtime/ingest " + means, "judges"},
+	{"runtime/detect", "runtime/ingest " + means, "judges"},
+	{"runtime/ingest", means, "reads"},
+
+	// Means and words.
+	{"rules", "rule", "the catalogue as embedded files"},
+	{"rule", "model", "compiles rules, knows no stage"},
+	{"oci/ocitest", "oci model", "makes images for tests"},
+	{"oci", "model", "opens images"},
+	{"graph", "", "integers only"},
+	{"examples/shop", "", "embedded files"},
+	{"model", "", "standard library only"},
+}
+
+// forTests are importable from test files of every package, and from no other
+// file unless its layer says so.
+const forTests = "rules internal/testkit/... oci/ocitest"
+
+// aboveTests is what even external test packages may not import.
+const aboveTests = "cli cmd/... internal/gen/... internal/archtest"
+
+// A cage says where a third-party module, or a part of it, may be imported.
+// Of several that match an import the longest counts.
+type cage struct {
+	path  string // import path; covers everything below it
+	only  string // patterns of packages, any file
+	tests string // patterns of packages, test files only
+	why   string
+}
+
+// everywhere is a pattern that matches every package.
+const everywhere = "..."
+
+var cages = []cage{
+	{"github.com/google/go-cmp", "", everywhere, "differences in tests"},
+	{"github.com/rogpeppe/go-internal/testscript", "", everywhere, "command tests"},
+	{"github.com/rogpeppe/go-internal/txtar", "rule", everywhere, "the cases of a rule are txtar files"},
+	{"golang.org/x/sync", everywhere, "", "errgroup: bounded goroutines that are waited for"},
+
+	{"github.com/spf13/cobra", "cli", "", "commands"},
+	{"charm.land/lipgloss/v2", "cli", "", "colour on terminals"},
+	{"golang.org/x/term", "cli", "", "is it a terminal, how wide"},
+	{"github.com/knadh/koanf", "config", "", "layers of configuration"},
+	{"go.yaml.in/yaml/v3", "config rule infrastructure/kube runtime/detect internal/gen/...", everywhere, "YAML with positions: settings, rules, manifests, Sigma"},
+	{"sigs.k8s.io/yaml", "infrastructure/...", "", "YAML as Kubernetes reads it"},
+
+	{"modernc.org/sqlite", "store", "", "the default database"},
+	{"github.com/jackc/pgx", "store", "", "PostgreSQL"},
+	{"github.com/pressly/goose", "store", "", "migrations"},
+	{"github.com/nats-io", "bus", "", "jobs and event log"},
+
+	{"github.com/moby/buildkit", "build/dockerfile", "", "the reference Dockerfile parser"},
+	{"mvdan.cc/sh/v3", "build/dockerfile build/lint", "", "shell syntax in RUN"},
+	{"github.com/distribution/reference", "build/dockerfile build/pin oci registry/catalog", "", "image references"},
+	{"github.com/google/go-containerregistry", "oci/... internal/gen/...", everywhere, "registries, layouts, archives: heavy and behind one door"},
+	{"github.com/klauspost/compress", "oci/...", "", "zstd layers"},
+	{"github.com/google/osv-scalibr", "registry/advisory", "", "version order of each ecosystem"},
+	{"github.com/pandatix/go-cvss", "registry/advisory", "", "CVSS vectors"},
+	{"golang.org/x/mod", "", "internal/gen/...", "version order of the example's modules"},
+
+	{"k8s.io/client-go", "infrastructure/kube infrastructure/lifetime runtime/respond", "", "the live cluster: its reader and the two that act"},
+	{"k8s.io/api", "infrastructure/...", "", "types of Kubernetes objects"},
+	{"k8s.io/apimachinery", "infrastructure/...", "", "types of Kubernetes objects"},
+	{"k8s.io/component-helpers", "infrastructure/...", "", "the scheduler's and authorizer's own matching"},
+	{"k8s.io/pod-security-admission", "infrastructure/posture", "", "the Pod Security Standards as the API server has them"},
+	{"github.com/google/cel-go", "rule", "", "the rule language"},
+	{"github.com/valyala/fastjson", "runtime/...", "", "events at speed"},
+}
+
+// stageFolders hold packages and no Go files of their own: packages named
+// build or runtime would clash with the standard library.
+var stageFolders = []string{"build", "registry", "infrastructure", "runtime"}
+
+// junk are package names that say nothing.
+const junk = "util utils common helper helpers misc shared pkg"

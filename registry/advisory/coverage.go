@@ -1,0 +1,93 @@
+package advisory
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/registry/image"
+)
+
+// MaxFeedAge is how old the newest record of an ecosystem may be before what
+// it says of an image is unknown: every ecosystem here publishes weekly.
+const MaxFeedAge = 30 * 24 * time.Hour
+
+// supportEnds is the last day on which a release gets security updates: LTS
+// included for Debian (wiki.debian.org/LTS), the standard term for Ubuntu
+// (ubuntu.com/about/release-cycle), the branch's end for Alpine
+// (alpinelinux.org/releases). Advisories after it aren't written, so that a
+// package without one is not clean.
+var supportEnds = map[string]string{
+	"Debian:7": "2018-05-31", "Debian:8": "2020-06-30", "Debian:9": "2022-06-30", "Debian:10": "2024-06-30",
+	"Debian:11": "2026-08-31", "Debian:12": "2028-06-30", "Debian:13": "2030-06-30",
+	"Ubuntu:14.04": "2019-04-25", "Ubuntu:16.04": "2021-04-30", "Ubuntu:18.04": "2023-05-31",
+	"Ubuntu:20.04": "2025-05-31", "Ubuntu:22.04": "2027-04-30", "Ubuntu:24.04": "2029-05-31",
+	"Alpine:v3.3": "2017-11-01", "Alpine:v3.4": "2018-05-01", "Alpine:v3.5": "2018-11-01", "Alpine:v3.6": "2019-05-01",
+	"Alpine:v3.7": "2019-11-01", "Alpine:v3.8": "2020-05-01", "Alpine:v3.9": "2020-11-01", "Alpine:v3.10": "2021-05-01",
+	"Alpine:v3.11": "2021-11-01", "Alpine:v3.12": "2022-05-01", "Alpine:v3.13": "2022-11-01", "Alpine:v3.14": "2023-05-01",
+	"Alpine:v3.15": "2023-11-01", "Alpine:v3.16": "2024-05-23", "Alpine:v3.17": "2024-11-22", "Alpine:v3.18": "2025-05-09",
+	"Alpine:v3.19": "2025-11-01", "Alpine:v3.20": "2026-04-01", "Alpine:v3.21": "2026-11-01", "Alpine:v3.22": "2027-05-01",
+}
+
+// uncovered says, once for each ecosystem of the image's packages, why the
+// advisories can't speak for it. now may be zero: then support is judged at
+// the date of the feed, and the feed's own age is not judged.
+func (db *DB) uncovered(inv *image.Inventory, now time.Time) []model.Incomplete {
+	packages := map[string]int{}
+	for _, p := range inv.Packages {
+		packages[p.Ecosystem]++
+	}
+	var out []model.Incomplete
+	for _, ecosystem := range sortedKeys(packages) {
+		if why := db.gap(inv, ecosystem, now); why != "" {
+			out = append(out, model.Incomplete{What: inv.Name + " advisories", Why: fmt.Sprintf("%s (%s)", why, counted(packages[ecosystem], "package"))})
+		}
+	}
+	return out
+}
+
+// gap is why one ecosystem is not covered; "" where it is.
+func (db *DB) gap(inv *image.Inventory, ecosystem string, now time.Time) string {
+	if db == nil {
+		return "no advisories are loaded: run scantling advisories sync"
+	}
+	if ecosystem == "" {
+		switch {
+		case inv.OS.Name != "":
+			return fmt.Sprintf("no advisories are known for the packages of %s", inv.OS.Name)
+		case inv.OS.ID != "":
+			return fmt.Sprintf("no advisories are known for the packages of %s", inv.OS.ID)
+		}
+		return "no os-release says which distribution its packages are of"
+	}
+	f := db.feeds[baseOf(ecosystem)]
+	if f == nil {
+		if slices.Contains(db.known, baseOf(ecosystem)) {
+			return fmt.Sprintf("the advisories for %s could not be read or were not asked for", baseOf(ecosystem))
+		}
+		return fmt.Sprintf("no advisories for %s in this feed", baseOf(ecosystem))
+	}
+	if !f.releases[canonicalEcosystem(ecosystem)] && !f.releases[baseOf(ecosystem)] {
+		return fmt.Sprintf("no advisories for %s in this feed", ecosystem)
+	}
+	if !now.IsZero() && now.Sub(f.newest) > MaxFeedAge {
+		return fmt.Sprintf("the advisories for %s end on %s: what was found since is unknown", baseOf(ecosystem), f.newest.Format(time.DateOnly))
+	}
+	at := now
+	if at.IsZero() {
+		at = f.newest
+	}
+	if end, ok := supportEnds[canonicalEcosystem(ecosystem)]; ok && at.Format(time.DateOnly) > end {
+		return fmt.Sprintf("%s is out of support since %s: what was found since is unknown", ecosystem, end)
+	}
+	return ""
+}
+
+// counted writes a number with its noun.
+func counted(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}

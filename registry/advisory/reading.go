@@ -1,0 +1,225 @@
+package advisory
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/registry/image"
+)
+
+// Names of the ladder's conditions that this stage has evidence for.
+const (
+	condInventoried = "scan.inventoried" // every package of the image was read
+	condAssessed    = "scan.assessed"    // the advisories speak for every package
+	condPlan        = "patch.plan"       // every weakness with a fix has an action
+	condLabels      = "labels.image"     // the required labels are on the built image
+)
+
+// Rule of the findings: a component with a known weakness.
+const (
+	RuleWeakness  = "R101"
+	titleWeakness = "Component has a known weakness"
+)
+
+// Config tunes a reading. The zero value works.
+type Config struct {
+	// RequiredLabels are the labels that images must carry; none: the
+	// condition is not judged.
+	RequiredLabels []string
+	// Now judges the age of the feed (MaxFeedAge) and whether a release is
+	// still supported. The zero time judges support at the date of the feed
+	// and its age not at all, which makes a reading repeatable.
+	Now time.Time
+}
+
+// Reading states all that the registry stage knows of the images: one asset an
+// image, its weaknesses, the findings and actions that follow, and evidence
+// for the ladder. Without advisories (nil db) every image is unknown. The
+// result doesn't depend on the order of invs; an image given twice counts
+// once.
+func Reading(invs []*image.Inventory, db *DB, cfg Config) model.Reading {
+	out := model.Reading{Stage: model.Registry}
+	sorted := slices.Clone(invs)
+	slices.SortFunc(sorted, func(a, b *image.Inventory) int {
+		return cmp.Or(cmp.Compare(a.Digest, b.Digest), cmp.Compare(a.File, b.File))
+	})
+	sorted = slices.CompactFunc(sorted, func(a, b *image.Inventory) bool { return a.Digest == b.Digest })
+	out.Read = len(sorted)
+	if len(sorted) == 0 {
+		out.Why = "no image was given"
+	}
+	for _, inv := range sorted {
+		m := db.match(inv, cfg.Now)
+		actions := plan(inv, m, sorted)
+		out.Assets = append(out.Assets, asset(inv))
+		out.Weaknesses = append(out.Weaknesses, m.weaknesses()...)
+		out.Findings = append(out.Findings, findings(inv, m)...)
+		out.Actions = append(out.Actions, actions...)
+		out.Facts = append(out.Facts, evidence(inv, m, actions, cfg)...)
+		out.Incomplete = append(out.Incomplete, inv.Incomplete...)
+		out.Incomplete = append(out.Incomplete, m.uncovered...)
+		out.Incomplete = append(out.Incomplete, m.unknown...)
+	}
+	slices.SortFunc(out.Incomplete, compareIncomplete)
+	out.Incomplete = slices.Compact(out.Incomplete)
+	return out
+}
+
+// Ecosystems lists the base ecosystems of the packages of all images, sorted:
+// what Load needs to read for them.
+func Ecosystems(invs []*image.Inventory) []string {
+	var out []string
+	for _, inv := range invs {
+		for _, p := range inv.Packages {
+			if base := baseOf(p.Ecosystem); base != "" && !slices.Contains(out, base) {
+				out = append(out, base)
+			}
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+func asset(inv *image.Inventory) model.Asset {
+	return model.Asset{Ref: inv.Ref(), Name: inv.Name, Aliases: inv.Aliases, Labels: inv.Config.Labels, Position: model.Position{File: inv.File}}
+}
+
+// evidence states what the image meets and lacks. What can't be told is
+// neither.
+func evidence(inv *image.Inventory, m *matching, actions []model.Action, cfg Config) []model.Fact {
+	var out []model.Fact
+	state := func(kind model.FactKind, condition, what, value string) {
+		out = append(out, model.Fact{
+			Kind: kind, Asset: inv.Ref(), Value: condition, P: 1, Origin: model.Measured, Source: inv.File,
+			Evidence: []model.Evidence{{What: what, Where: inv.Name, Value: value}},
+		})
+	}
+	if len(inv.Incomplete) == 0 {
+		state(model.Meets, condInventoried, "packages read", strconv.Itoa(len(inv.Packages)))
+	} else {
+		state(model.Lacks, condInventoried, "not read in full", reasons(inv.Incomplete))
+	}
+	switch {
+	case len(m.uncovered) > 0:
+		state(model.Lacks, condAssessed, "not covered by advisories", reasons(m.uncovered))
+	case len(m.unknown) == 0 && len(inv.Packages) > 0:
+		state(model.Meets, condAssessed, "packages compared with advisories", strconv.Itoa(len(inv.Packages)))
+	}
+	if len(m.uncovered) == 0 {
+		if missing := unplanned(m, actions); len(missing) > 0 {
+			state(model.Lacks, condPlan, "weaknesses without an action", strings.Join(missing, ", "))
+		} else {
+			state(model.Meets, condPlan, "weaknesses with a fix, all of them in the plan", strconv.Itoa(fixable(m)))
+		}
+	}
+	if len(cfg.RequiredLabels) > 0 {
+		if missing := missingLabels(inv, cfg.RequiredLabels); len(missing) > 0 {
+			state(model.Lacks, condLabels, "labels missing", strings.Join(missing, ", "))
+		} else {
+			state(model.Meets, condLabels, "labels present", strings.Join(cfg.RequiredLabels, ", "))
+		}
+	}
+	return out
+}
+
+// reasons shows the first reason and counts the others.
+func reasons(list []model.Incomplete) string {
+	text := list[0].Why
+	if len(list) > 1 {
+		text += fmt.Sprintf(" (and %d more)", len(list)-1)
+	}
+	return text
+}
+
+func missingLabels(inv *image.Inventory, required []string) []string {
+	var out []string
+	for _, name := range required {
+		if inv.Config.Labels[name] == "" {
+			out = append(out, name)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func fixable(m *matching) int {
+	n := 0
+	for _, one := range m.found {
+		if one.weakness.Fixed != "" {
+			n++
+		}
+	}
+	return n
+}
+
+// unplanned lists advisories with a fix that no action removes.
+func unplanned(m *matching, actions []model.Action) []string {
+	planned := map[string]bool{}
+	for _, a := range actions {
+		for _, id := range a.Removes {
+			planned[id] = true
+		}
+	}
+	var out []string
+	for _, one := range m.found {
+		if one.weakness.Fixed != "" && !planned[one.weakness.ID()] {
+			out = append(out, one.weakness.Advisory)
+		}
+	}
+	return union(out, nil)
+}
+
+// findings states each weakness as one finding of rule R101.
+func findings(inv *image.Inventory, m *matching) []model.Finding {
+	var out []model.Finding
+	for _, one := range m.found {
+		w := one.weakness
+		f := model.Finding{
+			ID:   model.Fingerprint(RuleWeakness, w.Image.Key, w.Component, w.Path, w.Advisory),
+			Rule: RuleWeakness, Title: titleWeakness, Aliases: union(w.CVEs, nil),
+			Stage: string(model.Registry), Control: "patch", Severity: w.Severity, Verdict: model.Fail,
+			Asset:    model.FindingAsset{Kind: model.Image, Key: inv.Digest, Name: inv.Name},
+			Position: model.Position{File: inv.File},
+			Message:  message(one),
+			Evidence: []model.Evidence{
+				{What: "installed", Where: w.Path, Value: w.Package + " " + w.Version},
+				{What: "layer", Where: inv.Name, Value: w.Layer},
+				{What: "advisory", Where: w.Source, Value: w.Advisory},
+			},
+		}
+		if w.Fixed != "" {
+			f.Evidence = append(f.Evidence, model.Evidence{What: "fixed in", Where: w.Source, Value: w.Fixed})
+			f.Fix = &model.Fix{Text: fmt.Sprintf("Upgrade %s to %s or later.", w.Package, w.Fixed)}
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func message(one match) string {
+	w := one.weakness
+	text := fmt.Sprintf("%s %s has %s", one.pkg.Name, one.pkg.Version, w.Advisory)
+	if len(w.CVEs) > 0 && !(len(w.CVEs) == 1 && w.CVEs[0] == w.Advisory) {
+		shown := w.CVEs[:min(len(w.CVEs), 4)]
+		text += " (" + strings.Join(shown, ", ")
+		if len(w.CVEs) > len(shown) {
+			text += fmt.Sprintf(" and %d more", len(w.CVEs)-len(shown))
+		}
+		text += ")"
+	}
+	if w.KEV {
+		text += ", known to be exploited"
+	}
+	if !one.rated {
+		text += fmt.Sprintf("; it is not rated, and counted as %s", w.Severity)
+	}
+	if w.Fixed == "" {
+		return text + "; no fix is known."
+	}
+	return text + "; fixed in " + w.Fixed + "."
+}

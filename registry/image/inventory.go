@@ -1,0 +1,66 @@
+package image
+
+import (
+	"time"
+
+	"github.com/scantling/scantling/model"
+)
+
+// Package is one installed component.
+type Package struct {
+	PURL          string // package URL (purl-spec), with distro and arch for deb and apk
+	Name          string // as its database writes it; the module path of Go
+	Version       string
+	Arch          string // of the database; "" for Go
+	Source        string // name that advisories use: the Debian source package, the Alpine origin, the Go module
+	SourceVersion string // version of Source
+	Ecosystem     string // OSV ecosystem with its release, as "Debian:12"; "" where the system is unknown
+	Layer         string // DiffID of the layer that brought it
+	Path          string // of the database or executable in the image, without leading slash
+}
+
+// OS is what os-release says.
+type OS struct {
+	ID        string // "debian", "alpine", …; "" where the image has no os-release
+	VersionID string // "12", "3.19.1"; "" where rolling or not given
+	Name      string // PRETTY_NAME
+	Ecosystem string // OSV ecosystem of its packages, as "Alpine:v3.19"; "" where OSV has none
+	Path      string // the file that was read
+}
+
+// Layer is one layer with the number of packages that are visible when it and
+// all layers below it are applied.
+type Layer struct {
+	DiffID  string
+	Digest  string
+	Size    int64 // of the stored blob, in bytes
+	Visible int
+}
+
+// Config is what the image's configuration says, without values that may hold
+// secrets: of the environment only the names are kept.
+type Config struct {
+	Labels       map[string]string
+	EnvNames     []string // sorted
+	User         string
+	ExposedPorts []string // sorted
+	Created      time.Time
+}
+
+// Inventory is what one image holds.
+type Inventory struct {
+	Digest     string   // of the platform manifest
+	Aliases    []string // sorted; see oci.Image.Aliases
+	Name       string   // for people
+	File       string   // the layout's folder
+	Platform   string
+	Config     Config
+	BaseLayers int // lowest layers that the build history assigns to the base; 0 unknown
+	OS         OS
+	Layers     []Layer   // lowest first
+	Packages   []Package // sorted by ecosystem, name, version, architecture, path; no two are equal
+	Incomplete []model.Incomplete
+}
+
+// Ref points to the image.
+func (i *Inventory) Ref() model.Ref { return model.Ref{Kind: model.Image, Key: i.Digest} }

@@ -1,0 +1,209 @@
+package image
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/oci"
+)
+
+// Bounds on one image, and on what one Reader keeps in memory. The unit of
+// entries is that of MaxEntries, about 150 bytes.
+const (
+	maxImage        = 32 << 30 // uncompressed bytes of all layers of an image
+	maxImageEntries = 1 << 22  // entries of all layers of an image
+	maxCached       = 1 << 21  // entries of all layers that are kept for the next image
+)
+
+// Reader takes inventories and remembers the facts of the layers that it has
+// read, so that images with a common base read it once. The zero value works;
+// it is safe for concurrent use.
+type Reader struct {
+	mu     sync.Mutex
+	cache  map[string]*facts // by DiffID and blob digest
+	cached int
+	limits limits // zero: defaultLimits
+}
+
+// Inventory reads the layers of an image and merges them. The error is only
+// that of a context that ended: an unreadable layer leaves an inventory that
+// says so.
+func (r *Reader) Inventory(ctx context.Context, img *oci.Image) (*Inventory, error) {
+	inv := describe(img)
+	t, h := newTree(), &history{}
+	var layerNotes []layerNote
+	entries, bytes := 0, int64(0)
+	for i, layer := range img.Layers {
+		f, err := r.layer(ctx, layer)
+		if err != nil {
+			return nil, fmt.Errorf("reading layer %s of %s: %w", layer.DiffID, inv.Name, err)
+		}
+		for _, n := range f.notes {
+			layerNotes = append(layerNotes, layerNote{i, n})
+		}
+		entries += f.cost
+		if bytes += f.bytes; entries > maxImageEntries || bytes > maxImage {
+			layerNotes = append(layerNotes, layerNote{i, note{"", fmt.Sprintf("an image is read up to %d entries and %d bytes; this layer and those above are not", maxImageEntries, int64(maxImage))}})
+			break
+		}
+		t.dirty = false
+		t.apply(i, f)
+		if t.dirty {
+			h.update(t, i)
+		}
+		inv.Layers[i].Visible = len(h.since)
+	}
+	inv.finish(t, h, append(layerNotes, t.notes...))
+	return inv, nil
+}
+
+// describe copies what the image says of itself.
+func describe(img *oci.Image) *Inventory {
+	inv := &Inventory{
+		Digest: img.Digest, Aliases: img.Aliases(), Name: img.Name(), File: img.Path, Platform: img.Platform,
+		Config: Config{
+			Labels: img.Config.Labels, User: img.Config.User, ExposedPorts: img.Config.ExposedPorts, Created: img.Config.Created,
+		},
+		BaseLayers: baseLayers(img),
+	}
+	for _, pair := range img.Config.Env {
+		name, _, _ := strings.Cut(pair, "=")
+		inv.Config.EnvNames = append(inv.Config.EnvNames, name)
+	}
+	slices.Sort(inv.Config.EnvNames)
+	for _, l := range img.Layers {
+		inv.Layers = append(inv.Layers, Layer{DiffID: l.DiffID, Digest: l.Digest, Size: l.Size})
+	}
+	return inv
+}
+
+// finish turns the merged state into packages and into what stays unknown.
+func (inv *Inventory) finish(t *tree, h *history, notes []layerNote) {
+	release, releaseNotes := t.release()
+	inv.OS = release
+	for _, n := range releaseNotes {
+		inv.incomplete("/"+n.where, n.why)
+	}
+	for _, s := range h.sources {
+		inv.take(s, h.since)
+		if s.found.kind == foundGo {
+			continue // named by unread
+		}
+		for _, n := range s.found.notes {
+			inv.incomplete(strings.TrimSuffix("/"+s.path+" "+n.where, " "), n.why)
+		}
+	}
+	for _, n := range h.notes {
+		inv.incomplete("/"+n.where, n.why)
+	}
+	for _, n := range t.unread() {
+		inv.incomplete(n.where, n.why)
+	}
+	for _, n := range notes {
+		what := "layer " + inv.Layers[n.layer].DiffID
+		if n.where != "" {
+			what += fmt.Sprintf(" entry %q", n.where)
+		}
+		inv.incomplete(what, n.why)
+	}
+	if len(inv.Packages) == 0 && len(inv.Incomplete) == 0 {
+		inv.incomplete("packages", "no package database and no Go executable: what it holds is unknown")
+	}
+	slices.SortFunc(inv.Packages, comparePackages)
+	inv.Packages = slices.Compact(inv.Packages)
+	slices.SortFunc(inv.Incomplete, func(a, b model.Incomplete) int {
+		return cmp.Or(cmp.Compare(a.What, b.What), cmp.Compare(a.Why, b.Why))
+	})
+	inv.Incomplete = slices.Compact(inv.Incomplete)
+}
+
+// take adds the packages of one file.
+func (inv *Inventory) take(s source, since map[identity]int) {
+	for _, p := range s.found.packages {
+		p.PURL = purl(s.found.kind, inv.OS, p)
+		p.Layer = inv.Layers[since[identity{s.path, p.Name, p.Version, p.Arch}]].DiffID
+		p.Path = "/" + s.path
+		if s.found.kind != foundGo {
+			p.Ecosystem = inv.OS.Ecosystem
+		}
+		inv.Packages = append(inv.Packages, p)
+	}
+}
+
+func (inv *Inventory) incomplete(where, why string) {
+	inv.Incomplete = append(inv.Incomplete, model.Incomplete{What: inv.Name + " " + where, Why: why})
+}
+
+func comparePackages(a, b Package) int {
+	return cmp.Or(
+		cmp.Compare(a.Ecosystem, b.Ecosystem), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version),
+		cmp.Compare(a.Arch, b.Arch), cmp.Compare(a.Path, b.Path),
+		cmp.Compare(a.Source, b.Source), cmp.Compare(a.SourceVersion, b.SourceVersion),
+	)
+}
+
+// baseLayers reads from the build history how many of the lowest layers the
+// base image brought: a base ends with the CMD that it sets, which the builder
+// keeps as an empty step before the first step of the image's own. 0 where
+// the history tells nothing.
+func baseLayers(img *oci.Image) int {
+	layers, base := 0, 0
+	total := 0
+	for _, h := range img.Config.History {
+		if !h.Empty {
+			total++
+		}
+	}
+	if total != len(img.Layers) {
+		return 0
+	}
+	for _, h := range img.Config.History {
+		if !h.Empty {
+			layers++
+			continue
+		}
+		if layers < total && isCommand(h.CreatedBy) {
+			base = layers
+		}
+	}
+	return base
+}
+
+// isCommand knows a CMD step as the classic builder and BuildKit write it.
+func isCommand(step string) bool {
+	return strings.HasPrefix(step, "CMD ") || strings.HasPrefix(step, "/bin/sh -c #(nop)  CMD ")
+}
+
+// layer returns the facts of one layer, read at most once while they are kept.
+func (r *Reader) layer(ctx context.Context, layer oci.Layer) (*facts, error) {
+	key := layer.DiffID + " " + layer.Digest
+	r.mu.Lock()
+	known := r.cache[key]
+	lim := r.limits
+	r.mu.Unlock()
+	if known != nil {
+		return known, nil
+	}
+	if lim == (limits{}) {
+		lim = defaultLimits()
+	}
+	f, err := readLayer(ctx, layer, lim)
+	if err != nil {
+		return nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.cached+f.cost <= maxCached {
+		if r.cache == nil {
+			r.cache = map[string]*facts{}
+		}
+		r.cache[key] = f
+		r.cached += f.cost
+	}
+	return f, nil
+}

@@ -1,0 +1,281 @@
+package image
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"path"
+	"slices"
+	"strings"
+)
+
+// maxLinks is how many symbolic links one path may lead through: the limit of
+// Linux (path_resolution(7)), after which it is taken for a loop.
+const maxLinks = 40
+
+var errLoop = errors.New("its symbolic links form a loop")
+
+// tree is the visible state of an image after some of its layers: symbolic
+// links and the files that say something. Paths are canonical: no element but
+// the last is a link.
+type tree struct {
+	root     *vertex
+	links    int                  // how many vertices are links
+	programs map[*vertex]struct{} // Go executables
+	dirty    bool                 // something that may show or hide packages came or went
+	notes    []layerNote
+}
+
+// vertex is a folder on the way to something kept, a link, or a file that
+// says something.
+type vertex struct {
+	parent   *vertex
+	name     string
+	children map[string]*vertex
+	link     bool
+	target   string // of a link, as written
+	found    *found // of a file
+}
+
+// layerNote is a note on one entry of one layer.
+type layerNote struct {
+	layer int
+	note
+}
+
+func newTree() *tree {
+	return &tree{root: &vertex{}, programs: map[*vertex]struct{}{}}
+}
+
+// apply puts a layer on top. Whiteouts hide what is below and nothing of
+// their own layer, wherever in the tar they stand (image-spec, layer.md).
+func (t *tree) apply(index int, f *facts) {
+	for _, e := range f.entries {
+		if e.kind != isGone && e.kind != isOpaque {
+			continue
+		}
+		p, ok := t.place(index, e.path)
+		v := t.at(p)
+		switch {
+		case !ok || v == nil:
+		case e.kind == isGone:
+			t.remove(v)
+		default:
+			for _, child := range v.children {
+				t.remove(child)
+			}
+		}
+	}
+	for _, e := range f.entries {
+		if e.kind == isGone || e.kind == isOpaque {
+			continue
+		}
+		if p, ok := t.place(index, e.path); ok {
+			t.put(index, p, e)
+		}
+	}
+}
+
+// put places one entry at its canonical path.
+func (t *tree) put(index int, p string, e entry) {
+	v := t.at(p)
+	switch e.kind {
+	case isDir:
+		if v != nil && (v.link || v.found != nil) {
+			t.remove(v)
+		}
+	case isHard:
+		t.hardLink(index, p, e.target)
+	default:
+		if v != nil {
+			t.remove(v)
+		}
+		if e.kind == isLink || e.found != nil {
+			t.add(p, e.kind == isLink, e.target, e.found)
+		}
+	}
+}
+
+// hardLink gives the file of target a second name. A target that says nothing
+// leaves nothing, unless a package database was expected under the new name.
+func (t *tree) hardLink(index int, p, target string) {
+	from, ok := t.place(index, target)
+	if !ok || from == p {
+		return
+	}
+	source := t.at(from)
+	if old := t.at(p); old != nil {
+		if within(source, old) {
+			source = nil
+		}
+		t.remove(old)
+	}
+	expected := kindOf(p)
+	switch {
+	case source != nil && (source.link || source.found != nil && (expected == foundNothing || source.found.kind == expected)):
+		t.add(p, source.link, source.target, source.found)
+	case expected != foundNothing && expected != foundRelease:
+		t.notes = append(t.notes, layerNote{index, note{p, fmt.Sprintf("it is a hard link to %q, which was not read as a package database", target)}})
+	}
+}
+
+// within reports whether v is root or lies below it.
+func within(v, root *vertex) bool {
+	for ; v != nil; v = v.parent {
+		if v == root {
+			return true
+		}
+	}
+	return false
+}
+
+// place resolves the folder of a path, as extraction would.
+func (t *tree) place(index int, name string) (string, bool) {
+	dir, base := path.Split(name)
+	resolved, err := t.resolve(strings.TrimSuffix(dir, "/"))
+	if err != nil {
+		if len(t.notes) < maxNotes {
+			t.notes = append(t.notes, layerNote{index, note{name, err.Error()}})
+		}
+		return "", false
+	}
+	return path.Join(resolved, base), true
+}
+
+// resolve follows every link of a path, the last element included, and stays
+// below the root: ".." at the root is the root.
+func (t *tree) resolve(name string) (string, error) {
+	if t.links == 0 {
+		return name, nil
+	}
+	var done []string
+	here, rest, hops := t.root, name, 0
+	for rest != "" {
+		var element string
+		element, rest, _ = strings.Cut(rest, "/")
+		switch element {
+		case "", ".":
+			continue
+		case "..":
+			done = done[:max(0, len(done)-1)]
+			here = t.at(strings.Join(done, "/"))
+			continue
+		}
+		next := here.child(element)
+		if next == nil || !next.link {
+			done, here = append(done, element), next
+			continue
+		}
+		if hops++; hops > maxLinks {
+			return "", errLoop
+		}
+		if strings.HasPrefix(next.target, "/") {
+			done, here = done[:0], t.root
+		}
+		rest = strings.TrimSuffix(next.target+"/"+rest, "/")
+	}
+	return strings.Join(done, "/"), nil
+}
+
+// at returns the vertex of a canonical path, or nil.
+func (t *tree) at(p string) *vertex {
+	v := t.root
+	if p == "" {
+		return v
+	}
+	for element := range strings.SplitSeq(p, "/") {
+		if v = v.child(element); v == nil {
+			return nil
+		}
+	}
+	return v
+}
+
+func (v *vertex) child(name string) *vertex {
+	if v == nil {
+		return nil
+	}
+	return v.children[name]
+}
+
+// path is the canonical path of a vertex.
+func (v *vertex) path() string {
+	var parts []string
+	for ; v.parent != nil; v = v.parent {
+		parts = append(parts, v.name)
+	}
+	slices.Reverse(parts)
+	return strings.Join(parts, "/")
+}
+
+// add makes the vertex of p, which must not exist, and the folders above it.
+func (t *tree) add(p string, link bool, target string, f *found) {
+	v := t.root
+	for element := range strings.SplitSeq(p, "/") {
+		next := v.children[element]
+		if next == nil {
+			next = &vertex{parent: v, name: element}
+			if v.children == nil {
+				v.children = map[string]*vertex{}
+			}
+			v.children[element] = next
+		}
+		v = next
+	}
+	v.link, v.target, v.found = link, target, f
+	t.note(v, +1)
+}
+
+// remove takes out a vertex with all below it, and the folders above that
+// thereby lead nowhere. Each vertex is removed at most once for being added,
+// so that no order of entries makes a merge slow.
+func (t *tree) remove(v *vertex) {
+	t.forget(v)
+	if v.parent == nil {
+		v.children = nil
+		return
+	}
+	for v.parent != nil && len(v.children) == 0 && !v.link && v.found == nil {
+		delete(v.parent.children, v.name)
+		v = v.parent
+	}
+}
+
+// forget empties a vertex and everything below it.
+func (t *tree) forget(v *vertex) {
+	for _, child := range v.children {
+		t.forget(child)
+	}
+	if v.link || v.found != nil {
+		t.note(v, -1)
+	}
+	v.children, v.link, v.found = nil, false, nil
+}
+
+// note keeps the totals.
+func (t *tree) note(v *vertex, by int) {
+	switch {
+	case v.link:
+		t.links += by
+		t.dirty = true
+	case v.found.kind == foundLanguage:
+	default:
+		t.dirty = true
+		if v.found.kind == foundGo && by > 0 {
+			t.programs[v] = struct{}{}
+		}
+		if by < 0 {
+			delete(t.programs, v)
+		}
+	}
+}
+
+// walk visits every kept file below v, in the order of names.
+func (v *vertex) walk(visit func(*vertex)) {
+	if v.found != nil {
+		visit(v)
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.children)) {
+		v.children[name].walk(visit)
+	}
+}

@@ -1,0 +1,192 @@
+package detect
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/runtime/ingest"
+)
+
+// maxShown bounds each value that an alert shows, in bytes.
+const maxShown = 256
+
+// alert describes that the event at hand matched a rule.
+func (m *Matcher) alert(r *Rule, ev model.Event) model.Alert {
+	a := model.Alert{
+		Schema: 1,
+		ID:     model.Fingerprint("alert", r.ID, ingest.EventKey(ev)),
+		Rule:   r.ID,
+		Title:  r.Title,
+		Level:  r.Level,
+		Time:   ev.Time,
+		Source: ev.Stream,
+		Index:  ev.Index,
+		Assets: append([]model.Ref{}, ev.Assets...),
+		Attack: append([]string{}, r.Attack...),
+		Fields: map[string]string{},
+	}
+	set := func(name, value string) {
+		if value != "" {
+			a.Fields[name] = clip(value)
+		}
+	}
+	for i, s := range m.route.kind.shown {
+		m.room.reset(m.now)
+		m.room.read(m.doc, m.route.shown[i].keys)
+		set(s.name, m.room.String())
+	}
+	if ev.Actor != "" {
+		set("actor", ev.Actor)
+	}
+	if m.route.kind.name == ingest.Kind {
+		set("resource", m.resource())
+		set("auditID", ev.Key)
+	}
+	set("author", r.Author)
+	return a
+}
+
+// resource is group/resource/subresource as far as given.
+func (m *Matcher) resource() string {
+	var words []string
+	for _, key := range []string{"apiGroup", "resource", "subresource"} {
+		if w := m.doc.GetStringBytes("objectRef", key); len(w) > 0 {
+			words = append(words, string(w))
+		}
+	}
+	return strings.Join(words, "/")
+}
+
+// String joins the scalars of a field.
+func (s *fieldState) String() string {
+	var words []string
+	for i := range s.values {
+		if !s.values[i].object && len(words) < 8 {
+			words = append(words, string(s.values[i].text))
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+func clip(s string) string {
+	if len(s) > maxShown {
+		s = s[:maxShown] + "…"
+	}
+	return strings.ToValidUTF8(s, "\uFFFD")
+}
+
+// Results gathers what a run found. One alert stands for each rule and request:
+// of several stages, that with the lowest stream and index.
+type Results struct {
+	prog    *Program
+	matcher *Matcher
+	hits    []Hit
+	alerts  map[string]model.Alert
+	alerted map[string]bool
+	blind   []blind // by rule
+	damaged []model.Incomplete
+}
+
+type blind struct {
+	count int
+	last  string // request counted last: stages are neighbours
+	first string
+}
+
+// maxDamaged is how many unreadable events are named.
+const maxDamaged = 1000
+
+// NewResults starts a run of the program.
+func NewResults(p *Program) *Results {
+	return &Results{
+		prog: p, matcher: p.NewMatcher(), alerts: map[string]model.Alert{}, alerted: map[string]bool{}, blind: make([]blind, len(p.rules)),
+	}
+}
+
+// Add asks the program of one event. The event may be reused afterwards.
+func (r *Results) Add(ev model.Event) {
+	var err error
+	if r.hits, err = r.matcher.Hits(ev, r.hits[:0]); err != nil {
+		if len(r.damaged) < maxDamaged {
+			r.damaged = append(r.damaged, model.Incomplete{What: fmt.Sprintf("%s#%d", ev.Stream, ev.Index), Why: err.Error()})
+		}
+	}
+	for _, h := range r.hits {
+		if h.Unknown {
+			r.blind[h.Rule].add(ev)
+			continue
+		}
+		a := r.matcher.alert(&r.prog.rules[h.Rule].Rule, ev)
+		r.alerted[ingest.EventKey(ev)] = true
+		if first, ok := r.alerts[a.ID]; !ok || compareAlerts(a, first) < 0 {
+			r.alerts[a.ID] = a
+		}
+	}
+}
+
+func (b *blind) add(ev model.Event) {
+	key := ingest.EventKey(ev)
+	if b.count > 0 && key == b.last {
+		return
+	}
+	if b.count == 0 {
+		b.first = fmt.Sprintf("%s#%d", ev.Stream, ev.Index)
+	}
+	b.last = key
+	b.count++
+}
+
+func compareAlerts(a, b model.Alert) int {
+	if c := strings.Compare(a.Source, b.Source); c != 0 {
+		return c
+	}
+	if a.Index != b.Index {
+		return a.Index - b.Index
+	}
+	return strings.Compare(a.Rule, b.Rule)
+}
+
+// Alerts returns the alerts so far, sorted by stream, index and rule.
+func (r *Results) Alerts() []model.Alert {
+	out := make([]model.Alert, 0, len(r.alerts))
+	for _, a := range r.alerts {
+		out = append(out, a)
+	}
+	slices.SortFunc(out, compareAlerts)
+	return out
+}
+
+// Alerted returns the keys (see ingest.EventKey) of the requests that raised an alert.
+func (r *Results) Alerted() map[string]bool { return r.alerted }
+
+// Incomplete names the events that could not be read.
+func (r *Results) Incomplete() []model.Incomplete { return r.damaged }
+
+// Unknown names the rules that could not tell on some requests, because the
+// audit level left out the body that they need.
+func (r *Results) Unknown() []model.Incomplete {
+	var out []model.Incomplete
+	for i, b := range r.blind {
+		if b.count == 0 {
+			continue
+		}
+		rule := &r.prog.rules[i]
+		out = append(out, model.Incomplete{
+			What: "rule " + rule.ID,
+			Why:  fmt.Sprintf("could not tell on %d requests, first %s: the audit log has them below level %s", b.count, b.first, rule.Needs),
+		})
+	}
+	return out
+}
+
+// Run asks the program of events in memory and returns the alerts, sorted by
+// stream, index and rule.
+func Run(p *Program, events []model.Event) []model.Alert {
+	r := NewResults(p)
+	for _, ev := range events {
+		r.Add(ev)
+	}
+	return r.Alerts()
+}

@@ -1,0 +1,286 @@
+package detect
+
+import (
+	"bytes"
+	"errors"
+
+	"github.com/valyala/fastjson"
+
+	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/runtime/ingest"
+)
+
+// Matcher asks a program of events, one after another. It reuses its room and
+// is not safe for concurrent use.
+type Matcher struct {
+	prog   *Program
+	parser *fastjson.Parser
+	big    bool   // the parser keeps the room of a record over keepRecord
+	now    uint64 // the event at hand; what bears another number is stale
+	route  *route
+	doc    *fastjson.Value
+	fields []fieldState
+	preds  []predState
+	asked  []uint64 // by rule
+	failed error    // why a predicate could not be answered
+	room   fieldState
+}
+
+// predState is the answer of one predicate.
+type predState struct {
+	at  uint64
+	yes bool
+}
+
+// fieldState holds the values of one field of the event at hand.
+type fieldState struct {
+	at      uint64
+	present bool // the path leads somewhere, if only to null
+	values  []value
+}
+
+// keepValues is how many values a field keeps room for between events; one
+// event may have many more.
+const keepValues = 256
+
+// keepRecord is the longest record, in bytes, whose parser is kept.
+const keepRecord = 512 << 10
+
+// Hit is one rule that an event matched, or on which it can't be told whether
+// it did, because the log's level left out the body that the rule needs.
+type Hit struct {
+	Rule    int // index into Program.Rules
+	Unknown bool
+}
+
+// NewMatcher returns a matcher for the program.
+func (p *Program) NewMatcher() *Matcher {
+	return &Matcher{
+		prog: p, fields: make([]fieldState, len(p.fields)), preds: make([]predState, len(p.preds)), asked: make([]uint64, len(p.rules)),
+	}
+}
+
+// errNotJSON is all that is said of a record that can't be parsed: the
+// parser's own words quote it, secrets included.
+var errNotJSON = errors.New("record is not a JSON object")
+
+// maxPairs is how many pairs of values fieldref compares in one event: two
+// lists of a hostile record would otherwise take hours.
+const maxPairs = 1 << 20
+
+var errTooMany = errors.New("record has too many values to compare two fields of it")
+
+// Hits appends the rules that an event matches, or might, to dst, in no
+// particular order. An event of a kind that no rule reads has none. With an
+// error the hits are not all.
+func (m *Matcher) Hits(ev model.Event, dst []Hit) ([]Hit, error) {
+	m.route = m.prog.routes[ev.Source]
+	if m.route == nil || len(m.route.always) == 0 && len(m.route.index) == 0 {
+		return dst, nil
+	}
+	if m.parser == nil || m.big {
+		m.parser = new(fastjson.Parser)
+	}
+	m.big = len(ev.Raw) > keepRecord
+	doc, err := m.parser.ParseBytes(ev.Raw)
+	if err != nil || doc.Type() != fastjson.TypeObject {
+		return dst, errNotJSON
+	}
+	m.doc, m.failed = doc, nil
+	m.now++
+	level := m.level()
+	for _, i := range m.route.always {
+		dst = m.ask(i, level, dst)
+	}
+	for w := range m.route.index {
+		at := &m.route.index[w]
+		state := m.state(at.field)
+		for v := range state.values {
+			if state.values[v].object {
+				continue
+			}
+			for _, i := range at.rules[string(state.values[v].in(false))] {
+				dst = m.ask(i, level, dst)
+			}
+		}
+	}
+	return dst, m.failed
+}
+
+// level is that of an audit record, lowered where its body was cut off
+// (--audit-log-truncate-enabled); -1 for other kinds of log.
+func (m *Matcher) level() int {
+	if m.route.kind.name != ingest.Kind {
+		return -1
+	}
+	if string(m.doc.GetStringBytes("annotations", "audit.k8s.io/truncated")) == "true" {
+		return rank(levelMetadata)
+	}
+	return rank(string(m.doc.GetStringBytes("level")))
+}
+
+// ask evaluates one rule, once an event.
+func (m *Matcher) ask(i, level int, dst []Hit) []Hit {
+	if m.asked[i] == m.now {
+		return dst
+	}
+	m.asked[i] = m.now
+	r := &m.prog.rules[i]
+	if m.eval(r.cond) {
+		return append(dst, Hit{Rule: i})
+	}
+	if level >= 0 && rank(r.Needs) > level && m.might(r.cond, level) {
+		return append(dst, Hit{Rule: i, Unknown: true})
+	}
+	return dst
+}
+
+// might reports whether a condition could hold if the record had the body that
+// its level leaves out.
+func (m *Matcher) might(e *expr, level int) bool {
+	return e.possible(func(i int) outcomes {
+		p := &m.prog.preds[i]
+		if rank(bodyLevel(m.prog.fields[p.field].name)) > level {
+			return outcomes{yes: true, no: true}
+		}
+		yes := m.holds(i)
+		return outcomes{yes: yes, no: !yes}
+	}).yes
+}
+
+func (m *Matcher) eval(e *expr) bool {
+	switch e.op {
+	case opPred:
+		return m.holds(e.pred)
+	case opNot:
+		return !m.eval(e.kids[0])
+	}
+	for _, k := range e.kids {
+		if m.eval(k) != (e.op == opAnd) {
+			return e.op == opOr
+		}
+	}
+	return e.op == opAnd
+}
+
+// holds answers a predicate, at most once an event.
+func (m *Matcher) holds(i int) bool {
+	s := &m.preds[i]
+	if s.at != m.now {
+		s.at, s.yes = m.now, m.test(&m.prog.preds[i])
+	}
+	return s.yes
+}
+
+func (m *Matcher) test(p *predicate) bool {
+	state := m.state(p.field)
+	switch p.op {
+	case opNull:
+		return len(state.values) == 0
+	case opExists:
+		return state.present == p.want
+	case opFieldref:
+		return m.refers(p, state)
+	}
+	for i := range state.values {
+		if p.matches(&state.values[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *Matcher) refers(p *predicate, state *fieldState) bool {
+	other := m.state(p.other)
+	if len(state.values)*len(other.values) > maxPairs {
+		m.failed = errTooMany
+		return false
+	}
+	for i := range state.values {
+		for j := range other.values {
+			if p.refers(&state.values[i], &other.values[j]) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// state reads a field, at most once an event.
+func (m *Matcher) state(i int) *fieldState {
+	s := &m.fields[i]
+	if s.at == m.now {
+		return s
+	}
+	s.reset(m.now)
+	if i == 0 { // keywordField
+		for k := range m.route.message {
+			s.read(m.doc, m.route.message[k].keys)
+		}
+		return s
+	}
+	s.read(m.doc, m.prog.fields[i].keys)
+	return s
+}
+
+func (s *fieldState) reset(now uint64) {
+	if cap(s.values) > keepValues {
+		s.values = nil
+	}
+	s.at, s.present, s.values = now, false, s.values[:0]
+}
+
+// read follows the keys from v and gathers what they lead to; it reports
+// whether they led anywhere. The first key is tried alone, then joined with
+// the next, so that each object is looked at for one position in the path only.
+func (s *fieldState) read(v *fastjson.Value, keys [][]string) bool {
+	if v.Type() == fastjson.TypeArray {
+		items, _ := v.Array()
+		found := len(keys) == 0
+		for _, item := range items {
+			found = s.read(item, keys) || found
+		}
+		s.present = s.present || found
+		return found
+	}
+	if len(keys) == 0 {
+		s.add(v)
+		return true
+	}
+	if v.Type() != fastjson.TypeObject {
+		return false
+	}
+	for n, key := range keys[0] {
+		if child := v.Get(key); child != nil && s.read(child, keys[n+1:]) {
+			return true
+		}
+	}
+	return false
+}
+
+// add takes one value that is no array.
+func (s *fieldState) add(v *fastjson.Value) {
+	s.present = true
+	if v.Type() == fastjson.TypeNull {
+		return
+	}
+	if len(s.values) < cap(s.values) {
+		s.values = s.values[:len(s.values)+1]
+	} else {
+		s.values = append(s.values, value{})
+	}
+	x := &s.values[len(s.values)-1]
+	x.object, x.isFold = false, false
+	switch v.Type() {
+	case fastjson.TypeString:
+		x.text = v.GetStringBytes()
+	case fastjson.TypeObject:
+		x.object, x.text = true, nil
+	default:
+		x.own = v.MarshalTo(x.own[:0])
+		if v.Type() == fastjson.TypeNumber && bytes.ContainsAny(x.own, ".eE") {
+			x.own = append(x.own[:0], canonical(string(x.own))...)
+		}
+		x.text = x.own
+	}
+}

@@ -1,0 +1,320 @@
+package detect_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/runtime/detect"
+)
+
+// The oracle judges decoded maps with regular expressions and plain recursion:
+// it shares neither pattern, nor reader, nor condition with the engine.
+
+// naiveRule is a rule as a tree, from which its YAML is written.
+type naiveRule struct {
+	ids  [][]naiveTest // search identifiers s0, s1, …: maps of tests
+	cond naiveCond
+}
+
+type naiveTest struct {
+	field, mods string
+	values      []string // as YAML scalars are meant: always text, "" mods with nil values means null
+	null        bool
+}
+
+type naiveCond struct {
+	op   string // "id", "and", "or", "not", "1", "all"
+	id   int
+	kids []naiveCond
+}
+
+func (r naiveRule) yaml(id int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "title: t\nid: r%02d\nlogsource: {product: kubernetes}\ndetection:\n", id)
+	for i, tests := range r.ids {
+		fmt.Fprintf(&b, "  s%d:\n", i)
+		for _, t := range tests {
+			key := t.field
+			if t.mods != "" {
+				key += "|" + t.mods
+			}
+			if t.null {
+				fmt.Fprintf(&b, "    %s: null\n", key)
+				continue
+			}
+			fmt.Fprintf(&b, "    %s:\n", key)
+			for _, v := range t.values {
+				fmt.Fprintf(&b, "      - '%s'\n", v)
+			}
+		}
+	}
+	fmt.Fprintf(&b, "  condition: %s\n", r.cond.text())
+	return b.String()
+}
+
+func (c naiveCond) text() string {
+	switch c.op {
+	case "id":
+		return fmt.Sprintf("s%d", c.id)
+	case "not":
+		return "not (" + c.kids[0].text() + ")"
+	case "1", "all":
+		return c.op + " of s*"
+	}
+	var words []string
+	for _, k := range c.kids {
+		words = append(words, "("+k.text()+")")
+	}
+	return strings.Join(words, " "+c.op+" ")
+}
+
+func (r naiveRule) holds(doc any) bool {
+	ids := make([]bool, len(r.ids))
+	for i, tests := range r.ids {
+		ids[i] = true
+		for _, t := range tests {
+			ids[i] = ids[i] && t.holds(doc)
+		}
+	}
+	return r.cond.holds(ids)
+}
+
+func (c naiveCond) holds(ids []bool) bool {
+	switch c.op {
+	case "id":
+		return ids[c.id]
+	case "not":
+		return !c.kids[0].holds(ids)
+	case "1":
+		return slices.Contains(ids, true)
+	case "all":
+		return !slices.Contains(ids, false)
+	}
+	for _, k := range c.kids {
+		if k.holds(ids) != (c.op == "and") {
+			return c.op == "or"
+		}
+	}
+	return c.op == "and"
+}
+
+func (t naiveTest) holds(doc any) bool {
+	values := naiveValues(doc, strings.Split(t.field, "."))
+	if t.null {
+		return len(values) == 0
+	}
+	count := 0
+	for _, want := range t.values {
+		re := naivePattern(want, t.mods)
+		if slices.ContainsFunc(values, func(v string) bool { return v != anObject && re.MatchString(v) }) {
+			count++
+		}
+	}
+	switch {
+	case strings.Contains(t.mods, "all"):
+		return count == len(t.values)
+	case strings.Contains(t.mods, "neq"):
+		return count == 0
+	}
+	return count > 0
+}
+
+// anObject stands for a value without a text.
+const anObject = "\x00object"
+
+// naiveValues lists the texts that a path leads to; nulls are left out.
+func naiveValues(v any, path []string) []string {
+	switch v := v.(type) {
+	case []any:
+		var out []string
+		for _, x := range v {
+			out = append(out, naiveValues(x, path)...)
+		}
+		return out
+	case map[string]any:
+		if len(path) == 0 {
+			return []string{anObject}
+		}
+		if child, ok := v[path[0]]; ok {
+			return naiveValues(child, path[1:])
+		}
+		return nil
+	case nil:
+		return nil
+	}
+	if len(path) > 0 {
+		return nil
+	}
+	return []string{fmt.Sprint(v)}
+}
+
+func naivePattern(want, mods string) *regexp.Regexp {
+	var b strings.Builder
+	for _, r := range want {
+		switch r {
+		case '*':
+			b.WriteString(".*")
+		case '?':
+			b.WriteString(".")
+		default:
+			b.WriteString(regexp.QuoteMeta(string(r)))
+		}
+	}
+	text := b.String()
+	switch {
+	case strings.Contains(mods, "contains"):
+		text = ".*" + text + ".*"
+	case strings.Contains(mods, "startswith"):
+		text += ".*"
+	case strings.Contains(mods, "endswith"):
+		text = ".*" + text
+	}
+	if strings.Contains(mods, "cased") {
+		return regexp.MustCompile("^(?s:" + text + ")$")
+	}
+	return regexp.MustCompile("^(?is:" + text + ")$")
+}
+
+type world struct{ *rand.Rand }
+
+func (w world) pick(from ...string) string { return from[w.IntN(len(from))] }
+
+func (w world) text(letters string, most int) string {
+	runes := []rune(letters)
+	var b strings.Builder
+	for range w.IntN(most + 1) {
+		b.WriteRune(runes[w.IntN(len(runes))])
+	}
+	return b.String()
+}
+
+func (w world) rule() naiveRule {
+	var r naiveRule
+	for range 1 + w.IntN(3) {
+		var tests []naiveTest
+		for _, field := range []string{"a", "b", "c.d", "c.e.f"} {
+			if w.IntN(2) == 0 {
+				continue
+			}
+			t := naiveTest{field: field, mods: w.pick("", "", "", "contains", "startswith", "endswith", "contains|all", "cased", "contains|cased", "neq")}
+			for range 1 + w.IntN(3) {
+				v := w.text("abAB*?é", 3)
+				if strings.Trim(v, "*") == "" {
+					v = "a" // a lone star also matches objects, which the oracle has no text for
+				}
+				t.values = append(t.values, v)
+			}
+			if w.IntN(8) == 0 {
+				t = naiveTest{field: field, null: true}
+			}
+			tests = append(tests, t)
+		}
+		if len(tests) == 0 {
+			tests = []naiveTest{{field: "a", values: []string{"a"}}}
+		}
+		r.ids = append(r.ids, tests)
+	}
+	r.cond = w.cond(len(r.ids), 3)
+	return r
+}
+
+func (w world) cond(ids, depth int) naiveCond {
+	if depth == 0 || w.IntN(3) == 0 {
+		if w.IntN(4) == 0 {
+			return naiveCond{op: w.pick("1", "all")}
+		}
+		return naiveCond{op: "id", id: w.IntN(ids)}
+	}
+	c := naiveCond{op: w.pick("and", "or", "and", "or", "not")}
+	n := 1
+	if c.op != "not" {
+		n = 2 + w.IntN(2)
+	}
+	for range n {
+		c.kids = append(c.kids, w.cond(ids, depth-1))
+	}
+	return c
+}
+
+func (w world) value(depth int) any {
+	switch w.IntN(8 - min(depth, 3)) {
+	case 0, 1, 2, 3:
+		return w.text("abABéÉ", 4)
+	case 4:
+		return nil
+	case 5:
+		var list []any
+		for range w.IntN(4) {
+			list = append(list, w.value(depth+1))
+		}
+		return append([]any{}, list...)
+	default:
+		doc := map[string]any{}
+		for _, k := range []string{"d", "e", "f"} {
+			if w.IntN(2) == 0 {
+				doc[k] = w.value(depth + 1)
+			}
+		}
+		return doc
+	}
+}
+
+func (w world) event() map[string]any {
+	doc := map[string]any{}
+	for _, k := range []string{"a", "b", "c"} {
+		if w.IntN(4) > 0 {
+			doc[k] = w.value(0)
+		}
+	}
+	return doc
+}
+
+// TestOracle compares the engine with the oracle on random rules and events,
+// many rules in one program, so that shared predicates and witnesses count.
+func TestOracle(t *testing.T) {
+	hits := 0
+	for seed := range uint64(400) {
+		w := world{rand.New(rand.NewPCG(seed, 7))}
+		var rules []naiveRule
+		var texts []string
+		for i := range 8 {
+			rules = append(rules, w.rule())
+			texts = append(texts, rules[i].yaml(i))
+		}
+		prog := compile(t, texts...)
+		results := detect.NewResults(prog)
+		var want []string
+		for i := range 12 {
+			doc := w.event()
+			raw, err := json.Marshal(doc)
+			if err != nil {
+				t.Fatal(err)
+			}
+			results.Add(model.Event{Source: "kubernetes-audit", Stream: "s", Index: i, Raw: raw})
+			for id, r := range rules {
+				if r.holds(any(doc)) {
+					want = append(want, fmt.Sprintf("%d r%02d", i, id))
+				}
+			}
+		}
+		var got []string
+		for _, a := range results.Alerts() {
+			got = append(got, fmt.Sprintf("%d %s", a.Index, a.Rule))
+		}
+		hits += len(got)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("seed %d: %s\n%s", seed, diff, strings.Join(texts, "---\n"))
+		}
+	}
+	if hits < 1000 {
+		t.Errorf("only %d hits: the worlds are too poor to prove anything", hits)
+	}
+}

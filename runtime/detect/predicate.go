@@ -1,0 +1,178 @@
+package detect
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"net/netip"
+	"regexp"
+	"strconv"
+)
+
+// predicate is one test of one field, shared by all rules that ask it.
+type predicate struct {
+	field int // index into program.fields
+	op    predOp
+	cased bool
+	text  []byte // of opEqual: what the value must be, folded unless cased
+	glob  *glob  // of opGlob
+	re    *regexp.Regexp
+	net   netip.Prefix
+	cmp   compareOp
+	num   float64
+	want  bool     // of opExists
+	other int      // of opFieldref: the other field
+	where refWhere // of opFieldref
+}
+
+type predOp uint8
+
+const (
+	opEqual predOp = iota
+	opGlob
+	opAnything // a pattern of stars only: any value but null, objects too
+	opRegex
+	opNet
+	opCompare
+	opNull
+	opExists
+	opFieldref
+)
+
+type compareOp uint8
+
+const (
+	less compareOp = iota
+	lessEqual
+	greater
+	greaterEqual
+)
+
+// refWhere says where in the field's value the other field's value stands.
+type refWhere uint8
+
+const (
+	refWhole refWhere = iota
+	refContains
+	refStarts
+	refEnds
+)
+
+// key tells predicates apart.
+func (p *predicate) key() string {
+	tail := ""
+	switch p.op {
+	case opEqual:
+		tail = string(p.text)
+	case opGlob:
+		tail = p.glob.key()
+	case opRegex:
+		tail = p.re.String()
+	case opNet:
+		tail = p.net.String()
+	}
+	return fmt.Sprintf("%d %d %t %d %g %t %d %d %s", p.field, p.op, p.cased, p.cmp, p.num, p.want, p.other, p.where, tail)
+}
+
+// exact reports whether an index of values can answer the predicate.
+func (p *predicate) exact() bool { return p.op == opEqual && !p.cased }
+
+// absent is the predicate's answer for a field that isn't there.
+func (p *predicate) absent() bool { return p.op == opNull }
+
+// matches tests one value. Predicates about the field as a whole (null,
+// exists, fieldref) are answered by the matcher.
+func (p *predicate) matches(v *value) bool {
+	if p.op == opAnything {
+		return true
+	}
+	if v.object {
+		return false
+	}
+	switch p.op {
+	case opEqual:
+		return bytes.Equal(v.in(p.cased), p.text)
+	case opGlob:
+		return p.glob.match(v.in(p.cased))
+	case opRegex:
+		return p.re.Match(v.text)
+	case opNet:
+		return p.inNet(v.text)
+	case opCompare:
+		return p.compares(v.text)
+	}
+	return false
+}
+
+// longestAddress in text form, with a zone that no log has.
+const longestAddress = 64
+
+func (p *predicate) inNet(text []byte) bool {
+	if len(text) > longestAddress {
+		return false
+	}
+	addr, err := netip.ParseAddr(string(text))
+	return err == nil && p.net.Contains(addr.WithZone("").Unmap())
+}
+
+// longestNumber that is compared; a longer text is no number.
+const longestNumber = 64
+
+func (p *predicate) compares(text []byte) bool {
+	if len(text) > longestNumber {
+		return false
+	}
+	n, err := strconv.ParseFloat(string(text), 64)
+	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+		return false
+	}
+	switch p.cmp {
+	case less:
+		return n < p.num
+	case lessEqual:
+		return n <= p.num
+	case greater:
+		return n > p.num
+	default:
+		return n >= p.num
+	}
+}
+
+// refers tests a pair of values of opFieldref.
+func (p *predicate) refers(v, other *value) bool {
+	if v.object || other.object {
+		return false
+	}
+	a, b := v.in(p.cased), other.in(p.cased)
+	switch p.where {
+	case refContains:
+		return bytes.Contains(a, b)
+	case refStarts:
+		return bytes.HasPrefix(a, b)
+	case refEnds:
+		return bytes.HasSuffix(a, b)
+	default:
+		return bytes.Equal(a, b)
+	}
+}
+
+// value is one scalar of an event, or an object, which has no text. Its room
+// is reused from event to event.
+type value struct {
+	text   []byte
+	object bool
+	folded []byte
+	isFold bool
+	own    []byte // room for texts that the parser doesn't hold
+}
+
+// in returns the text, folded unless cased.
+func (v *value) in(cased bool) []byte {
+	if cased {
+		return v.text
+	}
+	if !v.isFold {
+		v.folded, v.isFold = fold(v.folded[:0], v.text), true
+	}
+	return v.folded
+}

@@ -1,0 +1,133 @@
+package detect
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/scantling/scantling/model"
+)
+
+// Rule is what a program knows of one of its rules.
+type Rule struct {
+	ID     string
+	Title  string
+	Author string // of a Sigma rule: its licence wants it shown with each match
+	Level  model.Severity
+	Attack []string // ATT&CK ids, as "T1552.007", sorted
+	File   string
+	Line   int  // of the detection
+	Tested bool // it has a case that it must see and one that it must not
+
+	// Kinds are the log kinds that it reads, sorted. Empty: none that is
+	// known here, so that it never runs.
+	Kinds []string
+	// Needs is the least level of the Kubernetes audit log at which the rule
+	// can match: Metadata, Request or RequestResponse. Empty for other logs.
+	Needs string
+}
+
+// Program is a set of compiled rules. It is immutable and safe to share: each
+// goroutine asks it through a Matcher of its own.
+type Program struct {
+	kinds  []kind
+	rules  []compiled // sorted by id
+	fields []field
+	preds  []predicate
+	routes map[string]*route // by kind
+}
+
+// compiled is a rule with its condition.
+type compiled struct {
+	Rule
+	logsource logsource
+	cond      *expr
+}
+
+// field is a path of keys in an event.
+type field struct {
+	name string
+	// keys[i][n] joins the n+1 keys from the i-th on: a key may hold dots.
+	keys [][]string
+}
+
+func newField(name string) field {
+	words := strings.Split(name, ".")
+	f := field{name: name, keys: make([][]string, len(words))}
+	for i := range words {
+		for n := i + 1; n <= len(words); n++ {
+			f.keys[i] = append(f.keys[i], strings.Join(words[i:n], "."))
+		}
+	}
+	return f
+}
+
+// route is what a program does with the events of one kind.
+type route struct {
+	kind    kind
+	message []field
+	shown   []field // in the order of kind.shown
+	always  []int   // rules without a witness
+	index   []witnesses
+}
+
+// witnesses finds the rules that may match by the exact values of one field.
+type witnesses struct {
+	field int
+	rules map[string][]int // by folded value
+}
+
+// Rules lists the program's rules, sorted by id.
+func (p *Program) Rules() []Rule {
+	out := make([]Rule, len(p.rules))
+	for i, r := range p.rules {
+		out[i] = r.Rule
+		out[i].Attack = slices.Clone(r.Attack)
+		out[i].Kinds = slices.Clone(r.Kinds)
+	}
+	return out
+}
+
+// route sorts the rules and builds the routes of every kind.
+func (b *builder) route() {
+	p := b.prog
+	slices.SortFunc(p.rules, func(a, b compiled) int { return strings.Compare(a.ID, b.ID) })
+	p.routes = map[string]*route{}
+	for _, k := range p.kinds {
+		r := &route{kind: k}
+		for _, name := range k.message {
+			r.message = append(r.message, newField(name))
+		}
+		for _, s := range k.shown {
+			r.shown = append(r.shown, newField(s.field))
+		}
+		byField := map[int]map[string][]int{}
+		for i := range p.rules {
+			if slices.Contains(p.rules[i].Kinds, k.name) {
+				r.add(p, i, byField)
+			}
+		}
+		for f, rules := range byField {
+			r.index = append(r.index, witnesses{field: f, rules: rules})
+		}
+		slices.SortFunc(r.index, func(a, b witnesses) int { return a.field - b.field })
+		p.routes[k.name] = r
+	}
+}
+
+// add puts one rule under its witnesses. A field of a body is none: where the
+// log's level leaves the body out, the rule must be asked and can't tell.
+func (r *route) add(p *Program, i int, byField map[int]map[string][]int) {
+	set := p.rules[i].cond.witness(p.preds, func(w *predicate) bool { return bodyLevel(p.fields[w.field].name) == "" })
+	if set == nil {
+		r.always = append(r.always, i)
+		return
+	}
+	for _, w := range set {
+		pred := &p.preds[w]
+		if byField[pred.field] == nil {
+			byField[pred.field] = map[string][]int{}
+		}
+		text := string(pred.text)
+		byField[pred.field][text] = append(byField[pred.field][text], i)
+	}
+}

@@ -1,0 +1,132 @@
+package ingest
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/valyala/fastjson"
+
+	"github.com/scantling/scantling/model"
+)
+
+const serviceAccountUser = "system:serviceaccount:"
+
+// kinds names the Kubernetes kind of the resources that estates join on.
+var kinds = map[string]string{
+	"pods": "Pod", "deployments": "Deployment", "statefulsets": "StatefulSet", "daemonsets": "DaemonSet",
+	"replicasets": "ReplicaSet", "replicationcontrollers": "ReplicationController", "jobs": "Job", "cronjobs": "CronJob",
+	"roles": "Role", "clusterroles": "ClusterRole", "rolebindings": "RoleBinding", "clusterrolebindings": "ClusterRoleBinding",
+	"configmaps": "ConfigMap", "services": "Service", "endpoints": "Endpoints", "ingresses": "Ingress",
+	"networkpolicies": "NetworkPolicy", "persistentvolumes": "PersistentVolume", "persistentvolumeclaims": "PersistentVolumeClaim",
+	"customresourcedefinitions": "CustomResourceDefinition", "events": "Event", "leases": "Lease", "endpointslices": "EndpointSlice",
+	"mutatingwebhookconfigurations": "MutatingWebhookConfiguration", "validatingwebhookconfigurations": "ValidatingWebhookConfiguration",
+}
+
+var workloadKinds = []string{"Pod", "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "CronJob"}
+
+// IdentityOf returns the identity of a user name of the API server: a service
+// account as cluster/namespace/name, anyone else as cluster//user:NAME. The
+// empty name has none.
+func IdentityOf(cluster, user string) model.Ref {
+	if user == "" {
+		return model.Ref{}
+	}
+	if rest, ok := strings.CutPrefix(user, serviceAccountUser); ok {
+		if ns, name, ok := strings.Cut(rest, ":"); ok && ns != "" && name != "" {
+			return model.Ref{Kind: model.Identity, Key: cluster + "/" + ns + "/" + name}
+		}
+	}
+	return model.Ref{Kind: model.Identity, Key: cluster + "//user:" + user}
+}
+
+// assets lists what an event touches, most telling first, without repeats: the
+// object, its controller, who acted, and the pod whose token acted.
+func assets(v *fastjson.Value, cluster string) []model.Ref {
+	refs := []model.Ref{
+		object(v, cluster),
+		controller(v, cluster),
+		IdentityOf(cluster, actor(v)),
+		IdentityOf(cluster, str(v, "user", "username")),
+		actingPod(v, cluster),
+	}
+	out := make([]model.Ref, 0, len(refs))
+	for _, r := range refs {
+		if !r.IsZero() && !slices.Contains(out, r) {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// object is the asset that objectRef names. A create by generateName has its
+// name in the response only, and a list has none: then it is the namespace.
+func object(v *fastjson.Value, cluster string) model.Ref {
+	resource, ns, name := str(v, "objectRef", "resource"), str(v, "objectRef", "namespace"), str(v, "objectRef", "name")
+	if name == "" {
+		name = str(v, "responseObject", "metadata", "name")
+	}
+	if name == "" {
+		name = str(v, "requestObject", "metadata", "name")
+	}
+	switch {
+	case resource == "":
+		return model.Ref{}
+	case resource == "namespaces" && name != "":
+		return model.Ref{Kind: model.Namespace, Key: cluster + "/" + name}
+	case name == "" && ns != "":
+		return model.Ref{Kind: model.Namespace, Key: cluster + "/" + ns}
+	case name == "":
+		return model.Ref{Kind: model.Cluster, Key: cluster}
+	}
+	return named(cluster, resource, ns, name)
+}
+
+func named(cluster, resource, ns, name string) model.Ref {
+	switch resource {
+	case "secrets":
+		return model.Ref{Kind: model.Secret, Key: cluster + "/" + ns + "/" + name}
+	case "serviceaccounts":
+		return model.Ref{Kind: model.Identity, Key: cluster + "/" + ns + "/" + name}
+	case "nodes":
+		return model.Ref{Kind: model.Node, Key: cluster + "/" + name}
+	}
+	kind := kinds[resource]
+	if kind == "" {
+		kind = resource // a custom resource: its plural is what the log gives
+	}
+	ref := model.Ref{Kind: model.Object, Key: cluster + "/" + ns + "/" + kind + "/" + name}
+	switch {
+	case slices.Contains(workloadKinds, kind):
+		ref.Kind = model.Workload
+	case kind == "RoleBinding" || kind == "ClusterRoleBinding":
+		ref.Kind = model.Binding
+	}
+	return ref
+}
+
+// controller is the workload that owns a created object, where the body says so.
+func controller(v *fastjson.Value, cluster string) model.Ref {
+	for _, owner := range v.GetArray("requestObject", "metadata", "ownerReferences") {
+		if kind := str(owner, "kind"); owner.GetBool("controller") && slices.Contains(workloadKinds, kind) {
+			key := cluster + "/" + str(v, "objectRef", "namespace") + "/" + kind + "/" + str(owner, "name")
+			return model.Ref{Kind: model.Workload, Key: key}
+		}
+	}
+	return model.Ref{}
+}
+
+// actingPod is the pod that a bound service account token was issued to
+// (Kubernetes 1.22 and later put it into the user's extra fields).
+func actingPod(v *fastjson.Value, cluster string) model.Ref {
+	pods := v.GetArray("user", "extra", "authentication.kubernetes.io/pod-name")
+	rest, ok := strings.CutPrefix(str(v, "user", "username"), serviceAccountUser)
+	ns, _, found := strings.Cut(rest, ":")
+	if !ok || !found || len(pods) != 1 {
+		return model.Ref{}
+	}
+	pod, err := pods[0].StringBytes()
+	if err != nil || len(pod) > maxName {
+		return model.Ref{}
+	}
+	return model.Ref{Kind: model.Workload, Key: cluster + "/" + ns + "/Pod/" + string(pod)}
+}
