@@ -28,8 +28,8 @@ func (f *estateFlags) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.all, "all", false, "print every action of the plan")
 }
 
-// steps is how many actions are printed without --all.
-const steps = 12
+// steps is how many actions of each lane are printed without --all.
+const steps = 6
 
 func (f *estateFlags) atMost() int {
 	if f.all {

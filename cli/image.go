@@ -116,14 +116,10 @@ func openLayouts(ctx context.Context, dirs []string) ([]*oci.Image, []model.Inco
 }
 
 // loadAdvisories loads the feeds that the inventories need. No folder is no
-// feed: every image is then unknown, and the hint is said once.
+// feed: matching then says of every image that it is unknown.
 func (a *app) loadAdvisories(ctx context.Context, dir string, invs []*image.Inventory) (*advisory.DB, []model.Incomplete, error) {
-	if dir == "" {
-		if len(invs) == 0 {
-			return nil, nil, nil
-		}
-		why := "no advisories: name a folder laid out like the public OSV bucket with --advisories"
-		return nil, []model.Incomplete{{What: "advisories", Why: why}}, nil
+	if dir == "" || len(invs) == 0 {
+		return nil, nil, nil
 	}
 	db, missed, err := advisory.Load(ctx, dir, advisory.Ecosystems(invs)...)
 	if err != nil {

@@ -43,14 +43,25 @@ func (e *Estate) covers(x model.Exception, f model.Finding) bool {
 	if x.Rule != "" && x.Rule != f.Rule && !slices.Contains(f.Aliases, x.Rule) {
 		return false
 	}
-	if x.Advisory != "" && !slices.ContainsFunc(f.Evidence, func(ev model.Evidence) bool { return ev.What == AdvisoryEvidence && ev.Value == x.Advisory }) {
+	if x.Advisory != "" && !slices.Contains(f.Aliases, x.Advisory) && !slices.ContainsFunc(f.Evidence, func(ev model.Evidence) bool { return ev.What == AdvisoryEvidence && ev.Value == x.Advisory }) {
 		return false
 	}
-	if x.Asset == "" || x.Asset == f.Asset.Key || x.Asset == f.Asset.Name {
+	return x.Asset == "" || x.Asset == f.Asset.Name || e.Named(model.Ref{Kind: f.Asset.Kind, Key: f.Asset.Key}, x.Asset)
+}
+
+// Named reports whether an asset goes by a name: its key, its name or one of
+// its aliases, of an image also without the tag.
+func (e *Estate) Named(ref model.Ref, name string) bool {
+	if ref.Key == name {
 		return true
 	}
-	a, ok := e.Asset(model.Ref{Kind: f.Asset.Kind, Key: f.Asset.Key})
-	return ok && (a.Name == x.Asset || slices.ContainsFunc(a.Aliases, func(alias string) bool { return alias == x.Asset || withoutTag(alias) == x.Asset }))
+	a, ok := e.Asset(ref)
+	if !ok {
+		return false
+	}
+	return slices.ContainsFunc(append(slices.Clone(a.Aliases), a.Name), func(alias string) bool {
+		return alias == name || ref.Kind == model.Image && withoutTag(alias) == name
+	})
 }
 
 // AdvisoryEvidence is the What of the evidence that names an advisory, or one

@@ -68,7 +68,7 @@ func NewAssessment(tool Tool, e *estate.Estate, a *risk.Assessment, controls []l
 		Notes: orEmpty(a.Notes), Incomplete: orEmpty(e.Incomplete), asOf: asOf,
 	}
 	if a.Idle > 0 {
-		d.Notes = append(d.Notes, plural(a.Idle, "action removes", "actions remove")+" nothing measurable and is left out")
+		d.Notes = append(d.Notes, plural(a.Idle, "action removes nothing measurable and is left out", "actions remove nothing measurable and are left out"))
 	}
 	if s := a.Stability; s != nil {
 		d.Stability = &Stability{Kept: s.Kept, Of: s.Of, Halved: orEmpty(s.Halved), Doubled: orEmpty(s.Doubled)}
@@ -90,7 +90,7 @@ func NewAssessment(tool Tool, e *estate.Estate, a *risk.Assessment, controls []l
 }
 
 // Text prints stages, load and line, plan, ladder, and what was not read.
-// atMost bounds the printed steps; 0 prints all.
+// atMost bounds the printed steps of each lane; 0 prints all.
 func (d Assessment) Text(w io.Writer, paint Paint, atMost int) error {
 	p := &printer{w: w, paint: paint}
 	p.stages(d)
@@ -151,21 +151,31 @@ func (p *printer) plan(d Assessment, atMost int) {
 		p.title("PLAN: nothing that can be done was found")
 		return
 	}
-	lane := risk.Lane("")
-	shown := 0
+	for _, lane := range []risk.Lane{risk.Must, risk.Buy} {
+		p.lane(d, lane, atMost)
+	}
+	p.verdict(d)
+}
+
+// lane prints the steps of one lane, at most so many of them.
+func (p *printer) lane(d Assessment, lane risk.Lane, atMost int) {
+	shown, left := 0, 0
 	for _, s := range d.Plan {
-		if atMost > 0 && shown == atMost {
-			p.line("  … %s more: --all prints them", plural(len(d.Plan)-shown, "action", "actions"))
-			break
-		}
-		if s.Lane != lane {
-			lane = s.Lane
+		switch {
+		case s.Lane != lane:
+			continue
+		case atMost > 0 && shown == atMost:
+			left++
+			continue
+		case shown == 0:
 			p.title(laneTitle(lane))
 		}
 		p.step(d, s)
 		shown++
 	}
-	p.verdict(d)
+	if left > 0 {
+		p.line("      … and %s: --all prints them", plural(left, "action more", "actions more"))
+	}
 }
 
 func laneTitle(l risk.Lane) string {

@@ -32,10 +32,7 @@ func names(x model.Exception, weak model.Weakness) bool {
 // about reports whether an exception is about an image: by its key, name or
 // alias, or by a workload that runs it.
 func (w *world) about(x model.Exception, image model.Ref) bool {
-	if x.Asset == "" || x.Asset == image.Key {
-		return true
-	}
-	if a, ok := w.estate.Asset(image); ok && (a.Name == x.Asset || slices.Contains(a.Aliases, x.Asset)) {
+	if x.Asset == "" || w.estate.Named(image, x.Asset) {
 		return true
 	}
 	for _, f := range w.estate.FactsOf(model.Runs) {

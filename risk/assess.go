@@ -78,7 +78,7 @@ func Assess(e *estate.Estate, s Settings) *Assessment {
 		a.Line = &third
 	}
 	a.Accepted = w.acceptedLoad(a.base)
-	a.Stability = stability(e, s, a.Plan)
+	a.Stability = w.stability(a.Plan)
 	if !a.base.exact {
 		a.Notes = append(a.Notes, "some reach has too many derivations to sum exactly: an upper bound stands in its place")
 	}
@@ -120,6 +120,8 @@ func (a *Assessment) Under() (steps int, hours float64, ok bool) {
 type must struct {
 	action   model.Action
 	due      time.Time
+	deadline Deadline
+	gain     float64 // frozen, for an hour
 	evidence model.Evidence
 }
 
@@ -127,8 +129,9 @@ type must struct {
 // then what the model can't value. limit bounds the number of steps (0: no
 // limit). idle counts the actions that are left out.
 func (w *world) plan(base *state, limit int) (steps []Step, idle int) {
-	cands := w.candidates()
-	musts := w.musts(cands)
+	cands := w.candidates(base)
+	f := freeze(base)
+	musts := w.musts(cands, f)
 	taken := make([]model.Action, len(musts))
 	s := base.clone()
 	before := FromFloat(s.load())
@@ -149,7 +152,7 @@ func (w *world) plan(base *state, limit int) (steps []Step, idle int) {
 	if limit > 0 {
 		limit = max(limit-len(steps), 1)
 	}
-	for _, c := range freeze(base).greedy(cands, taken, limit) {
+	for _, c := range f.greedy(cands, taken, limit) {
 		with := ""
 		if len(c.actions) > 1 {
 			with = c.id
@@ -174,40 +177,59 @@ func (w *world) plan(base *state, limit int) (steps []Step, idle int) {
 	return steps, idle
 }
 
-// musts are the single actions that clear a weakness with a date, earliest
-// first.
-func (w *world) musts(cands []candidate) []must {
+// musts are the single actions that clear a weakness with a date. The earliest
+// come first; what is overdue is due today, however long it was. Of one day,
+// the shorter deadline goes first, then the higher gain for an hour.
+func (w *world) musts(cands []candidate, f *frozen) []must {
 	accepted := w.accepted()
 	var out []must
 	for _, c := range cands {
 		if len(c.actions) != 1 {
 			continue
 		}
-		m := must{action: c.actions[0]}
-		for _, id := range m.action.Removes {
-			t, ok := w.ids[id]
-			if !ok || t.weakness < 0 || t.input || accepted[id] {
-				continue
-			}
-			weak := w.estate.Weaknesses[t.weakness]
-			if !w.running(weak.Image) {
-				continue
-			}
-			public := w.public(weak.Image)
-			due, deadline := w.due(weak, public)
-			if due.IsZero() || !m.due.IsZero() && !due.Before(m.due) {
-				continue
-			}
-			m.due, m.evidence = due, dueEvidence(weak, public, deadline)
-		}
-		if !m.due.IsZero() {
+		if m, ok := w.must(c.actions[0], accepted); ok {
+			m.gain = f.gain(f.effect(c)) / c.hours
 			out = append(out, m)
 		}
 	}
+	today := w.settings.AsOf.UTC().Truncate(24 * time.Hour)
+	day := func(m must) time.Time {
+		if m.due.Before(today) {
+			return today
+		}
+		return m.due
+	}
 	slices.SortFunc(out, func(a, b must) int {
-		return cmp.Or(a.due.Compare(b.due), cmp.Compare(a.action.ID, b.action.ID))
+		return cmp.Or(
+			day(a).Compare(day(b)), a.deadline.compare(b.deadline),
+			-cmp.Compare(a.gain, b.gain), cmp.Compare(a.action.ID, b.action.ID),
+		)
 	})
 	return out
+}
+
+// must finds the strictest date among the weaknesses that an action clears.
+func (w *world) must(a model.Action, accepted map[string]bool) (must, bool) {
+	m := must{action: a}
+	for _, id := range a.Removes {
+		t, ok := w.ids[id]
+		if !ok || t.weakness < 0 || t.input || accepted[id] {
+			continue
+		}
+		weak := w.estate.Weaknesses[t.weakness]
+		if !w.running(weak.Image) {
+			continue
+		}
+		public := w.public(weak.Image)
+		due, deadline := w.due(weak, public)
+		if due.IsZero() {
+			continue
+		}
+		if m.due.IsZero() || cmp.Or(deadline.compare(m.deadline), due.Compare(m.due)) < 0 {
+			m.due, m.deadline, m.evidence = due, deadline, dueEvidence(weak, public, deadline)
+		}
+	}
+	return m, !m.due.IsZero()
 }
 
 func dueEvidence(weak model.Weakness, public model.Tri, d Deadline) model.Evidence {
@@ -254,12 +276,10 @@ func ssvc(weak model.Weakness, public model.Tri) string {
 }
 
 // stability ranks again under halved and doubled defaults.
-func stability(e *estate.Estate, s Settings, plan []Step) *Stability {
+func (w *world) stability(plan []Step) *Stability {
 	ids := func(k float64) []string {
-		scaled := s
-		scaled.Defaults = cmp.Or(s.Defaults, Standard()).Scaled(k)
-		w := build(e, scaled)
-		steps, _ := w.plan(w.state(), first)
+		scaled := w.scaled(k)
+		steps, _ := scaled.plan(scaled.state(), first)
 		return firstIDs(steps)
 	}
 	out := &Stability{Halved: ids(.5), Doubled: ids(2)}

@@ -31,14 +31,14 @@ func bundle(actions []model.Action) candidate {
 }
 
 // candidates are all the actions that may be proposed, and their bundles.
-func (w *world) candidates() []candidate {
+func (w *world) candidates(base *state) []candidate {
 	actions := w.actions()
 	out := make([]candidate, 0, len(actions))
 	for _, a := range actions {
 		out = append(out, single(a))
 	}
 	out = append(out, w.sightBundles(actions)...)
-	return append(out, w.cutBundles(actions)...)
+	return append(out, w.cutBundles(base, actions)...)
 }
 
 // actions are those of the stages, less what the user accepted and what takes
@@ -162,7 +162,7 @@ const cutPairs = 20
 // cutBundles are minimum sets of actions that cut every derivation of one of
 // the worst pairs: cutting one of two redundant paths removes almost nothing,
 // cutting both removes much.
-func (w *world) cutBundles(actions []model.Action) []candidate {
+func (w *world) cutBundles(base *state, actions []model.Action) []candidate {
 	killers := map[graph.Fact][]int{}
 	cost := make([]float64, len(actions))
 	for i, a := range actions {
@@ -172,7 +172,7 @@ func (w *world) cutBundles(actions []model.Action) []candidate {
 		}
 	}
 	var out []candidate
-	for _, i := range w.worstPairs(cutPairs) {
+	for _, i := range base.worstPairs(cutPairs) {
 		sets := make([][]int, 0, len(w.pairs[i].supports))
 		for _, facts := range w.pairs[i].supports {
 			var set []int
@@ -199,13 +199,12 @@ func (w *world) cutBundles(actions []model.Action) []candidate {
 }
 
 // worstPairs are the n pairs of highest loss, by index where equal.
-func (w *world) worstPairs(n int) []int {
-	s := w.state()
-	order := make([]int, len(w.pairs))
-	loss := make([]float64, len(w.pairs))
-	for i, p := range w.pairs {
+func (s *state) worstPairs(n int) []int {
+	order := make([]int, len(s.world.pairs))
+	loss := make([]float64, len(s.world.pairs))
+	for i := range s.world.pairs {
 		order[i] = i
-		loss[i] = w.workloads[p.workload].x * s.rates[p.workload] * w.jewels[p.jewel].value * s.reach[i]
+		loss[i] = s.pairLoss(i)
 	}
 	slices.SortFunc(order, func(a, b int) int { return cmp.Or(cmp.Compare(loss[b], loss[a]), cmp.Compare(a, b)) })
 	return order[:min(n, len(order))]

@@ -1,6 +1,7 @@
 package risk
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/scantling/scantling/model"
@@ -33,7 +34,7 @@ func BOD(kev, public, automatable, totalImpact model.Tri) Deadline {
 		for _, p := range answers(public) {
 			for _, a := range answers(automatable) {
 				for _, t := range answers(totalImpact) {
-					if d := bod(k, p, a, t); stricter(d, best) {
+					if d := bod(k, p, a, t); d.compare(best) < 0 {
 						best = d
 					}
 				}
@@ -67,14 +68,21 @@ func answers(t model.Tri) []bool {
 	return []bool{true, false}
 }
 
-func stricter(a, b Deadline) bool {
+// compare orders deadlines, the strictest first.
+func (d Deadline) compare(o Deadline) int {
 	days := func(d Deadline) int {
 		if d.Days == 0 {
-			return 1 << 19
+			return 1 << 19 // no date is later than any
 		}
 		return d.Days
 	}
-	return days(a) < days(b) || days(a) == days(b) && a.Forensic && !b.Forensic
+	forensic := func(d Deadline) int {
+		if d.Forensic {
+			return 0
+		}
+		return 1
+	}
+	return cmp.Or(cmp.Compare(days(d), days(o)), cmp.Compare(forensic(d), forensic(o)))
 }
 
 // due is the date by which a weakness has to be gone, and why. It counts from

@@ -227,7 +227,7 @@ func TestGreedyBound(t *testing.T) {
 	each(t, func(t *testing.T, r *rand.Rand, s *sketch) {
 		w := build(s.estate(nil), Settings{AsOf: asOf})
 		st := w.state()
-		cands := slices.DeleteFunc(w.candidates(), func(c candidate) bool { return len(c.actions) > 1 })
+		cands := slices.DeleteFunc(w.candidates(st), func(c candidate) bool { return len(c.actions) > 1 })
 		if len(cands) == 0 || len(cands) > 12 || tried >= 40 {
 			return
 		}
@@ -293,7 +293,7 @@ func TestFrozenIsSubmodular(t *testing.T) {
 	each(t, func(t *testing.T, r *rand.Rand, s *sketch) {
 		w := build(s.estate(nil), Settings{AsOf: asOf})
 		st := w.state()
-		cands := w.candidates()
+		cands := w.candidates(st)
 		if len(cands) < 2 {
 			return
 		}

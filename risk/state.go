@@ -13,6 +13,10 @@ import (
 // the floor is worth at most 1e-4 points.
 const floor = 1e-7
 
+// most is how many supports of one jewel are kept; what is cut off beyond it
+// is said with a bound.
+const most = 256
+
 // state says what holds in a world, with every number that follows from it.
 // It is changed in place by apply; only what a change touches is recomputed,
 // and each sum is taken again in full and in order, so that a state does not

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sync"
 
 	"github.com/scantling/scantling/estate"
 	"github.com/scantling/scantling/graph"
@@ -99,6 +98,31 @@ func build(e *estate.Estate, s Settings) *world {
 	w.addJewels()
 	w.addPairs()
 	return w
+}
+
+// scaled is the same world under other defaults. The derivations stay those
+// that were found, so that only their weights differ.
+func (w *world) scaled(k float64) *world {
+	c := *w
+	c.defaults = w.defaults.Scaled(k)
+	c.weakP = make([]float64, len(w.weakP))
+	for i, weak := range w.estate.Weaknesses {
+		c.weakP[i] = c.probability(weak)
+	}
+	c.leaves = make([]leaf, len(w.leaves))
+	for i, l := range w.leaves {
+		c.leaves[i] = leaf{p: c.leafP(w.estate.Attack.Facts[i]), exploit: l.exploit}
+	}
+	return &c
+}
+
+// leafP is the probability of a fact of the attack graph; scaled where it is
+// a default.
+func (w *world) leafP(f model.Fact) float64 {
+	if f.Origin != model.Default {
+		return f.P
+	}
+	return math.Min(f.P*w.defaults.scale, math.Max(f.P, w.defaults.MaxP))
 }
 
 // addParts groups the weaknesses by image and component.
@@ -220,10 +244,7 @@ func (w *world) addLeaves() {
 		at[wl.ref] = int32(i)
 	}
 	for i, f := range w.estate.Attack.Facts {
-		l := leaf{p: f.P, exploit: -1}
-		if f.Origin == model.Default {
-			l.p = math.Min(f.P*w.defaults.scale, math.Max(f.P, w.defaults.MaxP))
-		}
+		l := leaf{p: w.leafP(f), exploit: -1}
 		if wl, ok := at[f.Asset]; ok && f.Kind == model.Exploit {
 			l.exploit = wl
 			w.workloads[wl].exploit = append(w.workloads[wl].exploit, graph.Fact(i))
@@ -248,57 +269,56 @@ func (w *world) addLeaves() {
 	}
 }
 
-// addPairs finds, for each workload in parallel, the supports of every jewel.
+// addPairs finds the supports of every jewel from every workload, all at once:
+// most of the graph is the same seen from any of them.
 func (w *world) addPairs() {
 	if w.estate.Attack.Graph == nil {
 		return
 	}
-	p := w.probabilities()
-	found := make([][]pair, len(w.workloads))
-	const workers = 4
-	var group sync.WaitGroup
-	for k := range workers {
-		group.Go(func() {
-			for i := k; i < len(w.workloads); i += workers {
-				found[i] = w.pairsFrom(i, p)
-			}
-		})
+	var entries []graph.Vertex
+	for _, wl := range w.workloads {
+		if wl.placed {
+			entries = append(entries, wl.vertex)
+		}
 	}
-	group.Wait()
+	opt := graph.Options{P: w.probabilities(), Floor: floor, Max: most}
+	for _, j := range w.jewels {
+		opt.To = append(opt.To, j.vertex)
+	}
+	found := w.estate.Attack.Graph.SupportsEach(entries, opt)
 	w.pairsOf = make([][]int32, len(w.leaves))
 	cut, worst := 0, 0.0
 	for i := range w.workloads {
 		w.workloads[i].first = len(w.pairs)
-		for _, pr := range found[i] {
-			for _, f := range distinct(pr.supports) {
-				w.pairsOf[f] = append(w.pairsOf[f], int32(len(w.pairs)))
+		if w.workloads[i].placed {
+			for _, pr := range w.pairsFrom(int32(i), found[0]) {
+				for _, f := range distinct(pr.supports) {
+					w.pairsOf[f] = append(w.pairsOf[f], int32(len(w.pairs)))
+				}
+				if pr.cut {
+					cut++
+					worst = math.Max(worst, pr.bound)
+				}
+				w.pairs = append(w.pairs, pr)
 			}
-			if pr.cut {
-				cut++
-				worst = math.Max(worst, pr.bound)
-			}
-			w.pairs = append(w.pairs, pr)
+			found = found[1:]
 		}
 		w.workloads[i].last = len(w.pairs)
 	}
 	if cut > 0 {
-		w.notes = append(w.notes, fmt.Sprintf("%d pairs of workload and jewel have more derivations than are counted; each reach could be higher by at most %.3g", cut, worst))
+		w.notes = append(w.notes, fmt.Sprintf("%s of workload and jewel have more derivations than are counted; each reach could be higher by at most %.3g", plural(cut, "pair", "pairs"), worst))
 	}
 }
 
-func (w *world) pairsFrom(i int, p []float64) []pair {
-	wl := w.workloads[i]
-	if !wl.placed {
-		return nil
-	}
-	all := w.estate.Attack.Graph.Supports(wl.vertex, graph.Options{P: p, Floor: floor, Max: 256})
+// pairsFrom are the pairs of one workload: the jewels that it reaches.
+func (w *world) pairsFrom(i int32, all *graph.Supports) []pair {
 	var out []pair
 	for j, jw := range w.jewels {
 		supports := all.Of(jw.vertex)
 		if len(supports) == 0 {
 			continue
 		}
-		pr := pair{workload: int32(i), jewel: int32(j)}
+		pr := pair{workload: i, jewel: int32(j)}
 		for _, s := range supports {
 			pr.supports = append(pr.supports, s.Facts)
 		}

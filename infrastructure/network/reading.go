@@ -65,6 +65,11 @@ func (e *Engine) Reading() model.Reading {
 		r.Facts = append(r.Facts, e.rulesFact(i, ref))
 	}
 	for i, space := range e.world.spaces {
+		if e.empty(i) {
+			continue // nothing in it can be reached, so it is no subject
+		}
+		key := e.world.snapshot.Cluster + "/" + space.Name
+		r.Assets = append(r.Assets, model.Asset{Ref: model.Ref{Kind: model.Namespace, Key: key}, Name: space.Name})
 		if fact, known := e.isolatedFact(i, space); known {
 			r.Facts = append(r.Facts, fact)
 		}
@@ -95,26 +100,23 @@ func (e *Engine) rulesFact(workload int, ref model.Ref) model.Fact {
 	return fact
 }
 
+// empty reports whether a namespace has no pods.
+func (e *Engine) empty(space int) bool {
+	return !slices.ContainsFunc(e.world.classes, func(c class) bool { return c.space == space && len(c.members) > 0 })
+}
+
 // isolatedFact says whether every pod of a namespace, the next one too, is
-// shut to what no rule names. It isn't known for a namespace without pods, nor
-// where policies that are not evaluated apply.
+// shut to what no rule names. It isn't known where policies that are not
+// evaluated apply.
 func (e *Engine) isolatedFact(space int, n kube.Namespace) (model.Fact, bool) {
 	fact := model.Fact{
 		Kind: model.Lacks, Asset: model.Ref{Kind: model.Namespace, Key: e.world.snapshot.Cluster + "/" + n.Name},
 		Value: Isolated, P: 1, Origin: model.Measured, Source: "network engine",
 	}
-	pods := 0
 	for i, c := range e.world.classes {
-		if c.space != space {
-			continue
-		}
-		pods += len(c.members)
-		if e.doubt[i] != certain {
+		if c.space == space && e.doubt[i] != certain {
 			return fact, false
 		}
-	}
-	if pods == 0 {
-		return fact, false
 	}
 	evidence := model.Evidence{What: "no NetworkPolicy with an empty podSelector isolates all its pods for ingress"}
 	if n.Object != nil {

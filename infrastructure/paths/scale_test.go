@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/scantling/scantling/graph"
 	"github.com/scantling/scantling/infrastructure/identity"
 	"github.com/scantling/scantling/infrastructure/kube"
 	"github.com/scantling/scantling/infrastructure/network"
@@ -81,4 +82,36 @@ func TestReportOfHundredsOfWorkloads(t *testing.T) {
 	if len(r.Paths) < 301 || len(r.Blast) != 301 || len(r.Fixes) == 0 {
 		t.Errorf("%d paths, %d blast radii, %d fixes", len(r.Paths), len(r.Blast), len(r.Fixes))
 	}
+}
+
+// TestSupportsOfThousandWorkloads measures what ranking needs: the minimal
+// supports of every jewel from every workload.
+func TestSupportsOfThousandWorkloads(t *testing.T) {
+	if testing.Short() {
+		t.Skip("finds the supports of a cluster of 1,000 workloads")
+	}
+	m := build(t, city(100))
+	entries := m.entries()
+	var jewels []graph.Vertex
+	for _, j := range m.Jewels() {
+		jewels = append(jewels, m.byRef[j])
+	}
+	start := time.Now()
+	each := m.graph.SupportsEach(entries, graph.Options{Max: 256, To: jewels})
+	took := time.Since(start)
+	pairs, cut, most, all := 0, 0, 0, 0
+	for _, s := range each {
+		for _, j := range jewels {
+			n := len(s.Of(j))
+			if n == 0 {
+				continue
+			}
+			pairs, all, most = pairs+1, all+n, max(most, n)
+			if is, _ := s.Cut(j); is {
+				cut++
+			}
+		}
+	}
+	t.Logf("%d workloads, %d jewels: supports in %v; %d pairs, %d cut, %.1f supports a pair, %d at most",
+		len(entries), len(jewels), took.Round(time.Millisecond), pairs, cut, float64(all)/float64(max(pairs, 1)), most)
 }

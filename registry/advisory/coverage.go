@@ -30,27 +30,64 @@ var supportEnds = map[string]string{
 	"Alpine:v3.19": "2025-11-01", "Alpine:v3.20": "2026-04-01", "Alpine:v3.21": "2026-11-01", "Alpine:v3.22": "2027-05-01",
 }
 
+// gap is one ecosystem that advisories can't speak for.
+type gap struct {
+	why      string
+	packages int // of one image
+}
+
 // uncovered says, once for each ecosystem of the image's packages, why the
 // advisories can't speak for it. now may be zero: then support is judged at
 // the date of the feed, and the feed's own age is not judged.
-func (db *DB) uncovered(inv *image.Inventory, now time.Time) []model.Incomplete {
+func (db *DB) uncovered(inv *image.Inventory, now time.Time) []gap {
 	packages := map[string]int{}
 	for _, p := range inv.Packages {
 		packages[p.Ecosystem]++
 	}
-	var out []model.Incomplete
+	var out []gap
 	for _, ecosystem := range sortedKeys(packages) {
-		if why := db.gap(inv, ecosystem, now); why != "" {
-			out = append(out, model.Incomplete{What: inv.Name + " advisories", Why: fmt.Sprintf("%s (%s)", why, counted(packages[ecosystem], "package"))})
+		if why := db.missing(inv, ecosystem, now); why != "" {
+			out = append(out, gap{why, packages[ecosystem]})
 		}
 	}
 	return out
 }
 
-// gap is why one ecosystem is not covered; "" where it is.
-func (db *DB) gap(inv *image.Inventory, ecosystem string, now time.Time) string {
+// incomplete names the gaps of one image.
+func incomplete(inv *image.Inventory, gaps []gap) []model.Incomplete {
+	var out []model.Incomplete
+	for _, g := range gaps {
+		out = append(out, model.Incomplete{What: inv.Name + " advisories", Why: fmt.Sprintf("%s (%s)", g.why, counted(g.packages, "package"))})
+	}
+	return out
+}
+
+// tally counts the gaps of many images: a feed that is old is one thing that
+// is missing, however many images it leaves in the dark.
+type tally map[string]struct{ images, packages int }
+
+func (t tally) add(gaps []gap) {
+	for _, g := range gaps {
+		n := t[g.why]
+		n.images++
+		n.packages += g.packages
+		t[g.why] = n
+	}
+}
+
+func (t tally) incomplete() []model.Incomplete {
+	var out []model.Incomplete
+	for _, why := range sortedKeys(t) {
+		n := t[why]
+		out = append(out, model.Incomplete{What: "advisories", Why: fmt.Sprintf("%s (%s of %s)", why, counted(n.packages, "package"), counted(n.images, "image"))})
+	}
+	return out
+}
+
+// missing is why one ecosystem is not covered; "" where it is.
+func (db *DB) missing(inv *image.Inventory, ecosystem string, now time.Time) string {
 	if db == nil {
-		return "no advisories are loaded: run scantling advisories sync"
+		return "no advisories are loaded: name a folder of them with --advisories"
 	}
 	if ecosystem == "" {
 		switch {

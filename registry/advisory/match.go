@@ -16,13 +16,13 @@ import (
 // compared. Support is judged at the date of the feed.
 func (db *DB) Match(inv *image.Inventory) ([]model.Weakness, []model.Incomplete) {
 	m := db.match(inv, time.Time{})
-	return m.weaknesses(), slices.Concat(m.uncovered, m.unknown)
+	return m.weaknesses(), slices.Concat(incomplete(inv, m.uncovered), m.unknown)
 }
 
 // matching is the result for one image.
 type matching struct {
 	found     []match
-	uncovered []model.Incomplete // packages that no advisory could have named
+	uncovered []gap              // packages that no advisory could have named
 	unknown   []model.Incomplete // single records and versions that can't be told
 }
 
@@ -130,11 +130,14 @@ func (db *DB) weakness(inv *image.Inventory, p *image.Package, r *Record, a *Aff
 		Component: p.PURL, Package: p.Source, Version: p.SourceVersion, Ecosystem: p.Ecosystem,
 		Layer: p.Layer, Path: p.Path, Severity: rated.severity, CVSS: rated.score, CVSSVector: rated.vector,
 		Automatable: rated.automatable, TotalImpact: rated.totalImpact, Assumed: rated.vector != "",
-		Source: "osv " + baseOf(a.Ecosystem), Modified: r.Modified,
+		Source: "osv " + baseOf(a.Ecosystem), Modified: r.Modified, Published: r.Published,
 	}
 	for _, cve := range w.CVEs {
-		if _, ok := db.kev[cve]; ok {
+		if row, ok := db.kev[cve]; ok {
 			w.KEV = true
+			if added, err := time.Parse(time.DateOnly, row.Added); err == nil && (w.KEVAdded.IsZero() || added.Before(w.KEVAdded)) {
+				w.KEVAdded = added
+			}
 		}
 		if p, ok := db.epss[cve]; ok {
 			w.EPSS, w.HasEPSS = max(w.EPSS, p), true

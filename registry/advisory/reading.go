@@ -53,6 +53,7 @@ func Reading(invs []*image.Inventory, db *DB, cfg Config) model.Reading {
 	if len(sorted) == 0 {
 		out.Why = "no image was given"
 	}
+	gaps := tally{}
 	for _, inv := range sorted {
 		m := db.match(inv, cfg.Now)
 		actions := plan(inv, m, sorted)
@@ -62,9 +63,10 @@ func Reading(invs []*image.Inventory, db *DB, cfg Config) model.Reading {
 		out.Actions = append(out.Actions, actions...)
 		out.Facts = append(out.Facts, evidence(inv, m, actions, cfg)...)
 		out.Incomplete = append(out.Incomplete, inv.Incomplete...)
-		out.Incomplete = append(out.Incomplete, m.uncovered...)
+		gaps.add(m.uncovered)
 		out.Incomplete = append(out.Incomplete, m.unknown...)
 	}
+	out.Incomplete = append(out.Incomplete, gaps.incomplete()...)
 	slices.SortFunc(out.Incomplete, compareIncomplete)
 	out.Incomplete = slices.Compact(out.Incomplete)
 	return out
@@ -106,7 +108,7 @@ func evidence(inv *image.Inventory, m *matching, actions []model.Action, cfg Con
 	}
 	switch {
 	case len(m.uncovered) > 0:
-		state(model.Lacks, condAssessed, "not covered by advisories", reasons(m.uncovered))
+		state(model.Lacks, condAssessed, "not covered by advisories", reasons(incomplete(inv, m.uncovered)))
 	case len(m.unknown) == 0 && len(inv.Packages) > 0:
 		state(model.Meets, condAssessed, "packages compared with advisories", strconv.Itoa(len(inv.Packages)))
 	}
