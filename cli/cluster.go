@@ -17,23 +17,15 @@ import (
 	"github.com/scantling/scantling/report"
 )
 
-// maxManifests bounds manifests on standard input, in bytes.
-const maxManifests = kube.MaxFile
-
 func (a *app) clusterCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "cluster",
-		Short: "Judge a cluster from its manifests: posture, network, attack paths",
-		Args:  cobra.NoArgs,
-	}
-	net := &cobra.Command{
+	net := group(&cobra.Command{
 		Use:   "network",
 		Short: "Who may connect to whom under NetworkPolicy",
-		Args:  cobra.NoArgs,
-	}
-	net.AddCommand(a.networkListCommand(), a.networkProbeCommand())
-	cmd.AddCommand(a.checkCommand(), net, a.pathsCommand())
-	return cmd
+	}, a.networkListCommand(), a.networkProbeCommand())
+	return group(&cobra.Command{
+		Use:   "cluster",
+		Short: "Judge a cluster from its manifests: posture, network, attack paths",
+	}, a.checkCommand(), net, a.pathsCommand())
 }
 
 // snapshot reads the manifests that the arguments name; - is standard input.
@@ -41,17 +33,16 @@ func (a *app) snapshot(ctx context.Context, args []string) (*kube.Snapshot, erro
 	if len(args) == 0 {
 		return nil, usage("name the manifests to read: files, folders, or - for standard input (this version doesn't read live clusters)")
 	}
-	if slices.Contains(args, "-") {
-		if len(args) > 1 {
-			return nil, usage("- stands for all input: name nothing beside it")
-		}
-		s, err := kube.ReadFrom(ctx, "cluster", "-", io.LimitReader(a.In, maxManifests))
-		if err != nil {
-			return nil, failed("%w", err)
-		}
-		return s, nil
+	if slices.Contains(args, "-") && len(args) > 1 {
+		return nil, usage("- stands for all input: name nothing beside it")
 	}
-	s, err := kube.Read(ctx, "cluster", args)
+	var s *kube.Snapshot
+	var err error
+	if args[0] == "-" {
+		s, err = kube.ReadFrom(ctx, "cluster", "-", a.In)
+	} else {
+		s, err = kube.Read(ctx, "cluster", args)
+	}
 	if err != nil {
 		return nil, failed("%w", err)
 	}

@@ -18,7 +18,6 @@ import (
 )
 
 func (a *app) detectCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "detect", Short: "Find attacks in logs", Args: cobra.NoArgs}
 	var rules, source string
 	run := &cobra.Command{
 		Use:     "run FILE…",
@@ -35,8 +34,7 @@ func (a *app) detectCommand() *cobra.Command {
 	}
 	run.Flags().StringVar(&rules, "rules", "", "Sigma rules to use instead of ours (file or folder), or a selection of ours")
 	run.Flags().StringVar(&source, "source", "", "kind of log, where it should not be found out: "+ingest.Kind)
-	cmd.AddCommand(run)
-	return cmd
+	return group(&cobra.Command{Use: "detect", Short: "Find attacks in logs"}, run)
 }
 
 func (a *app) detectRun(ctx context.Context, args []string, rules string) error {

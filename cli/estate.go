@@ -196,7 +196,9 @@ func (r *reader) registry(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	reading := advisory.Reading(invs, db, advisory.Config{RequiredLabels: r.config.Build.Labels.Required, Now: r.asOf})
+	judge, errs := advisory.Compile(r.rules)
+	r.broken(errs)
+	reading := judge.Reading(invs, db, advisory.Config{RequiredLabels: r.config.Build.Labels.Required, Now: r.asOf})
 	bar.end("%d images, %d matches", len(invs), len(reading.Weaknesses))
 	r.readings = append(r.readings, reading)
 	return nil

@@ -63,8 +63,16 @@ func (a *app) image(ctx context.Context, path, feeds string) error {
 	if err != nil {
 		return err
 	}
-	reading := advisory.Reading(invs, db, advisory.Config{Now: time.Now()})
-	missed = slices.Concat(missed, unread, reading.Incomplete)
+	cat, broken, err := a.catalogue("", nil)
+	if err != nil {
+		return err
+	}
+	judge, errs := advisory.Compile(cat)
+	for _, err := range errs {
+		broken = append(broken, a.broken(err))
+	}
+	reading := judge.Reading(invs, db, advisory.Config{Now: time.Now()})
+	missed = slices.Concat(broken, missed, unread, reading.Incomplete)
 	doc := imageReport{
 		Findings: report.NewFindings(a.tool(), reading.Findings, missed, reading.Read),
 		Packages: []advisory.PackageRow{}, Matches: advisory.MatchRows(reading.Weaknesses),

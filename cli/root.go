@@ -113,7 +113,6 @@ func (a *app) root() *cobra.Command {
 		Example:       "  scantling demo\n  scantling assess .\n  scantling why 1 .",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
 	}
 	root.SetIn(a.In)
 	root.SetOut(a.Out)
@@ -126,12 +125,31 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.rules, "rules", "", "rules to judge by: all, a set as 2026.1, or ids with commas")
 	flags.StringArrayVar(&a.rulesDir, "rules-dir", nil, "folder with more rules (repeatable)")
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(
+	return group(root,
 		a.assessCommand(), a.planCommand(), a.whyCommand(), a.demoCommand(),
 		a.lintCommand(), a.imageCommand(), a.clusterCommand(), a.detectCommand(),
 		a.rulesCommand(), a.versionCommand(),
 	)
-	return root
+}
+
+// group makes a command of others. Alone it prints its help; a word that is
+// none of its commands is wrong usage, which cobra would answer with the help
+// and success.
+func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
+	cmd.AddCommand(commands...)
+	cmd.SuggestionsMinimumDistance = 2
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		near := ""
+		if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
+			near = fmt.Sprintf(": the nearest is %q", like[0])
+		}
+		return usage("unknown command %q for %q%s", args[0], cmd.CommandPath(), near)
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+	return cmd
 }
 
 // checked runs a command's work after the global switches were checked.

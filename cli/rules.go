@@ -11,18 +11,14 @@ import (
 	"github.com/scantling/scantling/build/lint"
 	"github.com/scantling/scantling/infrastructure/posture"
 	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/registry/advisory"
 	"github.com/scantling/scantling/report"
 	"github.com/scantling/scantling/rule"
 	"github.com/scantling/scantling/runtime/detect"
 )
 
 func (a *app) rulesCommand() *cobra.Command {
-	cmd := &cobra.Command{
-		Use:   "rules",
-		Short: "List, show and test the rules",
-		Args:  cobra.NoArgs,
-	}
-	cmd.AddCommand(
+	return group(&cobra.Command{Use: "rules", Short: "List, show and test the rules"},
 		&cobra.Command{
 			Use: "list", Short: "One line a rule", Example: "  scantling rules list --rules 2026.1",
 			Args: cobra.NoArgs, RunE: a.checked(func(context.Context, []string) error { return a.rulesList() }),
@@ -36,7 +32,6 @@ func (a *app) rulesCommand() *cobra.Command {
 			RunE: a.checked(func(_ context.Context, args []string) error { return a.rulesTest(args) }),
 		},
 	)
-	return cmd
 }
 
 // ruleDoc is one rule as `rules list` and `rules show` print it.
@@ -155,8 +150,10 @@ func (a *app) rulesTest(ids []string) error {
 // caseJudges are the functions that judge a case, by stage.
 func caseJudges(cat *rule.Catalogue) (map[model.Stage]rule.Judge, []error) {
 	infrastructure, errs := posture.Compile(cat)
+	registry, more := advisory.Compile(cat)
+	errs = append(errs, more...)
 	runtime, more := detect.Compile(detect.FromCatalogue(cat))
 	return map[model.Stage]rule.Judge{
-		model.Build: lint.Cases(cat), model.Infrastructure: infrastructure.Case, model.Runtime: runtime.Judge(),
+		model.Build: lint.Cases(cat), model.Registry: registry.Case, model.Infrastructure: infrastructure.Case, model.Runtime: runtime.Judge(),
 	}, append(errs, more...)
 }

@@ -42,17 +42,21 @@ func (w *world) candidates(base *state) []candidate {
 }
 
 // actions are those of the stages, less what the user accepted and what takes
-// away a right in use, and those that only the joined estate shows.
+// away a right that is needed, and those that only the joined estate shows.
 func (w *world) actions() []model.Action {
 	accepted := w.accepted()
 	var out []model.Action
 	for _, a := range w.estate.Actions {
-		switch {
-		case w.onlyAccepted(a, accepted):
-		case a.Type == model.DeleteBinding && len(w.use(a)) > 0:
-		default:
-			out = append(out, a)
+		if w.onlyAccepted(a, accepted) {
+			continue
 		}
+		if a.Type == model.DeleteBinding {
+			var needed bool
+			if a, needed = w.used(a); needed {
+				continue
+			}
+		}
+		out = append(out, a)
 	}
 	out = append(out, w.splits()...)
 	out = append(out, w.retirements()...)

@@ -357,6 +357,51 @@ func TestSplitNeedsAllThree(t *testing.T) {
 	}
 }
 
+func TestUses(t *testing.T) {
+	const role = "Role shop/r rules[0]: "
+	for name, tc := range map[string]struct {
+		binding, grant, used, namespace string
+		want                            bool
+	}{
+		"the very right":             {"c/shop/RoleBinding/b", role + "create,get on /pods", "create /pods", "c/shop", true},
+		"another verb":               {"c/shop/RoleBinding/b", role + "get on /pods", "create /pods", "c/shop", false},
+		"another group":              {"c/shop/RoleBinding/b", role + "create on batch/jobs", "create /jobs", "c/shop", false},
+		"a subresource is another":   {"c/shop/RoleBinding/b", role + "create on /pods", "create /pods/exec", "c/shop", false},
+		"that subresource":           {"c/shop/RoleBinding/b", role + "create on /pods,/pods/exec", "create /pods/exec", "c/shop", true},
+		"that subresource of all":    {"c/shop/RoleBinding/b", role + "update on apps/*/scale", "update apps/deployments/scale", "c/shop", true},
+		"wildcards":                  {"c//ClusterRoleBinding/b", "ClusterRole x rules[0]: * on */*", "delete apps/deployments", "c/any", true},
+		"named objects":              {"c/shop/RoleBinding/b", role + "get on /secrets named a,b", "get /secrets", "c/shop", true},
+		"a role binding elsewhere":   {"c/shop/RoleBinding/b", role + "create on /pods", "create /pods", "c/other", false},
+		"a cluster-wide binding":     {"c//ClusterRoleBinding/b", "ClusterRole x rules[0]: create on /pods", "create /pods", "c/other", true},
+		"a value that isn't a grant": {"c/shop/RoleBinding/b", "create pods", "create /pods", "c/shop", false},
+	} {
+		right := model.Fact{Kind: model.Right, Asset: ref(model.Binding, "%s", tc.binding), Value: tc.grant}
+		used := model.Fact{Kind: model.UsedRight, Value: tc.used, Object: ref(model.Namespace, "%s", tc.namespace)}
+		if got := uses(right, used); got != tc.want {
+			t.Errorf("%s: %v, want %v", name, got, tc.want)
+		}
+	}
+}
+
+// A binding whose right is in use is not to be deleted.
+func TestUsedRightsStay(t *testing.T) {
+	s := &sketch{dead: map[string]bool{}}
+	w, id, cluster := ref(model.Workload, "c/shop/Deployment/w"), ref(model.Identity, "c/shop/w"), ref(model.Cluster, "c")
+	binding := ref(model.Binding, "c/shop/RoleBinding/b")
+	s.assets = []model.Asset{{Ref: w, Name: "w"}}
+	s.vertices = []model.Ref{w, id, cluster}
+	s.move(id, []model.Ref{w}, s.leaf(model.Fact{Kind: model.Token, Asset: w, Object: id, P: 1}))
+	right := s.leaf(model.Fact{Kind: model.Right, Asset: binding, Object: id, Value: "Role shop/r rules[0]: create on /pods", P: .95})
+	s.move(cluster, []model.Ref{id}, right)
+	s.act(model.DeleteBinding, binding, right)
+	_, before := Assess(s.estate(nil), Settings{AsOf: asOf}).Find(model.ActionID(model.DeleteBinding, binding))
+	s.facts = append(s.facts, model.Fact{Kind: model.UsedRight, Asset: id, Value: "create /pods", Object: ref(model.Namespace, "c/shop"), P: 1})
+	_, after := Assess(s.estate(nil), Settings{AsOf: asOf}).Find(model.ActionID(model.DeleteBinding, binding))
+	if !before || after {
+		t.Errorf("proposed %v before and %v after the log shows the use", before, after)
+	}
+}
+
 func TestNoClusterIsUnknown(t *testing.T) {
 	s := &sketch{}
 	s.weaknesses = []model.Weakness{{Advisory: "CVE-1", Image: ref(model.Image, "sha256:1"), Component: "c", KEV: true}}

@@ -116,46 +116,10 @@ func (w *world) split(wl workload, weak model.Weakness, token graph.Fact, right 
 	}
 }
 
-// use lists the rights that a delete-binding would take away and that a log
-// shows in use.
-func (w *world) use(a model.Action) []model.Fact {
-	var out []model.Fact
-	used := w.estate.FactsOf(model.UsedRight)
-	for _, id := range a.Removes {
-		for _, leaf := range w.ids[id].leaves {
-			right := w.estate.Attack.Facts[leaf]
-			if right.Kind != model.Right {
-				continue
-			}
-			for _, f := range used {
-				if f.Asset == right.Object && uses(right, f) {
-					out = append(out, f)
-				}
-			}
-		}
-	}
-	return out
-}
-
 func firstEvidence(f model.Fact) string {
 	if len(f.Evidence) == 0 {
 		return f.Source
 	}
 	e := f.Evidence[0]
 	return strings.TrimSpace(e.What + " " + e.Where + " " + e.Value)
-}
-
-// uses reports whether a right that a log shows in use ("create batch/jobs",
-// the group empty for the core one) is one that a right fact grants: its value
-// names the verbs and the resources of one rule of a role.
-func uses(right, used model.Fact) bool {
-	verb, resource, _ := strings.Cut(used.Value, " ")
-	_, resource, _ = strings.Cut(resource, "/")
-	words := strings.FieldsFunc(right.Value, func(r rune) bool { return strings.ContainsRune(" ,;:[](){}\"'", r) })
-	has := func(word string) bool {
-		return slices.ContainsFunc(words, func(w string) bool {
-			return w == "*" || w == word || strings.HasSuffix(w, "/"+word)
-		})
-	}
-	return has(verb) && has(resource)
 }

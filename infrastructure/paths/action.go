@@ -9,15 +9,14 @@ import (
 
 	"github.com/scantling/scantling/infrastructure/identity"
 	"github.com/scantling/scantling/infrastructure/kube"
-	"github.com/scantling/scantling/infrastructure/network"
 	"github.com/scantling/scantling/model"
 )
 
 // findActions lists the changes that remove facts of the graph, by id: losing
-// a way out of a container, deleting a binding, isolating a workload. Giving
+// a way out of a container, deleting a binding, isolating a namespace. Giving
 // workloads identities of their own is up to the join, which knows what they
 // use.
-func (m *Model) findActions(n *network.Engine) []model.Action {
+func (m *Model) findActions(spaces []*space, services *services) []model.Action {
 	facts := map[model.FactKind]map[model.Ref][]string{}
 	for _, f := range m.facts {
 		if facts[f.Kind] == nil {
@@ -25,7 +24,6 @@ func (m *Model) findActions(n *network.Engine) []model.Action {
 		}
 		facts[f.Kind][f.Asset] = append(facts[f.Kind][f.Asset], f.ID())
 	}
-	services := readServices(m.snapshot)
 	var out []model.Action
 	for i := range m.loads {
 		l := &m.loads[i]
@@ -33,11 +31,11 @@ func (m *Model) findActions(n *network.Engine) []model.Action {
 		if removes := facts[model.Escape][ref]; len(removes) > 0 {
 			out = append(out, dropPrivilege(l, ref, removes))
 		}
-		// No policy can select pods on the host's network.
-		if removes := facts[model.Network][ref]; len(removes) > 0 && !n.Isolation(i).HostNetwork {
-			if a, ok := services.addPolicy(l, ref, removes); ok {
-				out = append(out, a)
-			}
+	}
+	for _, sp := range spaces {
+		ref := sp.ref(m.snapshot.Cluster)
+		if removes := facts[model.Network][ref]; len(removes) > 0 {
+			out = append(out, sp.isolate(ref, removes, services))
 		}
 	}
 	for _, o := range m.snapshot.Objects {

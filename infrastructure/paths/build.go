@@ -29,6 +29,7 @@ type Model struct {
 	loads    []load          // as Snapshot.Workloads
 	nodes    []node
 	secrets  []key
+	loadOf   map[key]*load
 	actions  []model.Action
 }
 
@@ -56,7 +57,7 @@ func Build(s *kube.Snapshot, n *network.Engine, id *identity.Engine) (*Model, er
 	}
 	m := &Model{
 		snapshot: s, identity: id, graph: g, keys: b.keys, vertices: b.vertices, facts: b.facts, proofs: b.proofs, edges: b.edges,
-		loads: b.loads, nodes: b.nodes, secrets: b.secrets, byRef: map[model.Ref]graph.Vertex{},
+		loads: b.loads, nodes: b.nodes, secrets: b.secrets, loadOf: b.loadOf, byRef: map[model.Ref]graph.Vertex{},
 	}
 	m.refs = make([]model.Ref, len(m.keys))
 	for v, k := range m.keys {
@@ -65,7 +66,7 @@ func Build(s *kube.Snapshot, n *network.Engine, id *identity.Engine) (*Model, er
 			m.byRef[m.refs[v]] = graph.Vertex(v)
 		}
 	}
-	m.actions = m.findActions(n)
+	m.actions = m.findActions(b.spaces, b.services)
 	return m, nil
 }
 
@@ -97,14 +98,17 @@ type builder struct {
 	loadOf     map[key]*load
 	nodes      []node
 	onNode     map[string][]*load
+	spaces     []*space // by namespace
+	services   *services
 	secrets    []key // every Secret that is stored or mounted
 	namespaces []string
 	guarded    map[string]string // namespace -> Pod Security level that forbids privileged pods
 	accounts   []identity.Subject
-	named      map[identity.Subject]bool    // subjects that a binding names
-	bindings   map[[2]string][]*kube.Object // namespace ("" cluster role) and name of a role -> its bindings
-	inSpace    map[string][]*kube.Object    // RoleBindings of a namespace; "" cluster role bindings
-	legacy     map[key]identity.Subject     // Secrets that hold a token
+	named      map[identity.Subject]bool     // subjects that a binding names
+	bindings   map[[2]string][]*kube.Object  // namespace ("" cluster role) and name of a role -> its bindings
+	inSpace    map[string][]*kube.Object     // RoleBindings of a namespace; "" cluster role bindings
+	legacy     map[key]identity.Subject      // Secrets that hold a token
+	values     map[*rbacv1.PolicyRule]string // ruleValue, made once
 }
 
 func newBuilder(s *kube.Snapshot, n *network.Engine, id *identity.Engine) *builder {
@@ -112,11 +116,12 @@ func newBuilder(s *kube.Snapshot, n *network.Engine, id *identity.Engine) *build
 		snapshot: s, network: n, identity: id, rights: rights(), graph: graph.NewBuilder(), vertices: map[key]graph.Vertex{},
 		factOf: map[factKey]graph.Fact{}, bySpace: map[string][]*load{}, loadOf: map[key]*load{}, onNode: map[string][]*load{}, guarded: map[string]string{},
 		accounts: id.Accounts(), named: map[identity.Subject]bool{}, bindings: map[[2]string][]*kube.Object{},
-		inSpace: map[string][]*kube.Object{}, legacy: map[key]identity.Subject{},
+		inSpace: map[string][]*kube.Object{}, legacy: map[key]identity.Subject{}, values: map[*rbacv1.PolicyRule]string{},
 	}
 	b.readNamespaces()
 	b.readWorkloads()
 	b.readNodes()
+	b.readSpaces()
 	b.readSecrets()
 	for _, s := range id.Subjects() {
 		b.named[s] = true
@@ -213,9 +218,14 @@ func (b *builder) right(g identity.Grant, e edge) []graph.Fact {
 	}
 	field := fmt.Sprintf("rules[%d]", g.RuleIndex)
 	proofs = append(proofs, model.Proof{Object: role, Field: field, Rule: fmt.Sprint(g.RuleIndex)})
+	value, ok := b.values[g.Rule]
+	if !ok {
+		value = ruleValue(g.Rule)
+		b.values[g.Rule] = value
+	}
 	return []graph.Fact{b.fact(model.Fact{
 		Kind: model.Right, Asset: identity.BindingRef(cluster, g.Binding), Object: g.Subject.Ref(cluster),
-		Value: role + " " + field, P: pRight, Origin: model.Default, Attack: moves[e].attack,
+		Value: roleValue(g.Role, g.RuleIndex) + ": " + value, P: pRight, Origin: model.Default, Attack: moves[e].attack,
 		Evidence: []model.Evidence{
 			{What: binding + " binds " + nameOf(g.Bound) + " to " + g.Subject.String(), Where: place(g.Binding), Value: "roleRef"},
 			{What: role + " allows " + ruleText(g.Rule), Where: place(g.Role), Value: field},

@@ -14,6 +14,12 @@
 // run, and two pods of which nobody knows that they are kept apart may share a
 // node.
 //
+// Facts about the network belong to namespaces: one fact says that a namespace
+// lets every other in to those of its workloads that no ingress policy isolates
+// and that one could, and one change removes it. With a fact for each workload
+// the ways through its neighbours would all count as different ones, and their
+// number would grow with the square of the workloads.
+//
 // What the edges claim and what they leave out:
 //
 //   - A right is what RBAC gives (package identity). Admission other than the
@@ -28,6 +34,10 @@
 //     cluster, even where manifests don't show them.
 //   - Rights that an attacker gets by binding a role to himself are not combined
 //     with those that he had before, where only both together are an attack.
+//   - What isolating a namespace is worth is told for its own pods, which stay
+//     admitted; the ingress controller's namespace, which the policies admit
+//     where an Ingress needs it, counts only once they are there.
+//   - Ways in by routes of the Gateway API are not added to those policies.
 //   - Not yet: signing requests, webhooks, persistent volumes of type hostPath,
 //     host logs through symbolic links, cloud roles, hostPID alone.
 package paths

@@ -134,6 +134,43 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
+// TestServedStaysOpen looks at the proof of a step that no policy would stop,
+// and at what pods on the host's network may do: no selector admits them.
+func TestServedStaysOpen(t *testing.T) {
+	m := build(t, onNode("shop", "x", "", quietSpec)+onNode("shop", "w", "", quietSpec)+onNode("shop", "h", "", "hostNetwork: true, "+quietSpec)+onNode("other", "z", "", quietSpec)+
+		"---\n{apiVersion: v1, kind: Service, metadata: {name: s, namespace: shop}, spec: {type: NodePort, selector: {app: x}, ports: [{port: 80}]}}\n")
+	open, guarded := []model.FactKind{model.Exploit, model.Network}, []model.FactKind{model.Exploit}
+	for _, tc := range []struct {
+		from, to string
+		want     []model.FactKind
+	}{
+		{"other/Pod/z", "shop/Pod/x", guarded},
+		{"other/Pod/z", "shop/Pod/w", open},
+		{"shop/Pod/x", "shop/Pod/w", guarded},
+		{"shop/Pod/h", "shop/Pod/w", open},
+		{"other/Pod/z", "shop/Pod/h", guarded},
+	} {
+		if diff := cmp.Diff(tc.want, near(t, m, tc.from, tc.to)); diff != "" {
+			t.Errorf("%s to %s (-want +got):\n%s", tc.from, tc.to, diff)
+		}
+	}
+	var facts []string
+	for _, f := range m.facts {
+		if f.Kind == model.Network {
+			facts = append(facts, f.Asset.String())
+		}
+	}
+	if diff := cmp.Diff([]string{"namespace c/other", "namespace c/shop"}, facts); diff != "" {
+		t.Errorf("network facts (-want +got):\n%s", diff)
+	}
+	want := model.Proof{Object: "Service shop/s", Field: "spec.type", Rule: "a NodePort serves it: every address must be let in on the port"}
+	for s := range m.graph.NumSteps() {
+		if step := m.Step(graph.Step(s)); step.Edge == "network" && step.To == "workload c/shop/Pod/x" && !slices.Contains(step.Why, want) {
+			t.Errorf("why not: %v", step.Why)
+		}
+	}
+}
+
 func TestStepsProveThemselves(t *testing.T) {
 	m := build(t, world("", role("shop", allow("", "pods", "create"))))
 	from, _ := m.Entry("c/shop/Pod/web")

@@ -225,29 +225,38 @@ func (b *builder) escapeFact(l *load, w way) graph.Fact {
 }
 
 // connect adds the network: workloads with the same sources share a hub.
-// Breaking in takes a flaw of the destination (its Exploit fact) and, from
-// another namespace, that no policy keeps the source out (its Network fact,
-// which a policy would remove). From a workload's own namespace and from
-// sources that its policies let in on purpose, the flaw is enough.
+// Breaking in takes a flaw of the destination (its Exploit fact). Where no
+// policy isolates it and one could it also takes, from another namespace, that
+// there is none: the Network fact of its namespace, which all such workloads
+// share, because one change isolates them all, and because with a fact each
+// the ways through one's neighbours would all count as different ones. A
+// workload's own namespace would be let in by that policy, but for pods on the
+// host's network, which selectors don't admit.
 func (b *builder) connect() {
+	factOf := map[string]graph.Fact{}
+	for _, sp := range b.spaces {
+		if len(sp.open) > 0 {
+			factOf[sp.namespace] = b.networkFact(sp)
+		}
+	}
 	for at, h := range b.network.Hubs() {
 		whole := key{sort: arrives, a: fmt.Sprint(at + 1)}
 		for _, d := range h.Destinations {
 			dst := &b.loads[d]
 			exploit := b.exploitFact(dst)
-			if b.network.Isolation(d).Ingress {
+			if !dst.open {
 				b.stepOn(overNetwork, dst.key, []graph.Fact{exploit}, whole)
 				continue
 			}
-			b.stepOn(overNetwork, dst.key, []graph.Fact{b.networkFact(dst), exploit}, whole)
+			b.stepOn(overNetwork, dst.key, []graph.Fact{factOf[dst.Namespace], exploit}, whole)
 			b.stepOn(overNetwork, dst.key, []graph.Fact{exploit}, key{sort: arrives, a: whole.a, b: dst.Namespace})
 		}
 		for _, s := range h.Sources {
-			src := b.loads[s].key
-			b.step(implied, whole, src)
-			near := key{sort: arrives, a: whole.a, b: src.a}
-			if _, used := b.vertices[near]; used {
-				b.step(implied, near, src)
+			src := &b.loads[s]
+			b.step(implied, whole, src.key)
+			near := key{sort: arrives, a: whole.a, b: src.Namespace}
+			if _, used := b.vertices[near]; used && !src.host {
+				b.step(implied, near, src.key)
 			}
 		}
 	}
@@ -260,12 +269,14 @@ func (b *builder) exploitFact(l *load) graph.Fact {
 	}, model.Proof{Object: nameOfLoad(l.Workload), Field: "spec.containers"})
 }
 
-func (b *builder) networkFact(l *load) graph.Fact {
+func (b *builder) networkFact(sp *space) graph.Fact {
+	evidence := sp.evidence()
 	return b.fact(model.Fact{
-		Kind: model.Network, Asset: l.key.ref(b.snapshot.Cluster), Value: openValue, P: pRead, Origin: model.Measured, Attack: moves[overNetwork].attack,
-		Evidence: []model.Evidence{{What: "no ingress policy selects " + nameOfLoad(l.Workload), Where: place(l.Object), Value: "NetworkPolicy"}},
-	}, model.Proof{Object: nameOfLoad(l.Workload), Field: "metadata.labels", Rule: "no NetworkPolicy for ingress selects them"})
+		Kind: model.Network, Asset: sp.ref(b.snapshot.Cluster), Value: openValue, P: pRead, Origin: model.Measured, Attack: moves[overNetwork].attack,
+		Evidence: evidence,
+	}, model.Proof{Object: "Namespace " + sp.namespace, Field: "NetworkPolicy", Rule: "none for ingress selects " + names(sp.open)})
 }
 
-// openValue is the Value of the fact that no policy isolates a workload.
+// openValue is the Value of the fact that no policy isolates workloads of a
+// namespace that one could isolate.
 const openValue = "any namespace"

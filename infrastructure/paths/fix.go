@@ -102,7 +102,8 @@ func words(f model.Fact) string {
 	case model.Holds:
 		return "don't give Secret " + f.Object.Key + " to " + f.Asset.Key
 	}
-	return "narrow " + f.Value + " as " + f.Asset.Key + " gives it to " + f.Object.Key
+	rule, _, _ := strings.Cut(f.Value, ": ") // its place; the rest is long
+	return "narrow " + rule + " as " + f.Asset.Key + " gives it to " + f.Object.Key
 }
 
 // without is the set of facts that some changes remove.

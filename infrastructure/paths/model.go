@@ -70,6 +70,10 @@ func (m *Model) Step(s graph.Step) model.Step {
 			}
 		}
 	}
+	// Why no policy that one could add would stop this step.
+	if l := m.loadOf[m.keys[head]]; e == overNetwork && l.kept != (model.Proof{}) {
+		out.Why = append(out.Why, l.kept)
+	}
 	if len(out.Why) == 0 {
 		out.Why = append(out.Why, m.reason(e, s))
 	}

@@ -1,6 +1,7 @@
 package paths
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -8,7 +9,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/yaml"
 
@@ -185,63 +185,79 @@ func readServices(s *kube.Snapshot) *services {
 	return out
 }
 
-// moving are labels that the cluster gives to single pods or revisions: a
-// policy that names them stops to select at the next change.
-var moving = []string{
-	"pod-template-hash", "controller-revision-hash", "pod-template-generation", "statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index",
-	"controller-uid", "job-name", "batch.kubernetes.io/controller-uid", "batch.kubernetes.io/job-name", "batch.kubernetes.io/job-completion-index",
-}
+// everyAddress is why no policy may isolate what a port outside of the pod
+// network serves: to keep that working it must admit every address on the
+// port, neighbours among them.
+const everyAddress = " serves it: every address must be let in on the port"
 
-// addPolicy isolates a workload from other namespaces: its policy admits its
-// own namespace, and the namespace of the ingress controller where an Ingress
-// leads to it. There is none for a workload that a port of the node or of a
-// load balancer serves: to keep that working a policy must admit every address
-// on the port, neighbours among them, and so would remove nothing.
-func (s *services) addPolicy(l *load, ref model.Ref, removes []string) (model.Action, bool) {
-	chosen := object{}
-	for k, v := range l.Labels {
-		if !slices.Contains(moving, k) {
-			chosen[k] = v
+// serve notes the ports on which everybody must be let in to a workload, and
+// says why; zero where there are none.
+func (s *services) serve(l *load) model.Proof {
+	var why model.Proof
+	add := func(p model.Proof, ports ...served) {
+		if why == (model.Proof{}) {
+			why = p
+		}
+		for _, port := range ports {
+			if !slices.Contains(l.served, port) {
+				l.served = append(l.served, port)
+			}
 		}
 	}
-	for _, c := range l.Spec.Containers {
-		if slices.ContainsFunc(c.Ports, func(p corev1.ContainerPort) bool { return p.HostPort != 0 }) {
-			return model.Action{}, false
+	for at, list := range [][]corev1.Container{l.Spec.InitContainers, l.Spec.Containers} {
+		for i := range list {
+			for j, p := range list[i].Ports {
+				if p.HostPort != 0 {
+					field := fmt.Sprintf("spec.%s[%d].ports[%d].hostPort", [...]string{"initContainers", "containers"}[at], i, j)
+					add(model.Proof{Object: nameOfLoad(l.Workload), Field: field, Rule: "a host port" + everyAddress}, served{p.ContainerPort, cmp.Or(p.Protocol, corev1.ProtocolTCP)})
+				}
+			}
 		}
 	}
-	rules := []any{object{"from": []any{object{"podSelector": object{}}}}}
-	evidence := []model.Evidence{{
-		What:  "the policy admits its own namespace " + l.Namespace + "; a caller from another one that it has needs a rule of its own",
-		Where: place(l.Object), Value: "no ingress policy selects it",
-	}}
-	for _, svc := range s.byNamespace[l.Namespace] {
-		if len(svc.Value.Spec.Selector) == 0 || !labels.SelectorFromSet(svc.Value.Spec.Selector).Matches(labels.Set(l.Labels)) {
+	for _, svc := range s.leadingTo(l) {
+		p := model.Proof{Object: nameOf(svc.Object), Field: "spec.type"}
+		switch {
+		case svc.Value.Spec.Type == corev1.ServiceTypeLoadBalancer:
+			p.Rule = "a load balancer" + everyAddress
+		case svc.Value.Spec.Type == corev1.ServiceTypeNodePort:
+			p.Rule = "a NodePort" + everyAddress
+		case len(svc.Value.Spec.ExternalIPs) > 0:
+			p.Field, p.Rule = "spec.externalIPs", "an external IP"+everyAddress
+		default:
 			continue
 		}
-		if t := svc.Value.Spec.Type; t == corev1.ServiceTypeLoadBalancer || t == corev1.ServiceTypeNodePort || len(svc.Value.Spec.ExternalIPs) > 0 {
-			return model.Action{}, false
+		add(p, targetPorts(svc.Value)...)
+	}
+	return why
+}
+
+// leadingTo lists the Services that select pods of a workload.
+func (s *services) leadingTo(l *load) []kube.Typed[*corev1.Service] {
+	var out []kube.Typed[*corev1.Service]
+	for _, svc := range s.byNamespace[l.Namespace] {
+		selects := func(set map[string]string) bool { return within(svc.Value.Spec.Selector, set) }
+		if len(svc.Value.Spec.Selector) > 0 && slices.ContainsFunc(l.labels, selects) {
+			out = append(out, svc)
 		}
-		if in := s.routed[[2]string{l.Namespace, svc.Object.Name}]; in != nil {
-			from, named := s.controllerNamespaces()
-			rules = append(rules, object{"from": from, "ports": targetPorts(svc.Value)})
-			evidence = append(evidence, model.Evidence{What: "and, for " + nameOf(in) + ", the ingress controller in namespace " + named, Where: place(in), Value: "Service " + svc.Object.Name})
+	}
+	return out
+}
+
+// fromIngress are the rules that admit the ingress controller's namespace to
+// the ports of a workload to which an Ingress leads; none for others.
+func (s *services) fromIngress(l *load) (rules []any, evidence []model.Evidence) {
+	for _, svc := range s.leadingTo(l) {
+		in := s.routed[[2]string{l.Namespace, svc.Object.Name}]
+		if in == nil {
+			continue
 		}
+		from, named := s.controllerNamespaces()
+		rules = append(rules, object{"from": from, "ports": written(targetPorts(svc.Value))})
+		evidence = append(evidence, model.Evidence{
+			What: "for " + nameOf(in) + " a rule admits the ingress controller in namespace " + named + " to " + nameOfLoad(l.Workload), Where: place(in), Value: "Service " + svc.Object.Name,
+		})
 	}
-	if len(chosen) == 0 {
-		evidence = append(evidence, model.Evidence{What: "its pods have no label of their own that a policy could select: give them one first", Where: place(l.Object), Value: "metadata.labels"})
-	}
-	policy := object{
-		"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy", "metadata": object{"name": l.Name + "-ingress", "namespace": l.Namespace},
-		"spec": object{"podSelector": object{"matchLabels": chosen}, "policyTypes": []any{"Ingress"}, "ingress": rules},
-	}
-	patch := text(policy)
-	if len(chosen) == 0 {
-		patch = ""
-	}
-	return model.Action{
-		ID: model.ActionID(model.AddPolicy, ref), Type: model.AddPolicy, Title: "Isolate " + nameOfLoad(l.Workload) + " from other namespaces",
-		Assets: []model.Ref{ref}, Removes: removes, Patch: patch, Evidence: evidence,
-	}, true
+	return rules, evidence
 }
 
 // controllerNamespaces are the peers that an Ingress needs. Where nothing
@@ -262,21 +278,26 @@ func (s *services) controllerNamespaces() (from []any, named string) {
 }
 
 // targetPorts are the pods' ports behind a Service.
-func targetPorts(svc *corev1.Service) []any {
-	out := []any{}
+func targetPorts(svc *corev1.Service) []served {
+	var out []served
 	for _, p := range svc.Spec.Ports {
-		var port any = p.Port
+		s := served{p.Port, cmp.Or(p.Protocol, corev1.ProtocolTCP)}
 		switch {
 		case p.TargetPort.Type == intstr.String:
-			port = p.TargetPort.StrVal
+			s.port = p.TargetPort.StrVal
 		case p.TargetPort.IntVal != 0:
-			port = p.TargetPort.IntVal
+			s.port = p.TargetPort.IntVal
 		}
-		protocol := p.Protocol
-		if protocol == "" {
-			protocol = corev1.ProtocolTCP
-		}
-		out = append(out, object{"protocol": string(protocol), "port": port})
+		out = append(out, s)
+	}
+	return out
+}
+
+// written are ports as a policy has them.
+func written(ports []served) []any {
+	out := []any{}
+	for _, p := range ports {
+		out = append(out, object{"protocol": string(p.protocol), "port": p.port})
 	}
 	return out
 }

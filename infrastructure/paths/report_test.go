@@ -49,7 +49,7 @@ func TestActions(t *testing.T) {
 		got[a.Title] = a
 	}
 	want := []string{
-		"Delete ClusterRoleBinding boss", "Isolate Deployment edge/front from other namespaces", "Isolate Deployment shop/web from other namespaces",
+		"Delete ClusterRoleBinding boss", "Isolate namespace edge from other namespaces (1 workload)", "Isolate namespace shop from other namespaces (1 workload)",
 		"Take from Deployment shop/web: capability SYS_MODULE, privileged, writable host path /etc",
 	}
 	if diff := cmp.Diff(want, slices.Sorted(maps.Keys(got))); diff != "" {
@@ -74,12 +74,23 @@ func TestActions(t *testing.T) {
 		want[1]: `apiVersion: networking.k8s.io/v1
 kind: NetworkPolicy
 metadata:
-  name: front-ingress
+  name: isolate
   namespace: edge
 spec:
   ingress:
   - from:
     - podSelector: {}
+  podSelector: {}
+  policyTypes:
+  - Ingress
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: front-ingress
+  namespace: edge
+spec:
+  ingress:
   - from:
     - namespaceSelector:
         matchLabels:
@@ -90,6 +101,22 @@ spec:
   podSelector:
     matchLabels:
       app: front
+  policyTypes:
+  - Ingress
+---
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata:
+  name: lb-served
+  namespace: edge
+spec:
+  ingress:
+  - ports:
+    - port: 80
+      protocol: TCP
+  podSelector:
+    matchLabels:
+      app: lb
   policyTypes:
   - Ingress
 `,

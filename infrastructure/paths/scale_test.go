@@ -84,13 +84,10 @@ func TestReportOfHundredsOfWorkloads(t *testing.T) {
 	}
 }
 
-// TestSupportsOfThousandWorkloads measures what ranking needs: the minimal
-// supports of every jewel from every workload.
-func TestSupportsOfThousandWorkloads(t *testing.T) {
-	if testing.Short() {
-		t.Skip("finds the supports of a cluster of 1,000 workloads")
-	}
-	m := build(t, city(100))
+// TestSupports measures what ranking needs: the minimal supports of every
+// jewel from every workload.
+func TestSupports(t *testing.T) {
+	m := build(t, city(10))
 	entries := m.entries()
 	var jewels []graph.Vertex
 	for _, j := range m.Jewels() {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/scantling/scantling/infrastructure/identity"
 	"github.com/scantling/scantling/infrastructure/kube"
+	"github.com/scantling/scantling/model"
 )
 
 // systemNamespace exists in every cluster and holds its controllers'
@@ -33,6 +34,11 @@ type load struct {
 	account identity.Subject
 	ways    []way
 	secrets []secretUse
+	labels  []map[string]string // of its template, then of its pods
+	host    bool                // all its pods use the host's network
+	open    bool                // a policy could isolate it, and none does
+	kept    model.Proof         // why no policy can or must isolate it, though none does
+	served  []served            // ports on which everybody must be let in
 }
 
 // secretUse is one Secret that the containers of a workload can read.

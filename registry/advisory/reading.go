@@ -20,12 +20,6 @@ const (
 	condLabels      = "labels.image"     // the required labels are on the built image
 )
 
-// Rule of the findings: a component with a known weakness.
-const (
-	RuleWeakness  = "R101"
-	titleWeakness = "Component has a known weakness"
-)
-
 // Config tunes a reading. The zero value works.
 type Config struct {
 	// RequiredLabels are the labels that images must carry; none: the
@@ -42,7 +36,7 @@ type Config struct {
 // for the ladder. Without advisories (nil db) every image is unknown. The
 // result doesn't depend on the order of invs; an image given twice counts
 // once.
-func Reading(invs []*image.Inventory, db *DB, cfg Config) model.Reading {
+func (j *Judge) Reading(invs []*image.Inventory, db *DB, cfg Config) model.Reading {
 	out := model.Reading{Stage: model.Registry}
 	sorted := slices.Clone(invs)
 	slices.SortFunc(sorted, func(a, b *image.Inventory) int {
@@ -59,7 +53,7 @@ func Reading(invs []*image.Inventory, db *DB, cfg Config) model.Reading {
 		actions := plan(inv, m, sorted)
 		out.Assets = append(out.Assets, asset(inv))
 		out.Weaknesses = append(out.Weaknesses, m.weaknesses()...)
-		out.Findings = append(out.Findings, findings(inv, m)...)
+		out.Findings = append(out.Findings, j.findings(inv, m)...)
 		out.Actions = append(out.Actions, actions...)
 		out.Facts = append(out.Facts, evidence(inv, m, actions, cfg)...)
 		out.Incomplete = append(out.Incomplete, inv.Incomplete...)
@@ -174,33 +168,6 @@ func unplanned(m *matching, actions []model.Action) []string {
 		}
 	}
 	return union(out, nil)
-}
-
-// findings states each weakness as one finding of rule R101.
-func findings(inv *image.Inventory, m *matching) []model.Finding {
-	var out []model.Finding
-	for _, one := range m.found {
-		w := one.weakness
-		f := model.Finding{
-			ID:   model.Fingerprint(RuleWeakness, w.Image.Key, w.Component, w.Path, w.Advisory),
-			Rule: RuleWeakness, Title: titleWeakness, Aliases: union(w.CVEs, nil),
-			Stage: string(model.Registry), Control: "patch", Severity: w.Severity, Verdict: model.Fail,
-			Asset:    model.FindingAsset{Kind: model.Image, Key: inv.Digest, Name: inv.Name},
-			Position: model.Position{File: inv.File},
-			Message:  message(one),
-			Evidence: []model.Evidence{
-				{What: "installed", Where: w.Path, Value: w.Package + " " + w.Version},
-				{What: "layer", Where: inv.Name, Value: w.Layer},
-				{What: "advisory", Where: w.Source, Value: w.Advisory},
-			},
-		}
-		if w.Fixed != "" {
-			f.Evidence = append(f.Evidence, model.Evidence{What: "fixed in", Where: w.Source, Value: w.Fixed})
-			f.Fix = &model.Fix{Text: fmt.Sprintf("Upgrade %s to %s or later.", w.Package, w.Fixed)}
-		}
-		out = append(out, f)
-	}
-	return out
 }
 
 func message(one match) string {

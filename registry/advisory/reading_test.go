@@ -12,6 +12,8 @@ import (
 
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/registry/image"
+	"github.com/scantling/scantling/rule"
+	"github.com/scantling/scantling/rules"
 )
 
 // testDB is a small feed with every kind of record.
@@ -32,6 +34,46 @@ func testDB(t *testing.T) *DB {
 		t.Fatal(incomplete)
 	}
 	return db
+}
+
+// judge compiles the registry rules of the catalogue.
+func judge(t *testing.T) *Judge {
+	t.Helper()
+	cat, errs := rule.Load(rules.FS, "rules")
+	j, more := Compile(cat)
+	for _, err := range append(errs, more...) {
+		t.Fatal(err)
+	}
+	return j
+}
+
+func TestRuleCases(t *testing.T) {
+	cat, _ := rule.Load(rules.FS, "rules")
+	results := rule.RunCases(cat, cat.Stage(model.Registry), judge(t).Case)
+	for _, r := range results {
+		if !r.OK() {
+			t.Error(r)
+		}
+	}
+	if len(results) < 4 {
+		t.Errorf("%d cases", len(results))
+	}
+}
+
+func TestNoRuleNoFinding(t *testing.T) {
+	cat, _ := rule.Load(rules.FS, "rules")
+	only, err := cat.Select("B101")
+	if err != nil {
+		t.Fatal(err)
+	}
+	j, errs := Compile(only)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	r := j.Reading([]*image.Inventory{web()}, testDB(t), Config{})
+	if len(r.Findings) != 0 || len(r.Weaknesses) == 0 {
+		t.Errorf("%d findings of a rule that isn't selected, %d weaknesses", len(r.Findings), len(r.Weaknesses))
+	}
 }
 
 func debPackage(name, source, version, layer string) image.Package {
@@ -128,7 +170,7 @@ func TestVersionThatCannotBeCompared(t *testing.T) {
 	if len(found) != 0 || len(incomplete) != 1 || !strings.Contains(incomplete[0].Why, `GO-1: installed version "(devel)" can't be compared`) {
 		t.Errorf("found %v, incomplete %v", found, incomplete)
 	}
-	r := Reading([]*image.Inventory{inv}, testDB(t), Config{})
+	r := judge(t).Reading([]*image.Inventory{inv}, testDB(t), Config{})
 	for _, f := range r.Facts {
 		if f.Value == condAssessed {
 			t.Errorf("%s %s: what can't be told is neither met nor lacking", f.Kind, f.Value)
@@ -137,7 +179,7 @@ func TestVersionThatCannotBeCompared(t *testing.T) {
 }
 
 func TestReading(t *testing.T) {
-	r := Reading([]*image.Inventory{web(), web()}, testDB(t), Config{RequiredLabels: []string{"owner", "revision"}})
+	r := judge(t).Reading([]*image.Inventory{web(), web()}, testDB(t), Config{RequiredLabels: []string{"owner", "revision"}})
 	if r.Stage != model.Registry || r.Read != 1 || len(r.Assets) != 1 || len(r.Weaknesses) != 7 || len(r.Findings) != 7 || len(r.Incomplete) != 0 {
 		t.Fatalf("read %d, %d assets, %d weaknesses, %d findings, incomplete %v", r.Read, len(r.Assets), len(r.Weaknesses), len(r.Findings), r.Incomplete)
 	}
@@ -169,7 +211,7 @@ func TestReading(t *testing.T) {
 		t.Errorf("patch %q", got)
 	}
 	f := r.Findings[0]
-	if f.Rule != RuleWeakness || f.Severity != model.High || f.Fix == nil || f.Message != "libssl3 3.0.11-1 has DSA-1-1 (CVE-2026-1, CVE-2026-9), known to be exploited; it is not rated, and counted as high; fixed in 3.0.12-1." {
+	if f.Rule != "R101" || f.Severity != model.High || f.Fix == nil || f.Message != "libssl3 3.0.11-1 has DSA-1-1 (CVE-2026-1, CVE-2026-9), known to be exploited; it is not rated, and counted as high; fixed in 3.0.12-1." {
 		t.Errorf("finding %+v", f)
 	}
 }
@@ -177,7 +219,7 @@ func TestReading(t *testing.T) {
 func TestReadingWithoutAdvisories(t *testing.T) {
 	inv := web()
 	inv.Incomplete = []model.Incomplete{{What: "layer", Why: "cut off"}}
-	r := Reading([]*image.Inventory{inv}, nil, Config{})
+	r := judge(t).Reading([]*image.Inventory{inv}, nil, Config{})
 	var facts []string
 	for _, f := range r.Facts {
 		facts = append(facts, string(f.Kind)+" "+f.Value)
@@ -188,7 +230,7 @@ func TestReadingWithoutAdvisories(t *testing.T) {
 	if len(r.Incomplete) != 2 || len(r.Weaknesses) != 0 {
 		t.Errorf("incomplete %v", r.Incomplete)
 	}
-	if none := Reading(nil, nil, Config{}); none.Read != 0 || none.Why == "" {
+	if none := judge(t).Reading(nil, nil, Config{}); none.Read != 0 || none.Why == "" {
 		t.Errorf("no images: %+v", none)
 	}
 }
@@ -198,9 +240,9 @@ func TestReadingOrder(t *testing.T) {
 	base := web()
 	base.Digest, base.Name, base.Layers, base.Packages = "sha256:base", "base", base.Layers[:1], base.Packages[:3]
 	invs := []*image.Inventory{web(), base}
-	one := Reading(invs, db, Config{})
+	one := judge(t).Reading(invs, db, Config{})
 	slices.Reverse(invs)
-	if diff := cmp.Diff(one, Reading(invs, db, Config{})); diff != "" {
+	if diff := cmp.Diff(one, judge(t).Reading(invs, db, Config{})); diff != "" {
 		t.Errorf("the order of images matters:\n%s", diff)
 	}
 	if got := Ecosystems(invs); !cmp.Equal(got, []string{"Debian", "Go"}) {
