@@ -223,12 +223,12 @@ const negligible = 5e-4
 
 // queue holds candidates by their last known gain per hour, best first. As
 // gains only ever fall, a candidate that stays on top after being looked at
-// again is the best (Minoux 1978).
+// again is the best (Minoux 1978). Effects are worked out anew each time: held
+// for all candidates, those of a log or a rule would fill the memory.
 type queue []ranked
 
 type ranked struct {
 	candidate candidate
-	effect    effect
 	gain      float64
 	at        int // how many picks had been made when gain was computed
 }
@@ -258,8 +258,7 @@ func (f *frozen) greedy(cands []candidate, taken []model.Action, limit int) []ca
 	}
 	var q queue
 	for _, c := range cands {
-		e := f.effect(c)
-		q = append(q, ranked{c, e, f.gain(e), 0})
+		q = append(q, ranked{c, f.gain(f.effect(c)), 0})
 	}
 	heap.Init(&q)
 	var picks []candidate
@@ -269,12 +268,10 @@ func (f *frozen) greedy(cands []candidate, taken []model.Action, limit int) []ca
 			if len(rest) == 0 {
 				continue
 			}
-			top.candidate = bundle(rest)
-			top.effect = f.effect(top.candidate)
-			top.at = -1
+			top.candidate, top.at = bundle(rest), -1
 		}
 		if top.at != len(picks) {
-			top.gain, top.at = f.gain(top.effect), len(picks)
+			top.gain, top.at = f.gain(f.effect(top.candidate)), len(picks)
 			if top.gain >= negligible {
 				heap.Push(&q, top)
 			}
@@ -283,7 +280,7 @@ func (f *frozen) greedy(cands []candidate, taken []model.Action, limit int) []ca
 		if top.gain < negligible {
 			break
 		}
-		f.take(top.effect)
+		f.take(f.effect(top.candidate))
 		for _, a := range top.candidate.actions {
 			done[a.ID] = true
 		}

@@ -13,9 +13,15 @@ import (
 // the floor is worth at most 1e-4 points.
 const floor = 1e-7
 
-// most is how many supports of one jewel are kept; what is cut off beyond it
-// is said with a bound.
-const most = 256
+// Supports kept of one pair of workload and jewel: as many as the budget for
+// all pairs allows, between least and most. A support weighs some 100 bytes
+// here and in the frozen objective, so that the budget holds an estate of
+// 1,000 workloads in a few hundred megabytes. What is cut off is said.
+const (
+	budget = 400_000
+	least  = 8
+	most   = 256
+)
 
 // state says what holds in a world, with every number that follows from it.
 // It is changed in place by apply; only what a change touches is recomputed,

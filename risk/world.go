@@ -281,7 +281,8 @@ func (w *world) addPairs() {
 			entries = append(entries, wl.vertex)
 		}
 	}
-	opt := graph.Options{P: w.probabilities(), Floor: floor, Max: most}
+	kept := min(max(budget/max(len(entries)*len(w.jewels), 1), least), most)
+	opt := graph.Options{P: w.probabilities(), Floor: floor, Max: kept}
 	for _, j := range w.jewels {
 		opt.To = append(opt.To, j.vertex)
 	}
