@@ -106,14 +106,14 @@ func (a *app) networkListCommand() *cobra.Command {
 			for _, c := range doc.Connections {
 				if c.Depends {
 					depends++
-					fmt.Fprintf(a.Err, "depends on policies that are not evaluated: %s\n", c)
+					fmt.Fprintf(a.Err, "depends on policies that are not evaluated: %s\n", report.Clean(c.String()))
 				}
 			}
 			a.talkIncomplete(doc.Incomplete)
 			a.outcome(nil, len(doc.Incomplete)+depends, false)
 			return a.show(doc, func(w io.Writer, _ report.Paint) error {
 				for _, c := range doc.Connections {
-					if _, err := fmt.Fprintln(w, c); err != nil {
+					if _, err := fmt.Fprintln(w, report.Clean(c.String())); err != nil {
 						return err
 					}
 				}
@@ -133,7 +133,7 @@ func missedOf(s *kube.Snapshot, more []model.Incomplete) []model.Incomplete {
 // talkIncomplete says on standard error what a line-by-line result can't.
 func (a *app) talkIncomplete(list []model.Incomplete) {
 	for _, x := range list {
-		fmt.Fprintf(a.Err, "not read: %s: %s\n", x.What, x.Why)
+		fmt.Fprintf(a.Err, "not read: %s\n", report.Clean(x.What+": "+x.Why))
 	}
 }
 
@@ -196,7 +196,7 @@ func (a *app) matrix(engine *network.Engine, s *kube.Snapshot, ports []string) e
 	a.outcome(nil, len(doc.Incomplete)+depends, false)
 	return a.show(doc, func(w io.Writer, _ report.Paint) error {
 		for i, row := range m.Allowed.Combined {
-			if _, err := fmt.Fprintf(w, "%-40s %s\n", m.Pods[i], join(row)); err != nil {
+			if _, err := fmt.Fprintf(w, "%-40s %s\n", report.Clean(m.Pods[i]), join(row)); err != nil {
 				return err
 			}
 		}
@@ -254,7 +254,7 @@ func (a *app) probe(engine *network.Engine, s *kube.Snapshot, from, to string, p
 func (d probes) text(w io.Writer, paint report.Paint) error {
 	role := map[network.Answer]report.Role{network.Allowed: report.Good, network.Denied: report.Bad, network.Depends: report.Caution}
 	for _, v := range d.Probes {
-		if _, err := fmt.Fprintf(w, "%s => %s %s: %s\n", v.From, v.To, v.Port, paint(role[v.Answer], string(v.Answer))); err != nil {
+		if _, err := fmt.Fprintf(w, "%s: %s\n", report.Clean(fmt.Sprintf("%s => %s %s", v.From, v.To, v.Port)), paint(role[v.Answer], string(v.Answer))); err != nil {
 			return err
 		}
 		for _, half := range []struct {
@@ -262,13 +262,13 @@ func (d probes) text(w io.Writer, paint report.Paint) error {
 			half network.Half
 		}{{"egress", v.Egress}, {"ingress", v.Ingress}} {
 			for _, r := range half.half.Reasons {
-				if _, err := fmt.Fprintf(w, "  %-8s %-8s %s %s %s\n", half.name, half.half.Answer, r.Policy, r.Field, r.Text); err != nil {
+				if _, err := fmt.Fprintf(w, "  %-8s %-8s %s\n", half.name, half.half.Answer, report.Clean(strings.Join([]string{r.Policy, r.Field, r.Text}, " "))); err != nil {
 					return err
 				}
 			}
 		}
 		for _, n := range v.Notes {
-			if _, err := fmt.Fprintf(w, "  note: %s\n", n); err != nil {
+			if _, err := fmt.Fprintf(w, "  note: %s\n", report.Clean(n)); err != nil {
 				return err
 			}
 		}

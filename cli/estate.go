@@ -21,6 +21,7 @@ import (
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/registry/advisory"
 	"github.com/scantling/scantling/registry/image"
+	"github.com/scantling/scantling/report"
 	"github.com/scantling/scantling/risk"
 	"github.com/scantling/scantling/rule"
 	"github.com/scantling/scantling/rules"
@@ -167,7 +168,7 @@ func (r *reader) broken(errs []error) {
 
 // broken says that a rule doesn't compile and returns the entry for it.
 func (a *app) broken(err error) model.Incomplete {
-	fmt.Fprintf(a.Err, "error: %v\n", err)
+	fmt.Fprintf(a.Err, "error: %s\n", report.Clean(err.Error()))
 	return model.Incomplete{What: "rule", Why: err.Error()}
 }
 

@@ -94,7 +94,7 @@ func (d imageReport) text(w io.Writer, paint report.Paint) error {
 				return err
 			}
 		}
-		if _, err := fmt.Fprintf(w, "  %-32s %-28s %s\n", p.Name, p.Version, p.Ecosystem); err != nil {
+		if _, err := fmt.Fprintf(w, "  %s\n", report.Clean(fmt.Sprintf("%-32s %-28s %s", p.Name, p.Version, p.Ecosystem))); err != nil {
 			return err
 		}
 	}

@@ -82,7 +82,7 @@ func Main(ctx context.Context, args []string, std IO) int {
 		return app.code
 	}
 	for _, line := range strings.Split(err.Error(), "\n") {
-		fmt.Fprintf(std.Err, "error: %s\n", line)
+		fmt.Fprintf(std.Err, "error: %s\n", report.Clean(line))
 	}
 	var f *failure
 	if errors.As(err, &f) {

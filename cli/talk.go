@@ -12,7 +12,7 @@ import (
 // say writes one line of talk to standard error.
 func (a *app) say(format string, args ...any) {
 	if !a.quiet {
-		fmt.Fprintf(a.Err, format+"\n", args...)
+		fmt.Fprintln(a.Err, report.Clean(fmt.Sprintf(format, args...)))
 	}
 }
 

@@ -96,13 +96,13 @@ func TestConstants(t *testing.T) {
 			t.Errorf("%s: %q names no file and constant", modelFile, row[2])
 			continue
 		}
-		m := regexp.MustCompile(`(?m)^\s*(?:const )?` + regexp.QuoteMeta(name) + `\s*=\s*([0-9.e-]+)`).FindStringSubmatch(read(t, file))
+		m := regexp.MustCompile(`(?m)^\s*(?:const )?` + regexp.QuoteMeta(name) + `\s*=\s*([0-9._e-]+)`).FindStringSubmatch(read(t, file))
 		if m == nil {
 			t.Errorf("%s: %s declares no %s", modelFile, file, name)
 			continue
 		}
 		got, err := strconv.ParseFloat(row[1], 64)
-		want, err2 := strconv.ParseFloat(m[1], 64)
+		want, err2 := strconv.ParseFloat(strings.ReplaceAll(m[1], "_", ""), 64)
 		if err != nil || err2 != nil || got != want {
 			t.Errorf("%s: %s is %s, the document says %s", modelFile, name, m[1], row[1])
 		}

@@ -105,7 +105,7 @@ func TestReadme(t *testing.T) {
 	text := read(t, "README.md")
 	_, block, _ := strings.Cut(text, "```sh\n")
 	block, _, _ = strings.Cut(block, "```")
-	if want := "go run ./cmd/scantling assess examples/shop\nmake check\n"; block != want {
+	if want := "go run ./cmd/scantling demo\nmake check\n"; block != want {
 		t.Errorf("the first block is\n%swant\n%s", block, want)
 	}
 	if n := strings.Count(text, "\n"); n >= 120 {

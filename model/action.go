@@ -1,6 +1,6 @@
 package model
 
-// ActionType is one of the typed changes of MODEL.md.
+// ActionType is one of the typed changes of docs/model.md.
 type ActionType string
 
 // The action types.

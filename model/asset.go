@@ -5,7 +5,7 @@ import "strings"
 // Kind names what sort of thing an asset is.
 type Kind string
 
-// The kinds of asset. Key formats are those of ARCHITECTURE.md.
+// The kinds of asset. Key formats are those of docs/ARCHITECTURE.md.
 const (
 	Source    Kind = "source"    // a Dockerfile: path below the estate's root
 	Image     Kind = "image"     // digest of the platform manifest, "sha256:…"

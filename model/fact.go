@@ -20,16 +20,18 @@ const (
 	// UnverifiedInput is a base or download of a source that nothing verifies;
 	// P is the chance that it brings a flaw.
 	UnverifiedInput FactKind = "unverified-input"
-	UsedRight       FactKind = "used-right" // identity; Value "verb group/resource", seen in a log; a right that work needs
+	// UsedRight is a right that a log shows in use: identity -> namespace (zero
+	// for the whole cluster); Value is "VERB GROUP/RESOURCE[/SUB]".
+	UsedRight FactKind = "used-right"
 )
 
 // Facts that attack steps rest on: each has a probability P and may be
 // removed by an action. They are the leaves of the attack graph.
 const (
-	Right   FactKind = "right"   // binding -> identity: the rule of the bound role that gives the right is Value
+	Right   FactKind = "right"   // binding -> identity: Value is "ROLE rules[N]: VERBS on GROUP/RESOURCES[ named NAMES]"
 	Token   FactKind = "token"   // workload -> identity: its token is readable in the container
 	Escape  FactKind = "escape"  // workload -> node: Value is the way out, as "privileged"
-	Network FactKind = "network" // workload (destination): Value says which sources its policies let in
+	Network FactKind = "network" // namespace (destination): Value says whom its open workloads let in
 	Exploit FactKind = "exploit" // workload: a neighbour can break into it; P is set from its weaknesses
 	Holds   FactKind = "holds"   // workload -> secret: its value is readable in the container
 )

@@ -68,7 +68,7 @@ func (s *Severity) UnmarshalText(text []byte) error {
 // measurement from an assumption.
 type Origin string
 
-// The origins of MODEL.md.
+// The origins of docs/model.md.
 const (
 	Measured Origin = "measured"
 	Default  Origin = "default"

@@ -103,11 +103,13 @@ func (d Assessment) Text(w io.Writer, paint Paint, atMost int) error {
 	return p.err
 }
 
-// PlanText prints load, line and plan alone.
+// PlanText prints load, line and plan alone, and what was not read: the plan
+// may miss what stands there.
 func (d Assessment) PlanText(w io.Writer, paint Paint, atMost int) error {
 	p := &printer{w: w, paint: paint}
 	p.load(d)
 	p.plan(d, atMost)
+	p.incomplete(d.Incomplete)
 	p.notes(d.Notes)
 	return p.err
 }

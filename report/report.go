@@ -83,7 +83,10 @@ func (p *printer) incomplete(list []model.Incomplete) {
 	}
 }
 
-// clean keeps control characters of hostile input off the terminal.
+// Clean keeps control characters of hostile input off the terminal: file names
+// and what files hold may carry escape sequences.
+func Clean(s string) string { return clean(s) }
+
 func clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < 0x20 && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {

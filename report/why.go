@@ -95,8 +95,11 @@ func (d Why) Text(w io.Writer, paint Paint) error {
 	}
 	if d.Patch != "" {
 		p.title("CHANGE")
-		p.line("%s", strings.TrimRight(d.Patch, "\n"))
+		for line := range strings.Lines(strings.TrimRight(d.Patch, "\n")) {
+			p.line("%s", clean(strings.TrimRight(line, "\n")))
+		}
 	}
+	p.incomplete(d.Incomplete)
 	return p.err
 }
 

@@ -9,13 +9,7 @@ import (
 	"github.com/scantling/scantling/model"
 )
 
-// UnverifiedInput is the kind of fact that says that a build fetches something
-// that nobody vouches for: a base image without digest, or a download without
-// a check. Its asset is the source; Value names the input; P is that of
-// MODEL.md.
-const UnverifiedInput model.FactKind = "unverified-input"
-
-// unverifiedP is the chance that one unverified input is bad (MODEL.md,
+// unverifiedP is the chance that one unverified input is bad (docs/model.md,
 // defaults).
 const unverifiedP = .002
 
@@ -214,7 +208,7 @@ func (s *subject) inputs(asset model.Ref) []model.Fact {
 		}
 		seen[what] = true
 		out = append(out, model.Fact{
-			Kind: UnverifiedInput, Asset: asset, Value: what, P: unverifiedP, Origin: model.Default, Source: "MODEL.md",
+			Kind: model.UnverifiedInput, Asset: asset, Value: what, P: unverifiedP, Origin: model.Default, Source: "docs/model.md",
 			Evidence: []model.Evidence{{What: "not verified", Where: place(at), Value: what}},
 		})
 	}

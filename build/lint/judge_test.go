@@ -107,7 +107,7 @@ func TestUnverifiedInputs(t *testing.T) {
 	r := judge(t, Config{}).Reading([]*dockerfile.File{parse(t, "Dockerfile", text)})
 	var got []string
 	for _, f := range r.Facts {
-		if f.Kind == UnverifiedInput {
+		if f.Kind == model.UnverifiedInput {
 			got = append(got, f.Value)
 			if f.P != .002 || f.Origin != model.Default || f.Asset != (model.Ref{Kind: model.Source, Key: "Dockerfile"}) {
 				t.Errorf("fact %+v", f)

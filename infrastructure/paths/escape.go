@@ -10,7 +10,7 @@ import (
 )
 
 // Chances that an attacker who controls a container comes out of it, by way.
-// The first is MODEL.md's default; the others are ours, with their reason.
+// The first is docs/model.md's default; the others are ours, with their reason.
 const (
 	pEscape = 0.9
 	// pGuarded: a default AppArmor or SELinux profile, which part of all

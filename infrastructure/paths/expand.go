@@ -8,7 +8,7 @@ import (
 	"github.com/scantling/scantling/model"
 )
 
-// Chances of the facts that are not ways out of a container: MODEL.md's
+// Chances of the facts that are not ways out of a container: docs/model.md's
 // defaults. What is simply there to be read holds with certainty.
 const (
 	pRight   = 0.95

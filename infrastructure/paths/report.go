@@ -55,7 +55,7 @@ type Fix struct {
 	Patch  string  `json:"patch"`
 }
 
-// Default values of what may be lost, of 1000 points (MODEL.md).
+// Default values of what may be lost, of 1000 points (docs/model.md).
 const (
 	adminPoints  = 400
 	secretPoints = 300

@@ -20,6 +20,7 @@ const (
 // that: no layer may import one above it.
 var layers = []layer{
 	{"internal/archtest", "", "reads source, imports none of it"},
+	{"docs", "config risk ladder " + stages + " graph model", "tests that hold the documents against the code"},
 	{"cmd/scantling", "cli", "a main of under 20 lines"},
 	{"cli", "server web report notify config " + memory + " " + stages + " " + means + " rules examples/shop", "the only place that wires the rest together"},
 	{"internal/gen/...", "server web report notify config " + memory + " " + stages + " " + means + " rules examples/shop internal/testkit oci/ocitest", "generators and benchmarks: anything below cli"},
@@ -103,7 +104,6 @@ var cages = []cage{
 	{"github.com/spf13/cobra", "cli", "", "commands"},
 	{"charm.land/lipgloss/v2", "cli", "", "colour on terminals"},
 	{"golang.org/x/term", "cli", "", "is it a terminal, how wide"},
-	{"github.com/knadh/koanf", "config", "", "layers of configuration"},
 	{"go.yaml.in/yaml/v3", "config rule infrastructure/kube runtime/detect internal/gen/...", everywhere, "YAML with positions: settings, rules, manifests, Sigma"},
 	{"sigs.k8s.io/yaml", "infrastructure/...", "", "YAML as Kubernetes reads it"},
 
