@@ -2,7 +2,7 @@
 GO ?= go
 FUZZTIME ?= 10s
 
-.PHONY: all build test lint fmt generate check bench fuzz clean
+.PHONY: all build test lint fmt generate check e2e bench fuzz clean
 all: build
 
 build: ## the one binary, without cgo
@@ -23,6 +23,10 @@ generate: ## the example's images and audit log
 	$(GO) run ./internal/gen/shop
 
 check: lint build test cover generated ignored ## everything that CI gates
+
+e2e: build ## with real parts: a Debian root (installs mmdebstrap where it is absent)
+	@command -v mmdebstrap >/dev/null || { apt-get update -qq && apt-get install -y -qq mmdebstrap; }
+	cd test/e2e && SCANTLING=$(CURDIR)/dist/scantling $(GO) test -count=1 ./...
 
 .PHONY: cover generated ignored
 # The packages that the ranking rests on are covered to 85 %.

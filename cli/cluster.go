@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -337,15 +338,15 @@ func (d pathsReport) text(w io.Writer, paint report.Paint) error {
 			}
 			break
 		}
-		if err := p("%s", paint(report.Title, fmt.Sprintf("%s → %s  p %.3g", path.From, path.To, path.Probability))); err != nil {
+		if err := p("%s", paint(report.Title, report.Clean(fmt.Sprintf("%s → %s  p %.3g", path.From, path.To, path.Probability)))); err != nil {
 			return err
 		}
 		for _, s := range path.Steps {
-			if err := p("  %-22s %s → %s  %s", s.Edge, s.From, s.To, s.Attack); err != nil {
+			if err := p("  %-22s %s", s.Edge, report.Clean(s.From+" → "+s.To+"  "+s.Attack)); err != nil {
 				return err
 			}
 			for _, y := range s.Why {
-				if err := p("      %s", paint(report.Faint, y.Object+"  "+y.Field+"  "+y.Rule)); err != nil {
+				if err := p("      %s", paint(report.Faint, report.Clean(y.Object+"  "+y.Field+"  "+y.Rule))); err != nil {
 					return err
 				}
 			}
@@ -355,7 +356,7 @@ func (d pathsReport) text(w io.Writer, paint report.Paint) error {
 		return err
 	}
 	for _, b := range d.Blast {
-		if err := p("%6.1f  %-48s %5d %5d %5d  %v", b.Score, b.Workload, b.Reaches.Workloads, b.Reaches.Secrets, b.Reaches.Nodes, b.Reaches.ClusterAdmin); err != nil {
+		if err := p("%6.1f  %-48s %5d %5d %5d  %v", b.Score, report.Clean(b.Workload), b.Reaches.Workloads, b.Reaches.Secrets, b.Reaches.Nodes, b.Reaches.ClusterAdmin); err != nil {
 			return err
 		}
 	}
@@ -363,12 +364,12 @@ func (d pathsReport) text(w io.Writer, paint report.Paint) error {
 		return err
 	}
 	for i, f := range d.Fixes {
-		if err := p("%3d  %-70s cuts %.0f %%", i+1, f.Change, f.Cuts); err != nil {
+		if err := p("%3d  %-70s cuts %.0f %%", i+1, report.Clean(f.Change), f.Cuts); err != nil {
 			return err
 		}
 	}
 	for _, x := range d.Incomplete {
-		if err := p("not read: %s: %s", x.What, x.Why); err != nil {
+		if err := p("not read: %s", report.Clean(x.What+": "+x.Why)); err != nil {
 			return err
 		}
 	}

@@ -109,7 +109,13 @@ func (r *reader) below(paths []string) []string {
 func (r *reader) build(ctx context.Context) error {
 	files := r.found.dockerfiles
 	if len(r.config.Build.Paths) > 0 {
-		files = under(files, r.below(r.config.Build.Paths))
+		roots := r.below(r.config.Build.Paths)
+		for _, root := range roots {
+			if len(under(files, []string{root})) == 0 {
+				r.missed = append(r.missed, model.Incomplete{What: root, Why: "named in build.paths of " + config.FileName + ", but no Dockerfile is there"})
+			}
+		}
+		files = under(files, roots)
 	}
 	judge, errs := lint.Compile(r.rules, lint.Config{
 		AllowBases: r.config.Build.BaseImages.Allow, AllowSources: r.config.Build.Sources.Allow,

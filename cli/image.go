@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"time"
 
@@ -47,8 +49,8 @@ func (a *app) image(ctx context.Context, path, feeds string) error {
 	if err != nil {
 		return err
 	}
-	if len(images) == 0 && len(missed) > 0 {
-		return failed("%s: %s", missed[0].What, missed[0].Why)
+	if len(images) == 0 {
+		return nothing(path, "no image is in this layout", missed)
 	}
 	var invs []*image.Inventory
 	reader := &image.Reader{}
@@ -104,6 +106,19 @@ func (d imageReport) text(w io.Writer, paint report.Paint) error {
 	return d.Findings.Text(w, paint)
 }
 
+// nothing is the error of a command that could read none of its inputs: a line
+// for each with its reason, or that there was none to read.
+func nothing(where, none string, missed []model.Incomplete) error {
+	if len(missed) == 0 {
+		return failed("%s: %s", where, none)
+	}
+	errs := make([]error, len(missed))
+	for i, x := range missed {
+		errs[i] = fmt.Errorf("%s: %s", x.What, x.Why)
+	}
+	return failed("%w", errors.Join(errs...))
+}
+
 // openLayouts opens every image of the given layouts. An unreadable layout is
 // incomplete, and the others are still read.
 func openLayouts(ctx context.Context, dirs []string) ([]*oci.Image, []model.Incomplete, error) {
@@ -126,7 +141,15 @@ func openLayouts(ctx context.Context, dirs []string) ([]*oci.Image, []model.Inco
 // loadAdvisories loads the feeds that the inventories need. No folder is no
 // feed: matching then says of every image that it is unknown.
 func (a *app) loadAdvisories(ctx context.Context, dir string, invs []*image.Inventory) (*advisory.DB, []model.Incomplete, error) {
-	if dir == "" || len(invs) == 0 {
+	if dir == "" {
+		return nil, nil, nil
+	}
+	if info, err := os.Stat(dir); err != nil {
+		return nil, nil, failed("reading advisories of %s: %s", dir, cause(err))
+	} else if !info.IsDir() {
+		return nil, nil, failed("reading advisories of %s: not a folder", dir)
+	}
+	if len(invs) == 0 {
 		return nil, nil, nil
 	}
 	db, missed, err := advisory.Load(ctx, dir, advisory.Ecosystems(invs)...)

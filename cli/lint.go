@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -49,22 +51,20 @@ func (a *app) lint(ctx context.Context, paths []string, args map[string]string) 
 		missed = append(missed, a.broken(err))
 	}
 	var files []*dockerfile.File
+	var unread []model.Incomplete
 	for _, path := range paths {
-		more, unread, err := a.dockerfiles(ctx, path, args)
+		more, lost, err := a.dockerfiles(ctx, path, args)
 		if err != nil {
-			unread = append(unread, model.Incomplete{What: path, Why: cause(err)})
+			lost = append(lost, model.Incomplete{What: path, Why: cause(err)})
 		}
 		files = append(files, more...)
-		missed = append(missed, unread...)
+		unread = append(unread, lost...)
 	}
-	if len(files) == 0 && len(paths) == 1 {
-		if len(missed) > 0 {
-			return failed("%s: %s", missed[0].What, missed[0].Why)
-		}
-		return failed("%s: no Dockerfile was found", paths[0])
+	if len(files) == 0 {
+		return nothing(strings.Join(paths, ", "), "no Dockerfile was found", unread)
 	}
 	reading := judge.Reading(files)
-	missed = append(missed, reading.Incomplete...)
+	missed = slices.Concat(missed, unread, reading.Incomplete)
 	doc := report.NewFindings(a.tool(), reading.Findings, missed, reading.Read)
 	a.outcome(reading.Findings, len(missed), false)
 	return a.show(doc, doc.Text)

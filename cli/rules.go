@@ -132,19 +132,45 @@ func (a *app) rulesTest(ids []string) error {
 	for _, err := range errs {
 		missed = append(missed, a.broken(err))
 	}
-	bad, total := 0, 0
+	doc := casesReport{Schema: report.Schema, Tool: a.tool(), Rules: len(chosen), Failed: []failedCase{}, Incomplete: append([]model.Incomplete{}, missed...)}
 	for _, r := range chosen {
 		for _, c := range rule.RunCases(cat, []*rule.Rule{r}, judges[r.Stage]) {
-			total++
+			doc.Cases++
 			if !c.OK() {
-				bad++
-				fmt.Fprintln(a.Out, c)
+				doc.Failed = append(doc.Failed, failedCase{r.ID, c.Name, c.String()})
 			}
 		}
 	}
-	fmt.Fprintf(a.Out, "%d cases of %d rules: %d passed, %d failed\n", total, len(chosen), total-bad, bad)
-	a.outcome(nil, len(missed), bad > 0)
-	return nil
+	a.outcome(nil, len(missed), len(doc.Failed) > 0)
+	return a.show(doc, doc.text)
+}
+
+// casesReport is what `rules test` prints: how many cases ran, and those that
+// failed.
+type casesReport struct {
+	Schema     int                `json:"schema"`
+	Tool       report.Tool        `json:"tool"`
+	Rules      int                `json:"rules"`
+	Cases      int                `json:"cases"`
+	Failed     []failedCase       `json:"failed"`
+	Incomplete []model.Incomplete `json:"incomplete"`
+}
+
+type failedCase struct {
+	Rule string `json:"rule"`
+	Case string `json:"case"`
+	Why  string `json:"why"`
+}
+
+// text prints a line for each failed case, then the counts.
+func (d casesReport) text(w io.Writer, _ report.Paint) error {
+	for _, f := range d.Failed {
+		if _, err := fmt.Fprintln(w, report.Clean(f.Why)); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "%d cases of %d rules: %d passed, %d failed\n", d.Cases, d.Rules, d.Cases-len(d.Failed), len(d.Failed))
+	return err
 }
 
 // caseJudges are the functions that judge a case, by stage.

@@ -115,13 +115,13 @@ func (d Assessment) PlanText(w io.Writer, paint Paint, atMost int) error {
 }
 
 func (p *printer) stages(d Assessment) {
-	p.line("%s", p.paint(Title, "estate "+clean(d.Estate)))
+	p.line("%s", p.paint(Title, "estate "+Clean(d.Estate)))
 	for _, s := range d.Stages {
 		if s.State == "read" {
 			p.line("  %-15s read %d", s.Stage, s.Read)
 			continue
 		}
-		p.line("  %-15s %s: %s", s.Stage, p.paint(Caution, "unknown"), clean(s.Why))
+		p.line("  %-15s %s: %s", s.Stage, p.paint(Caution, "unknown"), Clean(s.Why))
 	}
 	counts := map[model.Verdict]int{}
 	for _, f := range d.Findings {
@@ -199,7 +199,7 @@ func (p *printer) step(d Assessment, s PlanStep) {
 			due = p.paint(Bad, "overdue since "+*s.Due)
 		}
 	}
-	p.line("%4d  %s  %5.4gh  %s  %s  %s", s.N, p.paint(Good, removes), s.Hours, s.Action.Type, clean(s.Action.Title), due)
+	p.line("%4d  %s  %5.4gh  %s  %s  %s", s.N, p.paint(Good, removes), s.Hours, s.Action.Type, Clean(s.Action.Title), due)
 	for i, e := range s.Evidence {
 		if i == 2 {
 			p.line("            %s", p.paint(Faint, fmt.Sprintf("… %d more: scantling why %d", len(s.Evidence)-i, s.N)))
@@ -210,12 +210,12 @@ func (p *printer) step(d Assessment, s PlanStep) {
 }
 
 func evidence(e model.Evidence) string {
-	text := clean(e.What)
+	text := Clean(e.What)
 	if e.Where != "" {
-		text += " · " + clean(e.Where)
+		text += " · " + Clean(e.Where)
 	}
 	if e.Value != "" {
-		text += " · " + clean(e.Value)
+		text += " · " + Clean(e.Value)
 	}
 	return text
 }
@@ -258,11 +258,11 @@ func next(c ladder.Control) string {
 	text := "next: " + c.Next
 	if len(c.Blockers) > 0 {
 		b := c.Blockers[0]
-		who := clean(b.Asset)
+		who := Clean(b.Asset)
 		if who != "" {
 			who += " "
 		}
-		text += " (" + who + clean(b.Why)
+		text += " (" + who + Clean(b.Why)
 		if n := len(c.Blockers) - 1; n > 0 {
 			text += fmt.Sprintf(", and %d more", n)
 		}
@@ -277,7 +277,7 @@ func (p *printer) unplaced(list []estate.Unplaced) {
 	}
 	p.title(fmt.Sprintf("UNPLACED (%d)", len(list)))
 	for _, u := range list {
-		p.line("  %s %s: %s", u.Kind, clean(u.Key), clean(u.Why))
+		p.line("  %s %s: %s", u.Kind, Clean(u.Key), Clean(u.Why))
 	}
 }
 
@@ -287,6 +287,6 @@ func (p *printer) notes(list []string) {
 	}
 	p.title("NOTES")
 	for _, n := range list {
-		p.line("  %s", clean(n))
+		p.line("  %s", Clean(n))
 	}
 }

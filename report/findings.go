@@ -77,9 +77,9 @@ func (d Findings) Text(w io.Writer, paint Paint) error {
 }
 
 func (p *printer) finding(f model.Finding) {
-	p.line("%s: %s %s: %s", place(f), p.paint(severityRole(f), f.Severity.String()), f.Rule, clean(f.Message)+state(f))
+	p.line("%s: %s %s: %s", place(f), p.paint(severityRole(f), f.Severity.String()), f.Rule, Clean(f.Message)+state(f))
 	if f.Fix != nil && f.Suppressed == nil {
-		p.line("    %s", p.paint(Faint, clean(f.Fix.Text)))
+		p.line("    %s", p.paint(Faint, Clean(f.Fix.Text)))
 	}
 }
 
@@ -87,17 +87,17 @@ func (p *printer) finding(f model.Finding) {
 func place(f model.Finding) string {
 	switch {
 	case f.Position.File == "":
-		return clean(string(f.Asset.Kind) + " " + f.Asset.Name)
+		return Clean(string(f.Asset.Kind) + " " + f.Asset.Name)
 	case f.Position.Line == 0:
-		return clean(f.Position.File)
+		return Clean(f.Position.File)
 	}
-	return fmt.Sprintf("%s:%d", clean(f.Position.File), f.Position.Line)
+	return fmt.Sprintf("%s:%d", Clean(f.Position.File), f.Position.Line)
 }
 
 func state(f model.Finding) string {
 	switch {
 	case f.Suppressed != nil:
-		return fmt.Sprintf(" [accepted by %s until %s: %s]", clean(f.Suppressed.Owner), f.Suppressed.Expires, clean(f.Suppressed.Reason))
+		return fmt.Sprintf(" [accepted by %s until %s: %s]", Clean(f.Suppressed.Owner), f.Suppressed.Expires, Clean(f.Suppressed.Reason))
 	case f.Verdict == model.Unknown:
 		return " [unknown]"
 	}

@@ -79,15 +79,13 @@ func (p *printer) incomplete(list []model.Incomplete) {
 	}
 	p.title(fmt.Sprintf("NOT READ (%d)", len(list)))
 	for _, x := range list {
-		p.line("  %s: %s", p.paint(Caution, clean(x.What)), clean(x.Why))
+		p.line("  %s: %s", p.paint(Caution, Clean(x.What)), Clean(x.Why))
 	}
 }
 
 // Clean keeps control characters of hostile input off the terminal: file names
 // and what files hold may carry escape sequences.
-func Clean(s string) string { return clean(s) }
-
-func clean(s string) string {
+func Clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < 0x20 && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {
 			return '�'

@@ -72,7 +72,7 @@ func NewWhy(d Assessment, r risk.Reasons) Why {
 func (d Why) Text(w io.Writer, paint Paint) error {
 	p := &printer{w: w, paint: paint}
 	s := d.Step
-	p.line("%s", paint(Title, fmt.Sprintf("%d  %s  %s", s.N, s.Action.Type, clean(s.Action.Title))))
+	p.line("%s", paint(Title, fmt.Sprintf("%d  %s  %s", s.N, s.Action.Type, Clean(s.Action.Title))))
 	p.line("   id %s", s.Action.ID)
 	if s.Removes == nil {
 		p.line("   removes: the model can't value this action")
@@ -96,7 +96,7 @@ func (d Why) Text(w io.Writer, paint Paint) error {
 	if d.Patch != "" {
 		p.title("CHANGE")
 		for line := range strings.Lines(strings.TrimRight(d.Patch, "\n")) {
-			p.line("%s", clean(strings.TrimRight(line, "\n")))
+			p.line("%s", Clean(strings.TrimRight(line, "\n")))
 		}
 	}
 	p.incomplete(d.Incomplete)
@@ -104,25 +104,25 @@ func (d Why) Text(w io.Writer, paint Paint) error {
 }
 
 func (p *printer) scenario(s Scenario) {
-	p.title(fmt.Sprintf("%s → %s: %s becomes %s", clean(s.Workload), clean(s.Jewel), s.Before, s.After))
+	p.title(fmt.Sprintf("%s → %s: %s becomes %s", Clean(s.Workload), Clean(s.Jewel), s.Before, s.After))
 	for _, f := range s.Factors {
 		value := fmt.Sprintf("%.4g", f.Value)
 		if f.After != f.Value {
 			value += fmt.Sprintf(" → %.4g", f.After)
 		}
-		p.line("  %-13s %-20s %s · %s", f.Name, value, f.Origin, clean(f.Source))
+		p.line("  %-13s %-20s %s · %s", f.Name, value, f.Origin, Clean(f.Source))
 	}
 	for i, l := range s.Chain {
 		mark := " "
 		if l.Cut {
 			mark = p.paint(Good, "✂")
 		}
-		p.line("  %s %d  %s  %s → %s  %s", mark, i+1, p.paint(Caution, l.Edge), clean(l.From), clean(l.To), l.Attack)
+		p.line("  %s %d  %s  %s → %s  %s", mark, i+1, p.paint(Caution, l.Edge), Clean(l.From), Clean(l.To), l.Attack)
 		for _, proof := range l.Why {
-			p.line("         %s", p.paint(Faint, strings.TrimSpace(clean(proof.Object+"  "+proof.Field+"  "+proof.Rule))))
+			p.line("         %s", p.paint(Faint, strings.TrimSpace(Clean(proof.Object+"  "+proof.Field+"  "+proof.Rule))))
 		}
 		for _, f := range l.Facts {
-			p.line("         p %.4g (%s) %s %s", f.P, f.Origin, f.Kind, clean(f.Value))
+			p.line("         p %.4g (%s) %s %s", f.P, f.Origin, f.Kind, Clean(f.Value))
 		}
 	}
 }
