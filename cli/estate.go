@@ -74,7 +74,8 @@ func (r *reader) anything() error {
 			return nil
 		}
 	}
-	if len(r.found.incomplete) > 0 {
+	f := r.found
+	if len(f.dockerfiles)+len(f.layouts)+len(f.manifests)+len(f.logs)+len(f.incomplete) > 0 {
 		return nil
 	}
 	return failed("%s: nothing to assess: no Dockerfile, image layout, Kubernetes manifest or audit log was found", r.dir)
@@ -126,10 +127,10 @@ func (r *reader) build(ctx context.Context) error {
 	var parsed []*dockerfile.File
 	for _, name := range files {
 		f, err := dockerfile.Read(ctx, name, nil)
-		if err != nil {
-			r.miss(name, err)
-		} else {
+		if f != nil { // what is broken inside is in its problems
 			parsed = append(parsed, f)
+		} else {
+			r.miss(name, err)
 		}
 		bar.step()
 	}

@@ -77,10 +77,7 @@ func (a *app) dockerfiles(ctx context.Context, path string, args map[string]stri
 		if err != nil {
 			return nil, nil, err
 		}
-		f, err := dockerfile.Parse("-", text, args)
-		if err != nil {
-			return nil, nil, err
-		}
+		f, _ := dockerfile.Parse("-", text, args) // what is broken is in its problems
 		return []*dockerfile.File{f}, nil, nil
 	}
 	info, err := os.Stat(path)
@@ -91,7 +88,7 @@ func (a *app) dockerfiles(ctx context.Context, path string, args map[string]stri
 		return dockerfile.ReadDir(ctx, path, args)
 	}
 	f, err := dockerfile.Read(ctx, path, args)
-	if err != nil {
+	if f == nil {
 		return nil, nil, err
 	}
 	return []*dockerfile.File{f}, nil, nil

@@ -26,6 +26,7 @@ type Assessment struct {
 	Stages     []estate.Stage     `json:"stages"`
 	Unplaced   []estate.Unplaced  `json:"unplaced"`
 	Findings   []model.Finding    `json:"findings"`
+	Alerts     []model.Alert      `json:"alerts"`
 	Notes      []string           `json:"notes"`
 	Incomplete []model.Incomplete `json:"incomplete"`
 
@@ -64,7 +65,7 @@ func NewAssessment(tool Tool, e *estate.Estate, a *risk.Assessment, controls []l
 		Schema: Schema, Tool: tool, Estate: e.Name,
 		Load: a.Load, Line: a.Line, Accepted: a.Accepted,
 		Ladder: controls, Plan: []PlanStep{},
-		Stages: e.Stages, Unplaced: orEmpty(e.Unplaced), Findings: listed(e.Findings),
+		Stages: e.Stages, Unplaced: orEmpty(e.Unplaced), Findings: listed(e.Findings), Alerts: orEmpty(e.Alerts),
 		Notes: orEmpty(a.Notes), Incomplete: orEmpty(e.Incomplete), asOf: asOf,
 	}
 	if a.Idle > 0 {
@@ -94,6 +95,7 @@ func NewAssessment(tool Tool, e *estate.Estate, a *risk.Assessment, controls []l
 func (d Assessment) Text(w io.Writer, paint Paint, atMost int) error {
 	p := &printer{w: w, paint: paint}
 	p.stages(d)
+	p.alerts(d.Alerts, atMost)
 	p.load(d)
 	p.plan(d, atMost)
 	p.ladder(d.Ladder)
@@ -130,6 +132,25 @@ func (p *printer) stages(d Assessment) {
 		}
 	}
 	p.line("  %-15s %d fail, %d unknown", "findings", counts[model.Fail], counts[model.Unknown])
+}
+
+// alerts say what the logs show to have happened: look there first.
+func (p *printer) alerts(list []model.Alert, atMost int) {
+	if len(list) == 0 {
+		return
+	}
+	p.title(fmt.Sprintf("ALERTS (%d): what the logs show", len(list)))
+	for i, a := range list {
+		if atMost > 0 && i == atMost {
+			p.line("  … and %s: scantling detect run prints them", plural(len(list)-i, "alert more", "alerts more"))
+			break
+		}
+		role := Caution
+		if a.Level >= model.High {
+			role = Bad
+		}
+		p.line("  %s  %s  %s %s · %s", a.Time.UTC().Format(time.DateTime), p.paint(role, a.Level.String()), a.Rule, Clean(a.Title), Clean(a.Fields["actor"]))
+	}
 }
 
 func (p *printer) load(d Assessment) {
