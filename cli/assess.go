@@ -102,6 +102,9 @@ func (a *app) assess(ctx context.Context, dir string, flags estateFlags) (*risk.
 
 // reader prepares the reading of a folder: its estate file, rules and inputs.
 func (a *app) reader(ctx context.Context, dir, advisories string, asOf time.Time) (*reader, error) {
+	if err := isFolder(dir); err != nil {
+		return nil, err
+	}
 	cfg, err := config.Load(dir)
 	if err != nil {
 		return nil, &failure{exitUsage, err}

@@ -48,6 +48,11 @@ func (a *app) demo(ctx context.Context, all bool) (err error) {
 	if err != nil {
 		return failed("finding the current folder: %w", err)
 	}
+	for i, rules := range a.rulesDir {
+		if a.rulesDir[i], err = filepath.Abs(rules); err != nil {
+			return failed("finding the rules of %s: %w", rules, err)
+		}
+	}
 	if err := os.Chdir(dir); err != nil {
 		return failed("entering the demo: %w", err)
 	}

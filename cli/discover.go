@@ -39,16 +39,9 @@ type found struct {
 // Links are not followed: what they point to inside is found by itself, and
 // what is outside is not the estate's.
 func discover(ctx context.Context, dir string) (found, error) {
-	info, err := os.Stat(dir)
-	if err != nil {
-		return found{}, failed("reading %s: %w", dir, errors.Unwrap(err))
-	}
-	if !info.IsDir() {
-		return found{}, failed("%s is a file: name the folder of the estate", dir)
-	}
 	var f found
 	entries := 0
-	err = filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
@@ -69,6 +62,18 @@ func discover(ctx context.Context, dir string) (found, error) {
 		return found{}, failed("reading %s: %w", dir, err)
 	}
 	return f, nil
+}
+
+// isFolder wants a folder that is there.
+func isFolder(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return failed("reading %s: %s", dir, cause(err))
+	}
+	if !info.IsDir() {
+		return failed("%s is a file: name the folder of the estate", dir)
+	}
+	return nil
 }
 
 func (f *found) miss(path, why string) {
