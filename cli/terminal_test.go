@@ -36,6 +36,7 @@ spec: {podSelector: {}, policyTypes: [Ingress]}
 	))
 	put(t, dir, evil+".jsonl", `{"kind":"Event","apiVersion":"audit.k8s.io/v1","auditID":"`+"\n{")
 	put(t, dir, "mine/infrastructure/"+evil+"/rule.yaml", "id: "+evil)
+	seen := 0
 	for _, args := range [][]string{
 		{"assess", dir, "--all"},
 		{"assess", dir, "--rules-dir", dir + "/mine"},
@@ -60,9 +61,15 @@ spec: {podSelector: {}, policyTypes: [Ingress]}
 		{"--" + evil},
 	} {
 		got := run(t, "", args...)
+		if strings.Contains(got.out+got.err, "\uFFFD") {
+			seen++
+		}
 		if i := strings.IndexAny(got.out+got.err, "\x1b\x07"); i >= 0 {
 			t.Errorf("%q: an escape sequence at …%q", args, (got.out + got.err)[max(0, i-80):i+1])
 		}
+	}
+	if seen < 12 {
+		t.Errorf("only %d runs met a hostile name: the test proves little", seen)
 	}
 }
 
