@@ -114,9 +114,13 @@ func run(t *testing.T, program string, head *document, doc any, args ...string) 
 	}
 }
 
-// build builds the program of the main module.
+// build returns the program that SCANTLING names, or builds that of the main
+// module.
 func build(t *testing.T) string {
 	t.Helper()
+	if path := os.Getenv("SCANTLING"); path != "" {
+		return path
+	}
 	path := filepath.Join(t.TempDir(), "scantling")
 	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", path, "./cmd/scantling")
 	cmd.Dir = filepath.Join("..", "..")
