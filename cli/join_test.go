@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -142,11 +141,10 @@ func chainOf(t *testing.T, dir, id string) {
 	}
 }
 
-// TestJoinOnGeneratedEstates does the same on estates that are drawn. Where
-// every use of the shared right raises an alert, as exec into pods does, no use
-// counts as needed: then the binding itself is to go, and no split is offered.
+// TestJoinOnGeneratedEstates does the same on estates that are drawn. In each
+// of them the log shows the shared right in use.
 func TestJoinOnGeneratedEstates(t *testing.T) {
-	seeds := 200 // of which two thirds hold a right that is used in earnest
+	seeds := 200
 	if testing.Short() {
 		seeds = 20
 	}
@@ -165,8 +163,8 @@ func TestJoinOnGeneratedEstates(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%d estates, in %d of them the shared right is needed", seeds, needed.Load())
-	if int(needed.Load()) < seeds/2 {
-		t.Error("too few estates have the whole chain: the test proves little")
+	if int(needed.Load()) != seeds {
+		t.Error("some estates lack the chain, so they prove nothing")
 	}
 }
 
@@ -198,8 +196,6 @@ func drawn(ctx context.Context, t *testing.T, whole testkit.Estate, dir string) 
 			}
 			if want {
 				needed = 1
-			} else if !slices.ContainsFunc(doc.Plan, func(s report.PlanStep) bool { return s.Action.Title == "Delete RoleBinding team-0/shared" }) {
-				t.Errorf("%+v: the plan neither splits the identity nor deletes the binding", world)
 			}
 		}
 		if got := planHas(doc, id); got != want {

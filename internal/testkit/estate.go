@@ -41,9 +41,9 @@ type permission struct{ verb, group, resource string }
 var permissions = []permission{
 	{"create", "", "pods"},
 	{"create", "batch", "jobs"},
-	{"create", "", "pods/exec"},
+	{"update", "apps", "deployments"},
 	{"get", "", "secrets"},
-	{"list", "", "secrets"},
+	{"create", "apps", "deployments"},
 	{"patch", "apps", "deployments"},
 }
 
