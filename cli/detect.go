@@ -217,11 +217,9 @@ func (d *detector) reading(ctx context.Context, cluster string, logs []string, b
 // coverage says what the detections would see, given the logs that were read
 // and the techniques that the attack graphs use.
 func (d *detector) coverage(needed []string, read model.Reading) model.Reading {
-	in := coverage.Input{Rules: d.program.Rules(), Logs: map[string]string{}, Needed: needed}
-	for _, f := range read.Facts {
-		if f.Kind == model.LogRead {
-			in.Logs[f.Asset.Key] = f.Value
-		}
+	in := coverage.Input{Rules: d.program.Rules(), Logs: coverage.Logs(read.Facts), Needed: needed}
+	for _, b := range coverage.Blind(in) {
+		d.app.say("note: %s: %s", b.What, b.Why)
 	}
 	return coverage.Reading(in)
 }

@@ -66,10 +66,15 @@ func incomplete(inv *image.Inventory, gaps []gap) []model.Incomplete {
 // is missing, however many images it leaves in the dark.
 type tally map[string]struct{ images, packages int }
 
+// add takes in the gaps of one image, which counts once for each reason.
 func (t tally) add(gaps []gap) {
+	seen := map[string]bool{}
 	for _, g := range gaps {
 		n := t[g.why]
-		n.images++
+		if !seen[g.why] {
+			n.images++
+		}
+		seen[g.why] = true
 		n.packages += g.packages
 		t[g.why] = n
 	}

@@ -339,3 +339,13 @@ func TestRows(t *testing.T) {
 		t.Errorf("%+v", got)
 	}
 }
+
+// One image with two ecosystems that nobody speaks for is one image.
+func TestGapsCountImagesOnce(t *testing.T) {
+	inv := web()
+	inv.Packages = []image.Package{{Source: "a", SourceVersion: "1", Ecosystem: "Debian:12"}, {Source: "b", SourceVersion: "1", Ecosystem: "Go"}}
+	r := judge(t).Reading([]*image.Inventory{inv}, nil, Config{})
+	if len(r.Incomplete) != 1 || !strings.HasSuffix(r.Incomplete[0].Why, "(2 packages of 1 image)") {
+		t.Errorf("incomplete %v", r.Incomplete)
+	}
+}
