@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -118,7 +119,7 @@ func (a *app) root() *cobra.Command {
 	root.SetOut(a.Out)
 	root.SetErr(a.Err)
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.format, "format", "text", "output format: text or json")
+	flags.StringVar(&a.format, "format", "text", "output format: text or json; some commands have more")
 	flags.StringVar(&a.failOn, "fail-on", "high", "lowest severity that ends with exit code 3: info, low, medium, high, critical")
 	flags.BoolVar(&a.lenient, "allow-unknown", false, "count what is incomplete or unknown, but don't end with exit code 4")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no talk on standard error but errors")
@@ -152,11 +153,13 @@ func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 	return cmd
 }
 
-// checked runs a command's work after the global switches were checked.
-func (a *app) checked(run func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+// checked runs a command's work after the global switches were checked. more
+// are the formats that the command has besides text and JSON.
+func (a *app) checked(run func(ctx context.Context, args []string) error, more ...string) func(*cobra.Command, []string) error {
+	formats := append([]string{"text", "json"}, more...)
 	return func(cmd *cobra.Command, args []string) error {
-		if a.format != "text" && a.format != "json" {
-			return usage("--format %q: use text or json", a.format)
+		if !slices.Contains(formats, a.format) {
+			return usage("--format %q: %s has %s", a.format, cmd.CommandPath(), strings.Join(formats, ", "))
 		}
 		if _, err := model.ParseSeverity(a.failOn); err != nil {
 			return usage("--fail-on: %w", err)
@@ -194,12 +197,21 @@ func (a *app) outcome(findings []model.Finding, incomplete int, found bool) {
 	}
 }
 
+// rendering writes a result in a format besides text and JSON.
+type rendering struct {
+	format string
+	write  func(io.Writer) error
+}
+
 // show writes a result in the chosen format.
-func (a *app) show(doc any, text func(io.Writer, report.Paint) error) error {
+func (a *app) show(doc any, text func(io.Writer, report.Paint) error, more ...rendering) error {
 	var err error
-	if a.format == "json" {
+	switch i := slices.IndexFunc(more, func(r rendering) bool { return r.format == a.format }); {
+	case i >= 0:
+		err = more[i].write(a.Out)
+	case a.format == "json":
 		err = report.JSON(a.Out, doc)
-	} else {
+	default:
 		err = text(a.Out, a.paint())
 	}
 	if err != nil {
