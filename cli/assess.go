@@ -63,8 +63,8 @@ func (a *app) assessCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.show(doc, func(w io.Writer, p report.Paint) error { return doc.Text(w, p, flags.atMost()) })
-		}),
+			return a.show(doc, func(w io.Writer, p report.Paint) error { return doc.Text(w, p, flags.atMost()) }, a.forCI(doc.Judged())...)
+		}, ciFormats...),
 	}
 	flags.add(cmd)
 	return cmd

@@ -75,8 +75,8 @@ func (a *app) checkCommand() *cobra.Command {
 			missed = slices.Concat(missed, s.Incomplete, reading.Incomplete)
 			doc := report.NewFindings(a.tool(), reading.Findings, missed, len(s.Objects))
 			a.outcome(reading.Findings, len(missed), false)
-			return a.show(doc, doc.Text)
-		}),
+			return a.show(doc, doc.Text, a.forCI(doc)...)
+		}, ciFormats...),
 	}
 }
 

@@ -364,5 +364,6 @@ func (a *app) catalogue(set string, dirs []string) (*rule.Catalogue, []model.Inc
 	if err != nil {
 		return nil, nil, usage("--rules: %w", err)
 	}
+	a.judgedBy = selected.Rules
 	return selected, missed, nil
 }

@@ -28,7 +28,7 @@ func (a *app) imageCommand() *cobra.Command {
 		Args:    cobra.ExactArgs(1),
 		RunE: a.checked(func(ctx context.Context, args []string) error {
 			return a.image(ctx, args[0], advisories)
-		}),
+		}, ciFormats...),
 	}
 	cmd.Flags().StringVar(&advisories, "advisories", "", "folder of advisories, laid out like the public OSV bucket")
 	return cmd
@@ -83,7 +83,7 @@ func (a *app) image(ctx context.Context, path, feeds string) error {
 		doc.Packages = append(doc.Packages, advisory.PackageRows(inv)...)
 	}
 	a.outcome(reading.Findings, len(missed), false)
-	return a.show(doc, doc.text)
+	return a.show(doc, doc.text, a.forCI(doc.Findings)...)
 }
 
 // text prints the packages by layer, then the findings.

@@ -28,7 +28,7 @@ func (a *app) lintCommand() *cobra.Command {
 				paths = []string{"."}
 			}
 			return a.lint(ctx, paths, args)
-		}),
+		}, ciFormats...),
 	}
 	cmd.Flags().StringToStringVar(&args, "build-arg", nil, "value of a build argument, NAME=VALUE (repeatable)")
 	return cmd
@@ -67,7 +67,7 @@ func (a *app) lint(ctx context.Context, paths []string, args map[string]string) 
 	missed = slices.Concat(missed, unread, reading.Incomplete)
 	doc := report.NewFindings(a.tool(), reading.Findings, missed, reading.Read)
 	a.outcome(reading.Findings, len(missed), false)
-	return a.show(doc, doc.Text)
+	return a.show(doc, doc.Text, a.forCI(doc)...)
 }
 
 // dockerfiles reads one argument: standard input, a file, or a folder.

@@ -19,6 +19,7 @@ import (
 
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/report"
+	"github.com/scantling/scantling/rule"
 )
 
 // Version is set at link time by a release; a plain build says "devel".
@@ -104,6 +105,8 @@ type app struct {
 	quiet    bool
 	rules    string
 	rulesDir []string
+
+	judgedBy []*rule.Rule // the rules that catalogue selected last
 }
 
 func (a *app) root() *cobra.Command {

@@ -90,6 +90,16 @@ func NewAssessment(tool Tool, e *estate.Estate, a *risk.Assessment, controls []l
 	return d
 }
 
+// Judged is the part of an assessment that is findings, for the formats that
+// know nothing else. Read counts the inputs of all stages.
+func (d Assessment) Judged() Findings {
+	read := 0
+	for _, s := range d.Stages {
+		read += s.Read
+	}
+	return NewFindings(d.Tool, d.Findings, d.Incomplete, read)
+}
+
 // Text prints stages, load and line, plan, ladder, and what was not read.
 // atMost bounds the printed steps of each lane; 0 prints all.
 func (d Assessment) Text(w io.Writer, paint Paint, atMost int) error {

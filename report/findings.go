@@ -72,8 +72,12 @@ func (d Findings) Text(w io.Writer, paint Paint) error {
 	if len(d.Findings) > 0 || len(d.Incomplete) > 0 {
 		p.line("")
 	}
-	p.line("%s read: %s, %d unknown, %d suppressed", plural(d.Summary.Read, "input", "inputs"), plural(d.Summary.Fail, "finding", "findings"), d.Summary.Unknown, d.Summary.Suppressed)
+	p.summary(d)
 	return p.err
+}
+
+func (p *printer) summary(d Findings) {
+	p.line("%s read: %s, %d unknown, %d suppressed", plural(d.Summary.Read, "input", "inputs"), plural(d.Summary.Fail, "finding", "findings"), d.Summary.Unknown, d.Summary.Suppressed)
 }
 
 func (p *printer) finding(f model.Finding) {

@@ -99,6 +99,8 @@ var cages = []cage{
 	{"github.com/google/go-cmp", "", everywhere, "differences in tests"},
 	{"github.com/rogpeppe/go-internal/testscript", "", everywhere, "command tests"},
 	{"github.com/rogpeppe/go-internal/txtar", "rule", everywhere, "the cases of a rule are txtar files"},
+	{"github.com/owenrumney/go-sarif/v3", "", everywhere, "the published schema of SARIF and another reader of it"},
+	{"github.com/santhosh-tekuri/jsonschema/v6", "", everywhere, "holds JSON outputs against their schemas"},
 	{"golang.org/x/sync", everywhere, "", "errgroup: bounded goroutines that are waited for"},
 
 	{"github.com/spf13/cobra", "cli", "", "commands"},
