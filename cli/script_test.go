@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"github.com/santhosh-tekuri/jsonschema/v6"
 )
 
 // update rewrites the golden files: go test ./cli -update.
@@ -33,6 +34,11 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	known, err := loadSchemas()
+	if err != nil {
+		t.Fatal(err)
+	}
+	exits := exiter{known, leaves()}.exits
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
@@ -42,8 +48,15 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// exiter holds JSON outputs against the published schemas.
+type exiter struct {
+	schemas  map[string]*jsonschema.Schema
+	commands map[string]bool
+}
+
 // exits runs a program and compares its exit code: exits CODE PROGRAM ARG…
-func exits(ts *testscript.TestScript, neg bool, args []string) {
+// What scantling prints as JSON has to be of its schema.
+func (x exiter) exits(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 2 {
 		ts.Fatalf("usage: exits CODE PROGRAM ARG…")
 	}
@@ -60,6 +73,9 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+	if command := commandOf(x.commands, args[2:]); args[1] == "scantling" && printsJSON(command, args, got) {
+		ts.Check(validate(x.schemas, command, ts.ReadFile("stdout")))
 	}
 }
 
