@@ -19,8 +19,9 @@ lint: ## formatting, vet, staticcheck
 fmt:
 	$(GO) tool gofumpt -l -w .
 
-generate: ## the example's images and audit log
+generate: ## the example's images and audit log, the pages of the rules
 	$(GO) run ./internal/gen/shop
+	$(GO) run ./cmd/scantling rules docs --out docs/rules
 
 check: lint build test cover generated ignored ## everything that CI gates
 
@@ -36,7 +37,7 @@ cover:
 	done
 
 generated: generate
-	git diff --exit-code --stat -- examples
+	git add -N docs/rules && git diff --exit-code --stat -- examples docs/rules
 
 # Many global ignore files hide build/, which is a stage here.
 ignored:

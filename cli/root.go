@@ -126,7 +126,7 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.failOn, "fail-on", "high", "lowest severity that ends with exit code 3: info, low, medium, high, critical")
 	flags.BoolVar(&a.lenient, "allow-unknown", false, "count what is incomplete or unknown, but don't end with exit code 4")
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no talk on standard error but errors")
-	flags.StringVar(&a.rules, "rules", "", "rules to judge by: all, a set as 2026.1, or ids with commas")
+	flags.StringVar(&a.rules, "rules", "", "rules to judge by, with commas: all, a set as 2026.1 or supply-chain, ids")
 	flags.StringArrayVar(&a.rulesDir, "rules-dir", nil, "folder with more rules (repeatable)")
 	root.CompletionOptions.DisableDefaultCmd = true
 	return group(root,

@@ -18,7 +18,7 @@ import (
 )
 
 func (a *app) rulesCommand() *cobra.Command {
-	return group(&cobra.Command{Use: "rules", Short: "List, show and test the rules"},
+	return group(&cobra.Command{Use: "rules", Short: "List, show, test, document and begin rules"},
 		&cobra.Command{
 			Use: "list", Short: "One line a rule", Example: "  scantling rules list --rules 2026.1",
 			Args: cobra.NoArgs, RunE: a.checked(func(context.Context, []string) error { return a.rulesList() }),
@@ -31,6 +31,7 @@ func (a *app) rulesCommand() *cobra.Command {
 			Use: "test [ID…]", Short: "Run the cases that stand beside the rules", Example: "  scantling rules test\n  scantling rules test B101 --rules-dir my-rules",
 			RunE: a.checked(func(_ context.Context, args []string) error { return a.rulesTest(args) }),
 		},
+		a.rulesDocsCommand(), a.rulesNewCommand(),
 	)
 }
 

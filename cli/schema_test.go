@@ -25,6 +25,7 @@ var schemaOf = map[string]string{
 	"cluster network list": "connections", "cluster network probe": "probes", "cluster network probe --matrix": "matrix",
 	"cluster paths": "paths", "detect run": "alert",
 	"rules list": "rules", "rules show": "rules", "rules test": "cases",
+	"rules docs": "pages", "rules new": "new-rule",
 	"version": "version",
 }
 
@@ -158,7 +159,7 @@ var codes = map[string]string{
 	"lint": "0 1 2 3 4", "image": "0 1 2 3 4",
 	"cluster check": "0 1 2 3 4", "cluster network list": "0 1 2 4", "cluster network probe": "0 1 2 4", "cluster paths": "0 1 2 4",
 	"detect run": "0 1 2 3 4",
-	"rules list": "0 2 4", "rules show": "0 2", "rules test": "0 2 3 4", "version": "0 2",
+	"rules list": "0 2 4", "rules show": "0 2", "rules test": "0 2 3 4", "rules docs": "0 1 2 4", "rules new": "0 1 2 4", "version": "0 2",
 }
 
 // TestEveryCommandIsScripted: the transcripts show each command with text,

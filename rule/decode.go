@@ -90,6 +90,10 @@ var yamlLine = regexp.MustCompile(`^yaml: line ([0-9]+): (.*)$`)
 
 // yamlProblem moves the line of a YAML error to its place.
 func yamlProblem(file string, err error) *Problem {
+	var types *yaml.TypeError
+	if errors.As(err, &types) && len(types.Errors) > 0 {
+		err = errors.New("yaml: " + strings.Join(types.Errors, "; "))
+	}
 	p := &Problem{File: file, Text: strings.TrimPrefix(err.Error(), "yaml: ")}
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
 		if _, scan := fmt.Sscan(m[1], &p.Line); scan == nil {

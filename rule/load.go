@@ -25,11 +25,13 @@ const (
 type Catalogue struct {
 	Rules []*Rule // sorted by id
 
-	all map[string]*Rule  // every rule loaded, also those that Select left out
-	box map[string][]Case // by rule id
+	all  map[string]*Rule  // every rule loaded, also those that Select left out
+	box  map[string][]Case // by rule id
+	sets []Set             // the named ones
 }
 
-// Load reads the stage folders of fsys: <stage>/<ID>-<slug>/rule.yaml. label
+// Load reads the stage folders of fsys: <stage>/<ID>-<slug>/rule.yaml, and
+// the sets of sets/. label
 // goes before the paths in messages, as "rules". A malformed rule is left
 // out and each of its problems reported; every error is a *Problem, in order
 // of file and line. Plain files beside the folders are ignored, a folder that
@@ -49,6 +51,8 @@ func Load(fsys fs.FS, label string) (*Catalogue, []error) {
 		case !e.IsDir():
 		case slices.Contains(model.Stages, model.Stage(e.Name())):
 			l.stage(model.Stage(e.Name()))
+		case e.Name() == setFolder:
+			l.sets()
 		default:
 			l.problem(e.Name(), "not a stage: rules are in build, registry, infrastructure and runtime")
 		}
@@ -190,6 +194,13 @@ func (c *Catalogue) Merge(o *Catalogue) (*Catalogue, []error) {
 				continue
 			}
 			out.all[r.ID], out.box[r.ID] = r, from.box[r.ID]
+		}
+		for _, s := range from.sets {
+			if first := out.set(s.Name); first != nil {
+				errs = append(errs, &Problem{File: s.File, Text: fmt.Sprintf("set %s is taken by %s", s.Name, first.File)})
+				continue
+			}
+			out.sets = append(out.sets, s)
 		}
 	}
 	out.seal()

@@ -35,6 +35,9 @@ func (c *Catalogue) Rule(id string) (*Rule, error) {
 		words = append(words, r.ID, r.Slug)
 		words = append(words, r.Aliases...)
 	}
+	for _, s := range c.sets {
+		words = append(words, s.Name)
+	}
 	for _, r := range c.Rules {
 		if strings.EqualFold(r.ID, id) || r.Slug == id || slices.Contains(r.Aliases, id) {
 			return nil, fmt.Errorf("no rule has the id %q; %s (%s) does", id, r.ID, r.Slug)
@@ -43,7 +46,7 @@ func (c *Catalogue) Rule(id string) (*Rule, error) {
 	return nil, fmt.Errorf("no rule has the id %q%s", id, suggest(id, words))
 }
 
-// Sets lists the names of the rule sets that the rules know, oldest first.
+// Sets lists the released sets that the rules know, oldest first.
 func (c *Catalogue) Sets() []string {
 	var out []string
 	for _, r := range c.Rules {
@@ -73,39 +76,62 @@ func setNumbers(s string) (year, number int) {
 	return year, number
 }
 
-// Select returns the catalogue restricted to what a user asked for: "all",
-// the name of a rule set (the rules that it and earlier sets hold and that
-// are on by default), a comma-separated list of ids, or "" for the newest
-// set. The error names what is nearest to a word that is none of these.
+// Select returns the catalogue restricted to what a user asked for: words
+// with commas, each of them "all", a released set (the rules that it and
+// earlier sets hold and that are on by default), a named set, or an id; "" is
+// the newest released set. The error names what is nearest to a word that is
+// none of these.
 func (c *Catalogue) Select(spec string) (*Catalogue, error) {
-	sets := c.Sets()
-	switch {
-	case spec == AllRules:
-		return c.only(func(*Rule) bool { return true }), nil
-	case spec == "" && len(sets) == 0:
-		return c.only(func(*Rule) bool { return false }), nil
-	case spec == "":
-		spec = sets[len(sets)-1]
-	}
-	if setForm.MatchString(spec) {
-		if !slices.Contains(sets, spec) {
-			return nil, fmt.Errorf("no rule set is named %q: there is %s", spec, strings.Join(sets, ", "))
+	if spec == "" {
+		released := c.Sets()
+		if len(released) == 0 {
+			return c.only(func(*Rule) bool { return false }), nil
 		}
-		return c.only(func(r *Rule) bool { return r.Off == "" && compareSets(r.Since, spec) <= 0 }), nil
+		spec = released[len(released)-1]
 	}
 	want := map[string]bool{}
-	for _, id := range strings.Split(spec, ",") {
-		r, err := c.Rule(strings.TrimSpace(id))
-		if err != nil {
+	for word := range strings.SplitSeq(spec, ",") {
+		if err := c.choose(strings.TrimSpace(word), want); err != nil {
 			return nil, err
 		}
-		want[r.ID] = true
 	}
 	return c.only(func(r *Rule) bool { return want[r.ID] }), nil
 }
 
+// choose adds the rules that one word stands for.
+func (c *Catalogue) choose(word string, want map[string]bool) error {
+	switch set := c.set(word); {
+	case word == AllRules:
+		for _, r := range c.Rules {
+			want[r.ID] = true
+		}
+	case setForm.MatchString(word):
+		released := c.Sets()
+		if !slices.Contains(released, word) {
+			return fmt.Errorf("no rule set is named %q: there is %s", word, strings.Join(released, ", "))
+		}
+		for _, r := range c.Rules {
+			want[r.ID] = want[r.ID] || r.Off == "" && compareSets(r.Since, word) <= 0
+		}
+	case set != nil:
+		for _, id := range set.Rules {
+			if _, err := c.Rule(id); err != nil {
+				return fmt.Errorf("set %s of %s: %w", set.Name, set.File, err)
+			}
+			want[id] = true
+		}
+	default:
+		r, err := c.Rule(word)
+		if err != nil {
+			return err
+		}
+		want[r.ID] = true
+	}
+	return nil
+}
+
 func (c *Catalogue) only(keep func(*Rule) bool) *Catalogue {
-	out := &Catalogue{all: c.all, box: c.box}
+	out := &Catalogue{all: c.all, box: c.box, sets: c.sets}
 	for _, r := range c.Rules {
 		if keep(r) {
 			out.Rules = append(out.Rules, r)
