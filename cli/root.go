@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/scantling/scantling/infrastructure/kube"
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/report"
 	"github.com/scantling/scantling/rule"
@@ -105,6 +106,7 @@ type app struct {
 	quiet    bool
 	rules    string
 	rulesDir []string
+	access   kube.Access // --context, --namespace, --kubeconfig
 
 	judgedBy []*rule.Rule // the rules that catalogue selected last
 }
