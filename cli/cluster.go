@@ -50,7 +50,7 @@ func (a *app) snapshot(ctx context.Context, args []string) (*kube.Snapshot, erro
 	if args[0] == "-" {
 		s, err = kube.ReadFrom(ctx, "cluster", "-", a.In)
 	} else {
-		s, err = kube.Read(ctx, "cluster", args)
+		s, err = a.manifests("").Read(ctx, "cluster", args)
 	}
 	if err != nil {
 		return nil, failed("%w", err)

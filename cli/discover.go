@@ -9,10 +9,12 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/scantling/scantling/build/dockerfile"
 	"github.com/scantling/scantling/infrastructure/kube"
+	"github.com/scantling/scantling/infrastructure/render"
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/oci"
 	"github.com/scantling/scantling/runtime/ingest"
@@ -29,7 +31,8 @@ const (
 // path is the folder's name joined with what is below it.
 type found struct {
 	dockerfiles []string
-	manifests   []string
+	manifests   []string // files, and folders and charts to render
+	charts      []string // folders
 	layouts     []string // folders
 	logs        []string
 	advisories  string // folder
@@ -62,6 +65,7 @@ func discover(ctx context.Context, dir string) (found, error) {
 	if err != nil {
 		return found{}, failed("reading %s: %w", dir, err)
 	}
+	f.placeCharts()
 	return f, nil
 }
 
@@ -151,6 +155,7 @@ func (f *found) link(dir, path string) {
 func (f *found) file(path string) {
 	name := filepath.Base(path)
 	switch ext := strings.ToLower(filepath.Ext(name)); {
+	case f.rendered(path):
 	case dockerfile.IsName(name):
 		f.dockerfiles = append(f.dockerfiles, path)
 	case strings.HasSuffix(name, kube.DumpSuffix):
@@ -164,6 +169,41 @@ func (f *found) file(path string) {
 	case ext == ".yaml" || ext == ".yml":
 		f.manifest(path)
 	}
+}
+
+// rendered takes in what a file makes its folder, a chart or a kustomization,
+// and a chart that is packed.
+func (f *found) rendered(path string) bool {
+	name, dir := filepath.Base(path), filepath.Dir(path)
+	switch {
+	case name == "Chart.yaml":
+		f.charts = append(f.charts, dir)
+	case render.IsKustomization(name):
+		f.manifests = append(f.manifests, dir)
+	case strings.HasSuffix(name, ".tgz") && render.KindOf(os.DirFS(dir), name) == render.Archive:
+		f.manifests = append(f.manifests, path)
+	default:
+		return false
+	}
+	return true
+}
+
+// placeCharts puts charts in the place of the files that they hold, which are
+// templates and no manifests. A chart inside another one is a part of it.
+func (f *found) placeCharts() {
+	f.manifests = outside(f.manifests, f.charts)
+	for i, c := range f.charts {
+		if len(outside([]string{c}, slices.Delete(slices.Clone(f.charts), i, i+1))) > 0 {
+			f.manifests = append(f.manifests, c)
+		}
+	}
+	slices.Sort(f.manifests)
+}
+
+// outside keeps the paths that lie below none of the roots.
+func outside(paths, roots []string) []string {
+	inside := under(paths, roots)
+	return slices.DeleteFunc(slices.Clone(paths), func(p string) bool { return slices.Contains(inside, p) })
 }
 
 // log takes a file in as an audit log if it begins like one.

@@ -250,7 +250,7 @@ func (r *reader) infrastructure(ctx context.Context) error {
 			r.readings = append(r.readings, model.Reading{Stage: model.Infrastructure, Why: "no Kubernetes manifest was found"})
 			continue
 		}
-		err := r.cluster(c.Name, judge, func() (*kube.Snapshot, error) { return kube.Read(ctx, c.Name, files) })
+		err := r.cluster(c.Name, judge, func() (*kube.Snapshot, error) { return r.app.manifests(r.dir).Read(ctx, c.Name, files) })
 		if err != nil {
 			return err
 		}

@@ -16,6 +16,7 @@ func (a *app) reads(cmd *cobra.Command) *cobra.Command {
 	flags.StringVar(&a.access.Context, "context", "", "live cluster: context of the kubeconfig (default the current one)")
 	flags.StringVarP(&a.access.Namespace, "namespace", "n", "", "live cluster: read this namespace alone (default all)")
 	flags.StringVar(&a.access.Kubeconfig, "kubeconfig", "", "live cluster: file to use in place of KUBECONFIG and ~/.kube/config")
+	flags.StringArrayVar(&a.values, "values", nil, "values file for the charts that are read (repeatable, the last one wins)")
 	return cmd
 }
 

@@ -44,14 +44,19 @@ type IO struct {
 	Out      io.Writer
 	Err      io.Writer
 	Env      func(string) string
-	Terminal bool // standard error is a terminal
-	Colour   bool // standard output takes colours
+	Self     string // path of this program, which it runs to render charts apart; empty: not apart
+	Terminal bool   // standard error is a terminal
+	Colour   bool   // standard output takes colours
 }
 
 // Std is the IO of a process.
 func Std() IO {
+	self, err := os.Executable()
+	if err != nil {
+		self = os.Args[0]
+	}
 	return IO{
-		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv,
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv, Self: self,
 		Terminal: term.IsTerminal(int(os.Stderr.Fd())),
 		Colour:   term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
 	}
@@ -107,6 +112,7 @@ type app struct {
 	rules    string
 	rulesDir []string
 	access   kube.Access // --context, --namespace, --kubeconfig
+	values   []string    // --values
 
 	judgedBy []*rule.Rule // the rules that catalogue selected last
 }
@@ -134,7 +140,7 @@ func (a *app) root() *cobra.Command {
 	return group(root,
 		a.assessCommand(), a.planCommand(), a.whyCommand(), a.demoCommand(),
 		a.lintCommand(), a.imageCommand(), a.clusterCommand(), a.detectCommand(),
-		a.rulesCommand(), a.versionCommand(),
+		a.rulesCommand(), a.versionCommand(), a.renderInIsolationCommand(),
 	)
 }
 

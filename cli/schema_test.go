@@ -119,7 +119,7 @@ func leaves() map[string]bool {
 			return
 		}
 		for _, c := range cmd.Commands() {
-			if c.Name() != "help" {
+			if c.Name() != "help" && !c.Hidden {
 				visit(append(slices.Clone(path), c.Name()))
 			}
 		}

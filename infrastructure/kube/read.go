@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sort"
 	"strings"
 
@@ -35,15 +36,31 @@ type source struct {
 	open  func() (fs.File, error)
 }
 
-// Read reads the manifests (.yaml, .yml and .json) and snapshots (DumpSuffix)
-// that paths name: files, and folders with all below them. Links are followed as long as they stay in
-// their folder; a .git folder is passed over. The error is non-nil only when
-// none of the paths can be read at all or ctx ends.
+// Reader reads files. The zero value reads plain manifests and snapshots.
+type Reader struct {
+	Renderer Renderer // of charts and kustomizations; nil: their files are read as they stand
+	// Root is the folder that files of charts and kustomizations may come
+	// from; empty: the current one.
+	Root string
+}
+
+// Read is Reader{}.Read.
 func Read(ctx context.Context, cluster string, paths []string) (*Snapshot, error) {
-	sources, incomplete := gather(paths)
-	if len(sources) == 0 && len(incomplete) > 0 && len(incomplete) >= len(paths) {
+	return Reader{}.Read(ctx, cluster, paths)
+}
+
+// Read reads the manifests (.yaml, .yml and .json) and snapshots (DumpSuffix)
+// that paths name: files, and folders with all below them, charts and
+// kustomizations as what they render to. Links are followed as long as they
+// stay in their folder; a .git folder is passed over. The error is non-nil
+// only when none of the paths can be read at all or ctx ends.
+func (r Reader) Read(ctx context.Context, cluster string, paths []string) (*Snapshot, error) {
+	sources, units, incomplete := r.gather(paths)
+	if len(sources)+len(units) == 0 && len(incomplete) > 0 && len(incomplete) >= len(paths) {
 		return nil, fmt.Errorf("reading manifests: %s: %s", incomplete[0].What, incomplete[0].Why)
 	}
+	rendered, used := r.render(ctx, units)
+	sources = plainOnes(sources, used)
 	if len(sources) > MaxFiles {
 		incomplete = append(incomplete, model.Incomplete{
 			What: sources[MaxFiles].name,
@@ -73,7 +90,7 @@ func Read(ctx context.Context, cluster string, paths []string) (*Snapshot, error
 	if err := ctx.Err(); err != nil {
 		return nil, fmt.Errorf("reading manifests: %w", err)
 	}
-	return assemble(cluster, readings, incomplete), nil
+	return assemble(cluster, append(readings, rendered...), incomplete), nil
 }
 
 // ReadFrom reads manifests from r, as from standard input. The name stands in
@@ -133,9 +150,11 @@ func isManifest(name string) bool {
 	return strings.HasSuffix(name, DumpSuffix)
 }
 
-// gather lists the files of all paths, sorted by name, each once.
-func gather(paths []string) ([]source, []model.Incomplete) {
+// gather lists the files of all paths, sorted by name, each once, and what is
+// to be rendered.
+func (r Reader) gather(paths []string) ([]source, []unit, []model.Incomplete) {
 	var sources []source
+	var units []unit
 	var incomplete []model.Incomplete
 	for _, path := range paths {
 		info, err := os.Stat(path)
@@ -143,9 +162,12 @@ func gather(paths []string) ([]source, []model.Incomplete) {
 		case err != nil:
 			incomplete = append(incomplete, model.Incomplete{What: path, Why: cause(err)})
 		case info.IsDir():
-			found, missed := walk(path)
+			found, more, missed := r.walk(path)
 			sources = append(sources, found...)
+			units = append(units, more...)
 			incomplete = append(incomplete, missed...)
+		case r.stands(path) != "":
+			units = append(units, r.newUnit(path, r.stands(path)))
 		default:
 			sources = append(sources, source{name: filepath.ToSlash(filepath.Clean(path)), named: true, open: func() (fs.File, error) { return os.Open(path) }})
 		}
@@ -159,28 +181,45 @@ func gather(paths []string) ([]source, []model.Incomplete) {
 		}
 		once = append(once, s)
 	}
-	return once, incomplete
+	slices.SortFunc(units, func(a, b unit) int { return strings.Compare(a.name, b.name) })
+	return once, slices.CompactFunc(units, func(a, b unit) bool { return a.name == b.name }), incomplete
+}
+
+// kind asks the renderer, where there is one.
+func (r Reader) kind(fsys fs.FS, name string) (kind string, whole bool) {
+	if r.Renderer == nil {
+		return "", false
+	}
+	return r.Renderer.Kind(fsys, name)
+}
+
+// stands is the kind of a file that an argument names.
+func (r Reader) stands(path string) string {
+	kind, _ := r.kind(os.DirFS(filepath.Dir(path)), filepath.Base(path))
+	return kind
 }
 
 // walk lists the manifest files below one folder. os.Root keeps every access
 // below it, whatever links there are.
-func walk(dir string) ([]source, []model.Incomplete) {
+func (r Reader) walk(dir string) ([]source, []unit, []model.Incomplete) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, []model.Incomplete{{What: dir, Why: cause(err)}}
+		return nil, nil, []model.Incomplete{{What: dir, Why: cause(err)}}
 	}
-	w := &walker{dir: dir, root: root, seen: map[string]bool{}}
+	w := &walker{reader: r, dir: dir, root: root, seen: map[string]bool{}}
 	_ = fs.WalkDir(root.FS(), ".", w.visit) // visit returns only SkipDir
 	for _, link := range w.links {
 		w.link(link)
 	}
-	return w.sources, w.incomplete
+	return w.sources, w.units, w.incomplete
 }
 
 type walker struct {
+	reader     Reader
 	dir        string
 	root       *os.Root
 	sources    []source
+	units      []unit
 	links      []string
 	seen       map[string]bool // regular files, by path below the root
 	incomplete []model.Incomplete
@@ -201,10 +240,30 @@ func (w *walker) visit(path string, entry fs.DirEntry, err error) error {
 		if entry.Name() == ".git" {
 			return fs.SkipDir
 		}
+		return w.folder(path)
 	case entry.Type()&fs.ModeSymlink != 0:
 		w.links = append(w.links, path)
 	case isManifest(path):
 		w.add(path)
+	case strings.HasSuffix(path, ".tgz") && entry.Type().IsRegular():
+		if kind, _ := w.reader.kind(w.root.FS(), path); kind != "" {
+			w.units = append(w.units, w.reader.newUnit(w.name(path), kind))
+		}
+	}
+	return nil
+}
+
+// folder takes a folder that is to be rendered. What a chart holds is its
+// templates; what lies in a kustomization may be read by itself, unless it
+// turns out to be used.
+func (w *walker) folder(path string) error {
+	kind, whole := w.reader.kind(w.root.FS(), path)
+	if kind == "" {
+		return nil
+	}
+	w.units = append(w.units, w.reader.newUnit(w.name(path), kind))
+	if whole {
+		return fs.SkipDir
 	}
 	return nil
 }

@@ -26,6 +26,7 @@ type Object struct {
 	Raw        map[string]any
 	Typed      runtime.Object
 	Position   model.Position // of the document's first line
+	Rendered   string         // kind of what it was rendered from, to which Position points; "" for a manifest as it stands
 }
 
 // Workload is the owner that a person would name: pods are folded into their

@@ -14,6 +14,7 @@ import (
 	"slices"
 	"strings"
 
+	"go.yaml.in/yaml/v3"
 	"helm.sh/helm/v4/pkg/chart/common"
 	"helm.sh/helm/v4/pkg/chart/common/util"
 	"helm.sh/helm/v4/pkg/chart/loader/archive"
@@ -39,7 +40,7 @@ func (in *input) chart(ctx context.Context, r Request) (Result, error) {
 		return Result{}, err
 	}
 	if c.Metadata.Type == "library" {
-		return Result{}, nil
+		return Result{Part: true}, nil
 	}
 	values, err := userValues(r.Values)
 	if err != nil {
@@ -163,7 +164,7 @@ func withoutTests(text string) string {
 		if i < len(lines) && !strings.HasPrefix(lines[i], "---") {
 			continue
 		}
-		if isTest(lines[from:i]) {
+		if isTest(strings.Join(lines[from:i], "")) {
 			for k := from; k < i; k++ {
 				lines[k] = "\n"
 			}
@@ -173,21 +174,24 @@ func withoutTests(text string) string {
 	return strings.Join(lines, "")
 }
 
-// isTest reports whether the only hooks of a document are tests.
-func isTest(lines []string) bool {
-	for _, l := range lines {
-		name, value, _ := strings.Cut(strings.TrimSpace(l), ":")
-		if strings.Trim(name, `"'`) != "helm.sh/hook" {
-			continue
-		}
-		for hook := range strings.SplitSeq(strings.Trim(strings.TrimSpace(value), `"'`), ",") {
-			if !strings.HasPrefix(strings.TrimSpace(hook), "test") {
-				return false
-			}
-		}
-		return true
+// isTest reports whether the only hooks of a document are tests. What isn't
+// YAML is none: its reader says what is wrong with it.
+func isTest(document string) bool {
+	var head struct {
+		Metadata struct {
+			Annotations map[string]string `yaml:"annotations"`
+		} `yaml:"metadata"`
 	}
-	return false
+	if yaml.Unmarshal([]byte(document), &head) != nil {
+		return false
+	}
+	hooks, marked := head.Metadata.Annotations["helm.sh/hook"]
+	for hook := range strings.SplitSeq(hooks, ",") {
+		if !strings.HasPrefix(strings.TrimSpace(hook), "test") {
+			return false
+		}
+	}
+	return marked
 }
 
 // document places rendered text in its source file. In an archive, the file

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"path"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"sigs.k8s.io/kustomize/kyaml/filesys"
@@ -44,7 +43,7 @@ func (f *filesystem) explain(err error) error {
 // something is refused here, before Kustomize has seen it.
 func (f *filesystem) ReadFile(p string) ([]byte, error) {
 	text, err := f.in.read(name(p))
-	if err != nil || !slices.Contains(kustomizationNames, path.Base(name(p))) {
+	if err != nil || !IsKustomization(path.Base(name(p))) {
 		return text, err
 	}
 	if err := refuseRemote(name(p), text); err != nil {

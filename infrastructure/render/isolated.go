@@ -16,7 +16,7 @@ import (
 // Bounds on the process that renders.
 const (
 	maxTime   = time.Minute
-	maxMemory = 1 << 30 // bytes of writable memory; enforced on Linux
+	maxMemory = 1 << 29 // bytes of writable memory, of which a large chart takes a fifth; enforced on Linux
 	maxTalk   = 4 << 10 // bytes of its errors that are kept
 )
 

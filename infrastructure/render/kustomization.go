@@ -13,6 +13,9 @@ import (
 
 // kustomization builds one kustomization.
 func (in *input) kustomization(r Request) (Result, error) {
+	if in.isComponent(r.Path) {
+		return Result{Part: true}, nil
+	}
 	files := &filesystem{in: in, top: "/" + path.Clean(r.Path)}
 	objects, err := krusty.MakeKustomizer(&krusty.Options{
 		Reorder: krusty.ReorderOptionNone, LoadRestrictions: types.LoadRestrictionsRootOnly, PluginConfig: types.DisabledPluginConfig(),
@@ -29,6 +32,22 @@ func (in *input) kustomization(r Request) (Result, error) {
 		out.Documents = append(out.Documents, d)
 	}
 	return out, nil
+}
+
+// isComponent reports whether a kustomization is a component, which only
+// others can build.
+func (in *input) isComponent(dir string) bool {
+	for _, name := range kustomizationNames {
+		text, err := in.read(path.Join(dir, name))
+		if err != nil {
+			continue
+		}
+		var k struct {
+			Kind string `yaml:"kind"`
+		}
+		return yaml.Unmarshal(text, &k) == nil && k.Kind == types.ComponentKind
+	}
+	return false
 }
 
 // origin places one object in the file that it came from: the manifest, or

@@ -1,11 +1,16 @@
 package render
 
 import (
+	"archive/tar"
+	"compress/gzip"
 	"context"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
+	"slices"
+	"strings"
 )
 
 // Bounds on one chart or kustomization.
@@ -31,10 +36,17 @@ const (
 // kustomizationNames are the names that Kustomize looks for, in its order.
 var kustomizationNames = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
 
-// KindOf tells what a folder of fsys is; "" for neither.
-func KindOf(fsys fs.FS, dir string) Kind {
-	regular := func(name string) bool {
-		info, err := fs.Stat(fsys, path.Join(dir, name))
+// IsKustomization reports whether a file of that name makes its folder a
+// kustomization.
+func IsKustomization(name string) bool { return slices.Contains(kustomizationNames, name) }
+
+// KindOf tells what a folder or file of fsys is; "" for none of the kinds.
+func KindOf(fsys fs.FS, name string) Kind {
+	if strings.HasSuffix(name, ".tgz") && isPackedChart(fsys, name) {
+		return Archive
+	}
+	regular := func(base string) bool {
+		info, err := fs.Stat(fsys, path.Join(name, base))
 		return err == nil && info.Mode().IsRegular()
 	}
 	if regular("Chart.yaml") {
@@ -46,6 +58,21 @@ func KindOf(fsys fs.FS, dir string) Kind {
 		}
 	}
 	return ""
+}
+
+// isPackedChart looks at the first entry: Helm packs Chart.yaml first.
+func isPackedChart(fsys fs.FS, name string) bool {
+	f, err := fsys.Open(name)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	unzipped, err := gzip.NewReader(f)
+	if err != nil {
+		return false
+	}
+	first, err := tar.NewReader(io.LimitReader(unzipped, maxFile)).Next()
+	return err == nil && path.Base(first.Name) == "Chart.yaml" && strings.Count(path.Clean(first.Name), "/") == 1
 }
 
 // Request names what to render: Path below Root, with slashes. Files outside
@@ -71,6 +98,7 @@ type Result struct {
 	Documents []Document
 	Files     []string // all files below Root that were read, sorted
 	Unread    []string // reasons why a part was left out
+	Part      bool     // a library chart or a component: of use in others only
 }
 
 // Render renders in this process: for tests, and for the process that

@@ -61,6 +61,8 @@ var layers = []layer{
 	{"infrastructure/kube/kubetest", means, "serves clusters for tests"},
 	{"infrastructure/kube", means, "reads"},
 
+	{"infrastructure/render", "", "reads"},
+
 	{"runtime/respond", "runtime/incident runtime/detect runtime/ingest " + means, "acts"},
 	{"runtime/incident", "runtime/detect runtime/ingest " + means, "judges"},
 	{"runtime/coverage", "runtime/detect runtime/ingest " + means, "judges"},
@@ -108,7 +110,7 @@ var cages = []cage{
 	{"github.com/spf13/cobra", "cli", "", "commands"},
 	{"charm.land/lipgloss/v2", "cli", "", "colour on terminals"},
 	{"golang.org/x/term", "cli", "", "is it a terminal, how wide"},
-	{"go.yaml.in/yaml/v3", "config rule infrastructure/kube runtime/detect internal/gen/...", everywhere, "YAML with positions: settings, rules, manifests, Sigma"},
+	{"go.yaml.in/yaml/v3", "config rule infrastructure/kube infrastructure/render runtime/detect internal/gen/...", everywhere, "YAML with positions: settings, rules, manifests, Sigma"},
 	{"sigs.k8s.io/yaml", "infrastructure/...", "", "YAML as Kubernetes reads it"},
 
 	{"modernc.org/sqlite", "store", "", "the default database"},
@@ -130,6 +132,8 @@ var cages = []cage{
 	{"k8s.io/apimachinery", "infrastructure/...", "", "types of Kubernetes objects"},
 	{"k8s.io/component-helpers", "infrastructure/...", "", "the scheduler's and authorizer's own matching"},
 	{"k8s.io/pod-security-admission", "infrastructure/posture", "", "the Pod Security Standards as the API server has them"},
+	{"helm.sh/helm/v4", "infrastructure/render", "", "charts, rendered by their own library"},
+	{"sigs.k8s.io/kustomize", "infrastructure/render", "", "kustomizations, likewise"},
 	{"github.com/google/cel-go", "rule", "", "the rule language"},
 	{"github.com/valyala/fastjson", "runtime/...", "", "events at speed"},
 }
