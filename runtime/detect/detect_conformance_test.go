@@ -74,12 +74,15 @@ var expected = map[string][]string{
 	"create_nginx_pod_sensitive_mount.json":               {"D102"},
 	"create_nginx_pod_sensitive_mount_2nd_container.json": {"D102"},
 	"create_cluster_role_wildcard_resources.json":         {"D104"},
+	"anonymous_creates_namespace_foo.json":                {"D107"},
+	"create_pod_kube_public_namespace.json":               {"D113"},
 }
 
 // related names the labels that speak of what our rules are about.
 var related = map[string]string{
 	"Attach/Exec Pod": "D101", "Create Privileged Pod": "D102", "Create Sensitive Mount Pod": "D102",
 	"Attach to cluster-admin Role": "D104", "ClusterRole With Wildcard Created": "D104",
+	"Anonymous Request Allowed": "D107", "Pod Created in Kube Namespace": "D113",
 }
 
 func TestFalcoTraces(t *testing.T) {
