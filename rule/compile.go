@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/ext"
 
 	"github.com/scantling/scantling/model"
@@ -73,6 +74,7 @@ type compiled[T any] struct {
 	match   cel.Program // of a CEL rule
 	message cel.Program // nil: the title
 	vars    map[string]cel.Program
+	guards  []guard // of a CEL rule with each:
 }
 
 // Rules returns the rules that compiled, sorted by id.
@@ -203,6 +205,7 @@ func (c *compiler[T]) kinds(r *Rule) {
 // expressions compiles the variables, the match and the message of a rule.
 func (c *compiler[T]) expressions(r *Rule) compiled[T] {
 	out := compiled[T]{rule: r, vars: map[string]cel.Program{}}
+	finder := guardFinder{name: c.env.Scopes[r.Each].Var, variables: map[string]ast.Expr{}}
 	env, ok := c.envs[r.Each]
 	if !ok {
 		c.fail(r, "each", "there is no list %q: there is %s", r.Each, strings.Join(sortedKeys(c.env.Scopes), ", "))
@@ -219,6 +222,7 @@ func (c *compiler[T]) expressions(r *Rule) compiled[T] {
 			return out
 		}
 		out.vars[name] = prog
+		finder.variables[name] = tree.NativeRep().Expr()
 		wider, err := env.Extend(cel.Variable(name, tree.OutputType()))
 		if err != nil {
 			c.fail(r, "variables", "declaring variable %s: %v", v.Name, err)
@@ -228,6 +232,9 @@ func (c *compiler[T]) expressions(r *Rule) compiled[T] {
 	}
 	if tree, prog := c.compile(r, env, r.lines["match"], r.Match); tree != nil {
 		out.match = prog
+		if r.Each != "" {
+			out.guards = finder.find(tree.NativeRep().Expr())
+		}
 		c.demand(r, "match", tree, cel.BoolType)
 	}
 	if r.Message != "" {

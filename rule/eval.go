@@ -74,6 +74,9 @@ func (s *session[T]) hits(c *compiled[T]) []Hit {
 	}
 	var out []Hit
 	for _, e := range elements {
+		if !allowed(c.guards, e.Value) {
+			continue
+		}
 		out = s.ask(out, c, e, map[string]any{scope.Var: e.Value})
 	}
 	return out
