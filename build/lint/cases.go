@@ -9,8 +9,9 @@ import (
 )
 
 // Cases returns the judge of the cases of build rules, for rule.RunCases. A
-// case is a Dockerfile. Comments of the form `# allow: PATTERN` in it are the
-// allow-list of base images that holds for it.
+// case is a Dockerfile. Comments in it are the policy that holds for it:
+// `# allow: PATTERN` a base image, `# allow-source: HOST` a host of downloads,
+// `# require-label: NAME` a label.
 func Cases(cat *rule.Catalogue) rule.Judge {
 	judge, errs := Compile(cat, Config{})
 	return func(ruleID, name string, data []byte) (model.Verdict, string, error) {
@@ -23,8 +24,15 @@ func Cases(cat *rule.Catalogue) rule.Judge {
 		}
 		one := *judge
 		for _, c := range f.Comments {
-			if p, ok := strings.CutPrefix(c.Text, "allow:"); ok {
-				one.cfg.AllowBases = append(one.cfg.AllowBases, strings.TrimSpace(p))
+			key, p, _ := strings.Cut(c.Text, ":")
+			p = strings.TrimSpace(p)
+			switch key {
+			case "allow":
+				one.cfg.AllowBases = append(one.cfg.AllowBases, p)
+			case "allow-source":
+				one.cfg.AllowSources = append(one.cfg.AllowSources, p)
+			case "require-label":
+				one.cfg.RequiredLabels = append(one.cfg.RequiredLabels, p)
 			}
 		}
 		verdict, reason := rule.Verdict(one.prog.Eval(one.subject(f)), ruleID)
