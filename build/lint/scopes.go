@@ -16,10 +16,10 @@ var (
 	copyType = rule.Object("Copy", map[string]rule.Type{
 		"kind": rule.String(), "sources": rule.List(rule.String()), "texts": rule.List(rule.String()), "many": rule.Bool(),
 		"names": rule.List(rule.String()), "dest": rule.String(), "destText": rule.String(), "from": rule.String(), "fromStage": rule.Int(),
-		"chown": rule.String(), "checksum": rule.String(), "stage": rule.Int(), "shipped": rule.Bool(),
+		"chown": rule.String(), "checksum": rule.String(), "verified": rule.Bool(), "stage": rule.Int(), "shipped": rule.Bool(),
 	})
-	modeType = rule.Object("Mode", map[string]rule.Type{"via": rule.String(), "value": rule.String(), "stage": rule.Int(), "shipped": rule.Bool()})
-	portType = rule.Object("Port", map[string]rule.Type{"text": rule.String(), "low": rule.Int(), "high": rule.Int(), "protocol": rule.String()})
+	modeType = rule.Object("Mode", map[string]rule.Type{"via": rule.String(), "value": rule.String(), "raw": rule.String(), "stage": rule.Int(), "shipped": rule.Bool()})
+	portType = rule.Object("Port", map[string]rule.Type{"text": rule.String(), "raw": rule.String(), "low": rule.Int(), "high": rule.Int(), "protocol": rule.String()})
 	runType  = rule.Object("Run", map[string]rule.Type{
 		"commands": rule.List(commandType), "programs": rule.List(rule.String()), "mounts": rule.List(mountType), "env": rule.List(rule.String()), "network": rule.String(), "security": rule.String(),
 		"text": rule.String(), "stage": rule.Int(), "shipped": rule.Bool(),
@@ -56,7 +56,7 @@ func optional(t dockerfile.Text) any {
 // copies are what COPY and ADD bring, those behind ONBUILD among them.
 func copies(s *subject) []rule.Element {
 	var out []rule.Element
-	in := shipped(s.file)
+	in, verified := shipped(s.file), s.verifiedAdds()
 	s.each(func(i *dockerfile.Instruction) {
 		c := i.Copy
 		if c == nil {
@@ -69,9 +69,26 @@ func copies(s *subject) []rule.Element {
 		v := map[string]any{
 			"kind": i.Kind, "sources": values(c.Sources), "texts": texts, "many": len(texts)+len(i.Heredocs) > 1, "names": namesOf(c),
 			"dest": value(c.Dest), "destText": c.Dest.Value, "from": c.From, "fromStage": c.Stage,
-			"chown": optional(c.Chown), "checksum": optional(c.Checksum), "stage": i.Stage, "shipped": in[i.Stage],
+			"chown": optional(c.Chown), "checksum": optional(c.Checksum), "verified": verified[i], "stage": i.Stage, "shipped": in[i.Stage],
 		}
 		out = append(out, rule.Element{Value: v, Position: i.Position, Cause: i.Original})
+	})
+	return out
+}
+
+// verifiedAdds tells the ADDs all of whose downloads are checked, by a
+// checksum of their own or by a later command.
+func (s *subject) verifiedAdds() map[*dockerfile.Instruction]bool {
+	open, some := map[model.Position]bool{}, map[model.Position]bool{}
+	for _, fx := range s.ledger.fetches {
+		if fx.via == "ADD" {
+			some[fx.at] = true
+			open[fx.at] = open[fx.at] || !fx.verified
+		}
+	}
+	out := map[*dockerfile.Instruction]bool{}
+	s.each(func(in *dockerfile.Instruction) {
+		out[in] = in.Kind == "ADD" && some[in.Position] && !open[in.Position]
 	})
 	return out
 }
@@ -103,7 +120,7 @@ func modes(s *subject) []rule.Element {
 	var out []rule.Element
 	in := shipped(s.file)
 	add := func(via string, t dockerfile.Text, stage int, at model.Position) {
-		v := map[string]any{"via": via, "value": value(t), "stage": stage, "shipped": in[stage]}
+		v := map[string]any{"via": via, "value": value(t), "raw": t.Raw, "stage": stage, "shipped": in[stage]}
 		out = append(out, rule.Element{Value: v, Position: at, Cause: via + " " + t.Value})
 	}
 	s.each(func(i *dockerfile.Instruction) {
@@ -132,7 +149,7 @@ func ports(s *subject) []rule.Element {
 			return
 		}
 		for _, w := range in.Words {
-			v := map[string]any{"text": value(w), "low": value(w), "high": value(w), "protocol": value(w)}
+			v := map[string]any{"text": value(w), "raw": w.Raw, "low": value(w), "high": value(w), "protocol": value(w)}
 			if w.Known {
 				number, protocol, _ := strings.Cut(w.Value, "/")
 				low, high, ranged := strings.Cut(number, "-")
@@ -251,12 +268,26 @@ func commandValue(c dockerfile.Command, stage, last int) map[string]any {
 	}
 }
 
+// otherFlags are the flags with a value of programs that install nothing.
+var otherFlags = map[string]struct {
+	valued string
+	long   map[string]bool
+}{
+	"git":     {gitValued, gitLong},
+	"useradd": {"bcdefgGkKpRPsuZ", userLong},
+	"usermod": {"cdefgGlpRPsuvVwWZ", userLong},
+}
+
+var userLong = flagSet("--base-dir --comment --home-dir --home --expiredate --inactive --gid --groups --skel --key --login --password --root --prefix --shell --uid --selinux-user")
+
 // flagsAndWords takes arguments apart: -yq is -y and -q, --a=b is --a, values
 // of flags that are known to take one are left out. A variable of unknown
 // value may stand for either.
 func flagsAndWords(name string, args []dockerfile.Text) (flags, words []any) {
-	m := managers[name]
-	f := parseFlags(args, m.valued, m.long)
+	f := parseFlags(args, managers[name].valued, managers[name].long)
+	if o, ok := otherFlags[name]; ok {
+		f = parseFlags(args, o.valued, o.long)
+	}
 	flags, words = []any{}, []any{}
 	for _, o := range slices.Concat(f.short, f.long) {
 		flags = append(flags, o.name)

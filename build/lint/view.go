@@ -25,9 +25,10 @@ import (
 //	                                  form (exec, shell), ownShell (SHELL was set), replaced (a later one of the stage
 //	                                  takes its place), folder (WORKDIR is certain), unset (names without a value)
 //	each: copies        copy          kind (COPY, ADD), sources, texts (the same with unknown parts as written), many,
-//	                                  names (each source, and what it becomes), dest, destText, from, fromStage, chown, checksum, stage, shipped
-//	each: modes         mode          via (chmod, COPY, ADD), value (755, u+s), stage, shipped
-//	each: ports         port          text, low, high (-1 where it is no port), protocol
+//	                                  names (each source, and what it becomes), dest, destText, from, fromStage, chown, checksum,
+//	                                  verified (what ADD fetches is checked), stage, shipped
+//	each: modes         mode          via (chmod, COPY, ADD), value (755, u+s), raw (as written), stage, shipped
+//	each: ports         port          text, raw (as written), low, high (-1 where it is no port), protocol
 //	each: runs          run           commands, programs (their names), mounts (type, from, target, id), env (names), network, security, text, stage, shipped
 //	each: commands      command       name (pip for pip3 and python -m pip), args, text, flags (-x, --long), words (the rest), via (sudo), writes (files),
 //	                                  piped (reads a pipe), stage, final, conditional
