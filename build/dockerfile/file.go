@@ -34,6 +34,7 @@ type File struct {
 	Inputs   []Input          // everything that comes from outside, in file order
 	Comments []Comment        // whole-line comments and parser directives, in file order
 	Gaps     []model.Position // empty lines inside a continued instruction, of a file whose lines could all be read
+	Ignore   *Ignore          // of the build context; nil where nobody looked, or it can't be read
 	Problems []Problem        // what couldn't be read, by line
 }
 

@@ -55,7 +55,6 @@ var otherwise = map[string]string{
 // uncovered are rules of others that none of ours has.
 var uncovered = map[string]string{
 	"InvalidDefinitionDescription": "experimental: about comments only",
-	"CopyIgnoredFile":              "needs the build context",
 }
 
 // TestPublicCases holds the rules against the cases of checkov and of
@@ -123,6 +122,7 @@ func TestBuildKitCases(t *testing.T) {
 	for lines.Scan() {
 		var c struct {
 			ID, Dockerfile string
+			Ignore         string            `json:"dockerignore"`
 			Attrs          map[string]string `json:"frontend_attrs"`
 			Expect         []struct {
 				Rule string
@@ -148,6 +148,10 @@ func TestBuildKitCases(t *testing.T) {
 			want[fmt.Sprintf("%s line %d", j.prog.Rules()[ours].ID, w.Line)] = true
 		}
 		f, _ := dockerfile.Parse("Dockerfile", []byte(c.Dockerfile), nil)
+		var err error
+		if f.Ignore, err = dockerfile.ParseIgnore(".dockerignore", []byte(c.Ignore)); err != nil {
+			t.Fatal(err)
+		}
 		for _, x := range j.Judge(f) {
 			if x.Suppressed == nil && x.Verdict == model.Fail && slices.ContainsFunc(x.Aliases, isBuildKit) {
 				got[fmt.Sprintf("%s line %d", x.Rule, x.Position.Line)] = true

@@ -16,7 +16,7 @@ var (
 	copyType = rule.Object("Copy", map[string]rule.Type{
 		"kind": rule.String(), "sources": rule.List(rule.String()), "texts": rule.List(rule.String()), "many": rule.Bool(),
 		"names": rule.List(rule.String()), "dest": rule.String(), "destText": rule.String(), "from": rule.String(), "fromStage": rule.Int(),
-		"chown": rule.String(), "checksum": rule.String(), "verified": rule.Bool(), "stage": rule.Int(), "shipped": rule.Bool(),
+		"chown": rule.String(), "checksum": rule.String(), "verified": rule.Bool(), "ignored": rule.List(rule.String()), "stage": rule.Int(), "shipped": rule.Bool(),
 	})
 	modeType = rule.Object("Mode", map[string]rule.Type{"via": rule.String(), "value": rule.String(), "raw": rule.String(), "stage": rule.Int(), "shipped": rule.Bool()})
 	portType = rule.Object("Port", map[string]rule.Type{"text": rule.String(), "raw": rule.String(), "low": rule.Int(), "high": rule.Int(), "protocol": rule.String()})
@@ -69,7 +69,7 @@ func copies(s *subject) []rule.Element {
 		v := map[string]any{
 			"kind": i.Kind, "sources": values(c.Sources), "texts": texts, "many": len(texts)+len(i.Heredocs) > 1, "names": namesOf(c),
 			"dest": value(c.Dest), "destText": c.Dest.Value, "from": c.From, "fromStage": c.Stage,
-			"chown": optional(c.Chown), "checksum": optional(c.Checksum), "verified": verified[i], "stage": i.Stage, "shipped": in[i.Stage],
+			"chown": optional(c.Chown), "checksum": optional(c.Checksum), "verified": verified[i], "ignored": ignored(s.file, c), "stage": i.Stage, "shipped": in[i.Stage],
 		}
 		out = append(out, rule.Element{Value: v, Position: i.Position, Cause: i.Original})
 	})
@@ -90,6 +90,18 @@ func (s *subject) verifiedAdds() map[*dockerfile.Instruction]bool {
 	s.each(func(in *dockerfile.Instruction) {
 		out[in] = in.Kind == "ADD" && some[in.Position] && !open[in.Position]
 	})
+	return out
+}
+
+// ignored lists the sources that are kept out of the build context. Without a
+// .dockerignore that was read there are none to speak of.
+func ignored(f *dockerfile.File, c *dockerfile.Copy) []string {
+	out := []string{}
+	for _, src := range c.Sources {
+		if c.From == "" && src.Known && dockerfile.Remote(src.Value) == "" && f.Ignore.Excludes(src.Value) {
+			out = append(out, src.Raw)
+		}
+	}
 	return out
 }
 

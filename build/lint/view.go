@@ -13,7 +13,7 @@ import (
 // What rules may read. Texts that can't be known without building are
 // unknown: a rule that needs one gets the verdict unknown with the reason.
 //
-//	file      name, syntax, frontend (Image), stages (number), casing (of most keywords: upper, lower)
+//	file      name, syntax, frontend (Image), ignore (name of the .dockerignore), stages (number), casing (of most keywords: upper, lower)
 //	policy    allowBases, allowSources, requiredLabels: of the estate file, empty where none are set
 //	each: final         final         the last stage, as a Stage
 //	each: stages        stage         Stage: index, name, base (Image), nameless (no image without build arguments), platform, platformText, text, duplicate, undeclared,
@@ -26,7 +26,8 @@ import (
 //	                                  takes its place), folder (WORKDIR is certain), unset (names without a value)
 //	each: copies        copy          kind (COPY, ADD), sources, texts (the same with unknown parts as written), many,
 //	                                  names (each source, and what it becomes), dest, destText, from, fromStage, chown, checksum,
-//	                                  verified (what ADD fetches is checked), stage, shipped
+//	                                  verified (what ADD fetches is checked), ignored (sources that .dockerignore keeps out),
+//	                                  stage, shipped
 //	each: modes         mode          via (chmod, COPY, ADD), value (755, u+s), raw (as written), stage, shipped
 //	each: ports         port          text, raw (as written), low, high (-1 where it is no port), protocol
 //	each: runs          run           commands, programs (their names), mounts (type, from, target, id), env (names), network, security, text, stage, shipped
@@ -60,7 +61,7 @@ var (
 		"form": rule.String(), "ownShell": rule.Bool(), "replaced": rule.Bool(), "folder": rule.Bool(), "unset": rule.List(rule.String()),
 	})
 	fileType = rule.Object("File", map[string]rule.Type{
-		"name": rule.String(), "syntax": rule.String(), "frontend": imageType, "stages": rule.Int(), "casing": rule.String(),
+		"name": rule.String(), "syntax": rule.String(), "frontend": imageType, "ignore": rule.String(), "stages": rule.Int(), "casing": rule.String(),
 	})
 	policyType = rule.Object("Policy", map[string]rule.Type{
 		"allowBases": rule.List(rule.String()), "allowSources": rule.List(rule.String()), "requiredLabels": rule.List(rule.String()),
@@ -104,6 +105,10 @@ func environment() rule.Env[*subject] {
 func fileValue(s *subject) any {
 	v := map[string]any{
 		"name": s.file.Name, "syntax": s.file.Syntax, "frontend": map[string]any{}, "stages": len(s.file.Stages), "casing": casing(s.file),
+	}
+	v["ignore"] = rule.Unknown{Reason: "whether the build context has a .dockerignore is not known"}
+	if s.file.Ignore != nil {
+		v["ignore"] = s.file.Ignore.Name
 	}
 	for _, in := range s.file.Inputs {
 		if in.Origin == dockerfile.FrontendInput {
