@@ -23,7 +23,7 @@ import (
 //	each: variables     variable      kind (ARG, ENV), name, hasValue, value, text (value with unknown parts as written)
 //	each: instructions  instruction   keyword (as written), name (upper case; FROM too), text, args, stage, final, trigger,
 //	                                  form (exec, shell), ownShell (SHELL was set), replaced (a later one of the stage
-//	                                  takes its place), folder (WORKDIR is certain), unset (names without a value)
+//	                                  takes its place), folder (WORKDIR is absolute, or not the first), unset (names without a value)
 //	each: copies        copy          kind (COPY, ADD), sources, texts (the same with unknown parts as written), many,
 //	                                  names (each source, and what it becomes), dest, destText, from, fromStage, chown, checksum,
 //	                                  verified (what ADD fetches is checked), ignored (sources that .dockerignore keeps out),
@@ -381,17 +381,16 @@ func instructions(s *subject) []rule.Element {
 		folder := folderBefore(s.file, st)
 		replaced := replacedIn(st)
 		for i, in := range st.Instructions {
-			if in.Kind == "WORKDIR" && rooted(in.Value) {
-				folder = true
-			}
+			certain := folder || in.Kind == "WORKDIR" && rooted(in.Value)
 			v := map[string]any{
 				"keyword": keyword(in.Original), "name": in.Kind, "text": in.Original, "args": values(arguments(in)),
 				"stage": st.Index, "final": st.Index == last, "trigger": in.Trigger,
-				"form": "", "ownShell": false, "replaced": replaced[i], "folder": folder, "unset": append([]string{}, in.Unset...),
+				"form": "", "ownShell": false, "replaced": replaced[i], "folder": certain, "unset": append([]string{}, in.Unset...),
 			}
 			if in.Run != nil {
 				v["form"], v["ownShell"] = form(in.Run)
 			}
+			folder = folder || in.Kind == "WORKDIR" // what is relative to another is told there
 			out = append(out, rule.Element{Value: v, Position: in.Position, Cause: in.Original})
 		}
 	}
@@ -432,14 +431,9 @@ func replacedIn(st *dockerfile.Stage) map[int]bool {
 	return out
 }
 
-// folderBefore reports whether a stage starts in a folder that the file sets
-// by an absolute path.
+// folderBefore reports whether a stage starts in a folder that the file sets.
 func folderBefore(f *dockerfile.File, st *dockerfile.Stage) bool {
-	if b := st.Base.Stage; b >= 0 {
-		w := f.Stages[b].End.Workdir
-		return w.Set() && rooted(w.Text)
-	}
-	return false
+	return st.Base.Stage >= 0 && f.Stages[st.Base.Stage].End.Workdir.Set()
 }
 
 // rooted reports whether a path is absolute, as far as it is written: for
