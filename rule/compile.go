@@ -12,15 +12,6 @@ import (
 	"github.com/scantling/scantling/model"
 )
 
-// costLimit bounds one evaluation of one expression, in CEL cost units: the
-// limit that ValidatingAdmissionPolicy sets for one call, about a tenth of a
-// second. A rule that is affordable here is affordable there.
-const costLimit = 1_000_000
-
-// nestingLimit bounds comprehensions within comprehensions: cost grows with
-// the input's size to this power.
-const nestingLimit = 3
-
 // Env is what a stage declares: what its rules may read of an input T, and
 // the Go functions that they may name. Its functions must be pure and safe for
 // concurrent use.
@@ -263,7 +254,11 @@ func (c *compiler[T]) compile(r *Rule, env *cel.Env, line int, text string) (*ce
 		}
 		return nil, nil
 	}
-	prog, err := env.Program(tree, cel.CostLimit(costLimit), cel.EvalOptions(cel.OptOptimize))
+	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
+	if !linear(tree.NativeRep().Expr()) {
+		options = append(options, cel.CostLimit(costLimit))
+	}
+	prog, err := env.Program(tree, options...)
 	if err != nil {
 		c.errs = append(c.errs, &Problem{File: r.File, Line: line, Text: err.Error()})
 		return nil, nil

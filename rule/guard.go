@@ -5,17 +5,18 @@ import (
 
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/operators"
+	"github.com/google/cel-go/common/overloads"
 	"github.com/google/cel-go/common/types"
 )
 
 // guard is what must hold of an element for a rule's match to be true, or
-// unknown: a field is true, or it is one of some texts, or, being a list,
-// holds one. Most rules are about one kind of instruction or program, so that
+// unknown: a field is true, or a list that isn't empty; or it is one of some
+// texts, or, being a list, holds one. Most rules are about one kind of instruction or program, so that
 // asking the guard first saves most evaluations. It never changes an answer:
 // CEL makes false && error false too.
 type guard struct {
 	field string
-	texts []string // nil: the field is true
+	texts []string // nil: the field is true, or not empty
 }
 
 // allows reports whether match may be anything but false for an element.
@@ -26,9 +27,9 @@ func (g guard) allows(element map[string]any) bool {
 	case string:
 		return g.texts == nil || slices.Contains(g.texts, v)
 	case []string:
-		return g.texts == nil || slices.ContainsFunc(v, func(s string) bool { return slices.Contains(g.texts, s) })
+		return g.texts == nil && len(v) > 0 || slices.ContainsFunc(v, func(s string) bool { return slices.Contains(g.texts, s) })
 	case []any:
-		return g.texts == nil || slices.ContainsFunc(v, func(e any) bool {
+		return g.texts == nil && len(v) > 0 || slices.ContainsFunc(v, func(e any) bool {
 			s, ok := e.(string)
 			return !ok || slices.Contains(g.texts, s)
 		})
@@ -75,6 +76,10 @@ func (f guardFinder) find(e ast.Expr) []guard {
 				}
 			}
 		}
+	case operators.Greater:
+		if field, ok := f.size(args[0]); ok && args[1].Kind() == ast.LiteralKind && args[1].AsLiteral() == types.Int(0) {
+			return []guard{{field: field}}
+		}
 	case operators.In:
 		if field, ok := f.field(args[0]); ok && args[1].Kind() == ast.ListKind {
 			if texts := literals(args[1]); texts != nil {
@@ -88,6 +93,19 @@ func (f guardFinder) find(e ast.Expr) []guard {
 		}
 	}
 	return nil
+}
+
+// size is the list whose size an expression gives.
+func (f guardFinder) size(e ast.Expr) (string, bool) {
+	if e.Kind() != ast.CallKind || e.AsCall().FunctionName() != overloads.Size {
+		return "", false
+	}
+	if call := e.AsCall(); call.IsMemberFunction() {
+		return f.field(call.Target())
+	} else if len(call.Args()) == 1 {
+		return f.field(call.Args()[0])
+	}
+	return "", false
 }
 
 // either unites guards of which one side's must hold: those about one field.
