@@ -2,7 +2,7 @@
 GO ?= go
 FUZZTIME ?= 10s
 
-.PHONY: all build test lint fmt generate check e2e bench fuzz clean
+.PHONY: all build test lint fmt generate check e2e bench bench-lint fuzz clean
 all: build
 
 build: ## the one binary, without cgo
@@ -49,6 +49,10 @@ bench: build ## assess time and peak memory: the shop, and 1,000 workloads
 .PHONY: bench-cluster
 bench-cluster: ## heap and peak memory of reading 20,000 pods
 	SCANTLING_PODS=20000 $(GO) test -count=1 -run '^TestMemory$$' -v ./infrastructure/kube
+
+.PHONY: bench-lint
+bench-lint: ## the build stage beside BuildKit's linter: agreement, time and their ratio
+	cd test/peer && $(GO) test -count=1 -run . -bench Lint -benchtime 3x -v .
 
 FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/kube ./registry/image ./registry/advisory ./oci ./rule ./runtime/ingest ./runtime/detect
 fuzz: ## every parser of foreign bytes, FUZZTIME each

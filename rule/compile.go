@@ -6,19 +6,11 @@ import (
 	"strings"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/ext"
 
 	"github.com/scantling/scantling/model"
 )
-
-// costLimit bounds one evaluation of one expression, in CEL cost units: the
-// limit that ValidatingAdmissionPolicy sets for one call, about a tenth of a
-// second. A rule that is affordable here is affordable there.
-const costLimit = 1_000_000
-
-// nestingLimit bounds comprehensions within comprehensions: cost grows with
-// the input's size to this power.
-const nestingLimit = 3
 
 // Env is what a stage declares: what its rules may read of an input T, and
 // the Go functions that they may name. Its functions must be pure and safe for
@@ -73,6 +65,7 @@ type compiled[T any] struct {
 	match   cel.Program // of a CEL rule
 	message cel.Program // nil: the title
 	vars    map[string]cel.Program
+	guards  []guard // of a CEL rule with each:
 }
 
 // Rules returns the rules that compiled, sorted by id.
@@ -203,6 +196,7 @@ func (c *compiler[T]) kinds(r *Rule) {
 // expressions compiles the variables, the match and the message of a rule.
 func (c *compiler[T]) expressions(r *Rule) compiled[T] {
 	out := compiled[T]{rule: r, vars: map[string]cel.Program{}}
+	finder := guardFinder{name: c.env.Scopes[r.Each].Var, variables: map[string]ast.Expr{}}
 	env, ok := c.envs[r.Each]
 	if !ok {
 		c.fail(r, "each", "there is no list %q: there is %s", r.Each, strings.Join(sortedKeys(c.env.Scopes), ", "))
@@ -219,6 +213,7 @@ func (c *compiler[T]) expressions(r *Rule) compiled[T] {
 			return out
 		}
 		out.vars[name] = prog
+		finder.variables[name] = tree.NativeRep().Expr()
 		wider, err := env.Extend(cel.Variable(name, tree.OutputType()))
 		if err != nil {
 			c.fail(r, "variables", "declaring variable %s: %v", v.Name, err)
@@ -228,6 +223,9 @@ func (c *compiler[T]) expressions(r *Rule) compiled[T] {
 	}
 	if tree, prog := c.compile(r, env, r.lines["match"], r.Match); tree != nil {
 		out.match = prog
+		if r.Each != "" {
+			out.guards = finder.find(tree.NativeRep().Expr())
+		}
 		c.demand(r, "match", tree, cel.BoolType)
 	}
 	if r.Message != "" {
@@ -256,7 +254,11 @@ func (c *compiler[T]) compile(r *Rule, env *cel.Env, line int, text string) (*ce
 		}
 		return nil, nil
 	}
-	prog, err := env.Program(tree, cel.CostLimit(costLimit), cel.EvalOptions(cel.OptOptimize))
+	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
+	if !linear(tree.NativeRep().Expr()) {
+		options = append(options, cel.CostLimit(costLimit))
+	}
+	prog, err := env.Program(tree, options...)
 	if err != nil {
 		c.errs = append(c.errs, &Problem{File: r.File, Line: line, Text: err.Error()})
 		return nil, nil

@@ -74,6 +74,9 @@ func (s *session[T]) hits(c *compiled[T]) []Hit {
 	}
 	var out []Hit
 	for _, e := range elements {
+		if !allowed(c.guards, e.Value) {
+			continue
+		}
 		out = s.ask(out, c, e, map[string]any{scope.Var: e.Value})
 	}
 	return out
@@ -84,7 +87,10 @@ func (s *session[T]) ask(out []Hit, c *compiled[T], e Element, values map[string
 	if values == nil {
 		values = map[string]any{}
 	}
-	act := &activation{parent: s.vars, values: values, lazy: map[string]func() any{}}
+	act := &activation{parent: s.vars, values: values}
+	if len(c.vars) > 0 {
+		act.lazy = make(map[string]func() any, len(c.vars))
+	}
 	for name, prog := range c.vars {
 		act.lazy[name] = func() any { return evaluate(prog, act) }
 	}

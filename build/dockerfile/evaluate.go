@@ -60,6 +60,7 @@ func (p *reader) startStage(n *parser.Node, parsed *instructions.Stage) bool {
 		s.Base.Text = Text{Raw: s.Original, Why: "the FROM instruction cannot be read"}
 	} else {
 		s.Base.Text = p.text(s.Position, parsed.BaseName, p.global)
+		s.Undeclared = p.expand.missing(parsed.BaseName+" "+parsed.Platform, p.global)
 		if parsed.Platform != "" {
 			s.Platform = p.text(s.Position, parsed.Platform, p.global)
 		}
@@ -203,6 +204,9 @@ func (p *reader) instruction(cmd instructions.Command, n *parser.Node, s *scope)
 		return in
 	}
 	p.describe(in, cmd, s, src)
+	if s.open == "" && in.Run == nil {
+		in.Unset = p.expand.missing(n.Original, s)
+	}
 	p.apply(in, s)
 	return in
 }
@@ -265,11 +269,11 @@ func (p *reader) describe(in *Instruction, cmd instructions.Command, s *scope, s
 		}
 	case *instructions.CopyCommand:
 		in.Copy = &Copy{Sources: words(c.SourcePaths), Dest: p.text(in.Position, c.DestPath, s), From: c.From, Stage: p.stageNamed(c.From, true)}
+		in.Copy.Chmod, in.Copy.Chown = p.option(in, c.Chmod, s), p.option(in, c.Chown, s)
 	case *instructions.AddCommand:
 		in.Copy = &Copy{Sources: words(c.SourcePaths), Dest: p.text(in.Position, c.DestPath, s), Stage: -1}
-		if c.Checksum != "" {
-			in.Copy.Checksum = p.text(in.Position, c.Checksum, s)
-		}
+		in.Copy.Checksum = p.option(in, c.Checksum, s)
+		in.Copy.Chmod, in.Copy.Chown = p.option(in, c.Chmod, s), p.option(in, c.Chown, s)
 	case *instructions.RunCommand:
 		p.run(in, c, s, src)
 	case *instructions.CmdCommand:
@@ -280,6 +284,14 @@ func (p *reader) describe(in *Instruction, cmd instructions.Command, s *scope, s
 		p.health(in, c, s, src)
 	}
 	p.inputs(in)
+}
+
+// option expands the value of a flag; zero where it isn't given.
+func (p *reader) option(in *Instruction, raw string, s *scope) Text {
+	if raw == "" {
+		return Text{}
+	}
+	return p.text(in.Position, raw, s)
 }
 
 // text expands a word of an instruction. What BuildKit couldn't expand either

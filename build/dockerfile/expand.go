@@ -2,6 +2,7 @@ package dockerfile
 
 import (
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 
@@ -66,13 +67,14 @@ var builderArgs = map[string]string{
 
 // expander expands words as BuildKit does, within bounds for the whole file.
 type expander struct {
-	lex  *shell.Lex
-	keep *shell.Lex // leaves names without a value as written
-	left int        // bytes that variables may still bring in
+	escape rune
+	lex    *shell.Lex
+	keep   *shell.Lex // leaves names without a value as written
+	left   int        // bytes that variables may still bring in
 }
 
 func newExpander(escape rune) *expander {
-	e := &expander{lex: shell.NewLex(escape), keep: shell.NewLex(escape), left: maxPerFile}
+	e := &expander{escape: escape, lex: shell.NewLex(escape), keep: shell.NewLex(escape), left: maxPerFile}
 	e.keep.SkipUnsetEnv = true
 	return e
 }
@@ -248,3 +250,34 @@ func lastPart(text string) string {
 	}
 	return text
 }
+
+// missing lists the names in a text that nothing sets: those that aren't
+// declared, or on the empty image those that have no value. A name with a
+// default beside it (${x:-y}, ${x-y}) is none. Sorted, each once.
+func (e *expander) missing(raw string, s *scope) []string {
+	if !strings.ContainsRune(raw, '$') {
+		return nil
+	}
+	var out []string
+	raw = literal.ReplaceAllString(raw, "")
+	for _, m := range anyName.FindAllStringSubmatchIndex(raw, -1) {
+		name, rest := raw[m[2]:m[3]], strings.TrimPrefix(raw[m[1]:], ":")
+		braced := raw[m[0]+1] == '{'
+		switch {
+		case m[0] > 0 && rune(raw[m[0]-1]) == e.escape:
+		case braced && (strings.HasPrefix(rest, "-") || strings.HasPrefix(rest, "+")):
+		case builderArgs[name] != "" || slices.Contains(out, name):
+		default:
+			if _, set := s.vars[name]; !set {
+				out = append(out, name)
+			}
+		}
+	}
+	sort.Strings(out)
+	return out
+}
+
+var (
+	literal = regexp.MustCompile(`'[^']*'`)
+	anyName = regexp.MustCompile(`\$\{?([A-Za-z_][A-Za-z0-9_]*)`)
+)

@@ -31,9 +31,11 @@ type File struct {
 	Lines    int    // number of lines
 	Args     []Arg  // ARG instructions before the first FROM
 	Stages   []*Stage
-	Inputs   []Input   // everything that comes from outside, in file order
-	Comments []Comment // whole-line comments and parser directives, in file order
-	Problems []Problem // what couldn't be read, by line
+	Inputs   []Input          // everything that comes from outside, in file order
+	Comments []Comment        // whole-line comments and parser directives, in file order
+	Gaps     []model.Position // empty lines inside a continued instruction, of a file whose lines could all be read
+	Ignore   *Ignore          // of the build context; nil where nobody looked, or it can't be read
+	Problems []Problem        // what couldn't be read, by line
 }
 
 // Err is nil where the whole file could be read; otherwise the first problem.
@@ -88,7 +90,8 @@ type Stage struct {
 	Index        int
 	Name         string // lower case; empty where it has none
 	Base         Base
-	Platform     Text // value of --platform; zero where there is none
+	Platform     Text     // value of --platform; zero where there is none
+	Undeclared   []string // names in FROM that no ARG before the first FROM declares, nor the builder; sorted
 	Instructions []*Instruction
 	End          State // after the last instruction, what is inherited from stages of this file included
 	Position     model.Position
@@ -177,6 +180,7 @@ type Instruction struct {
 	Run      *Run         // RUN; CMD, ENTRYPOINT and HEALTHCHECK in either form
 	OnBuild  *Instruction // ONBUILD
 	Heredocs []Heredoc    // of COPY, ADD and RUN
+	Unset    []string     // names in its words that are certain to have no value, as on scratch; sorted
 }
 
 // Copy is the content of a COPY or ADD.
@@ -186,6 +190,8 @@ type Copy struct {
 	From     string // of --from as written; empty where there is none
 	Stage    int    // stage that From names, -1 where it names none
 	Checksum Text   // of --checksum; zero where there is none
+	Chmod    Text   // of --chmod; zero where there is none
+	Chown    Text   // of --chown; zero where there is none
 }
 
 // Heredoc is an inline document.
@@ -199,15 +205,19 @@ type Run struct {
 	Exec     bool     // JSON form: started without a shell
 	Shell    []string // that reads the text; nil for the exec form
 	Mounts   []Mount
+	Network  string    // of --network: "none", "host"; empty for the default
+	Security string    // of --security: "insecure"; empty for the default
 	Commands []Command // in the order of the text
 	Unread   string    // why the text, or a part of it, couldn't be read as commands; empty where all was
 }
 
 // Mount is a --mount of a RUN.
 type Mount struct {
-	Type  string
-	From  string // stage or image; empty where there is none
-	Stage int    // stage that From names, -1 where it names none
+	Type   string
+	From   string // stage or image; empty where there is none
+	Stage  int    // stage that From names, -1 where it names none
+	Target string // as written; empty where it is left to the builder
+	ID     string // of a secret or cache; empty where there is none
 }
 
 // Command is one simple command of a script.

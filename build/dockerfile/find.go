@@ -126,6 +126,7 @@ func ReadDir(ctx context.Context, dir string, args map[string]string) ([]*File, 
 			missed = append(missed, model.Incomplete{What: full, Why: withoutPath(err)})
 			continue
 		}
+		f.Ignore = findIgnore(root.FS(), name, dir)
 		files = append(files, f)
 	}
 	return files, missed, nil
@@ -141,7 +142,26 @@ func Read(ctx context.Context, name string, args map[string]string) (*File, erro
 	if err != nil {
 		return nil, fmt.Errorf("opening %s: %s", name, withoutPath(err))
 	}
-	return read(file, filepath.ToSlash(name), args)
+	f, err := read(file, filepath.ToSlash(name), args)
+	if f != nil {
+		f.Ignore = ignoreBeside(name)
+	}
+	return f, err
+}
+
+// ignoreBeside looks for the .dockerignore of a file that the user named: in
+// its folder, and for a path below the working folder up to that.
+func ignoreBeside(name string) *Ignore {
+	dir, below := filepath.Dir(name), filepath.Base(name)
+	if filepath.IsLocal(name) {
+		dir, below = ".", filepath.ToSlash(filepath.Clean(name))
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil
+	}
+	defer func() { _ = root.Close() }()
+	return findIgnore(root.FS(), below, dir)
 }
 
 // read parses and closes an open file.

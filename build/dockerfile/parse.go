@@ -118,6 +118,7 @@ func (p *reader) tree(data []byte) *parser.Result {
 	for range maxRepairs {
 		result, err := parser.Parse(bytes.NewReader(bytes.Join(lines, nil)))
 		if err == nil {
+			p.gaps(result)
 			return result
 		}
 		first, last := errorLines(err)
@@ -127,6 +128,19 @@ func (p *reader) tree(data []byte) *parser.Result {
 		}
 	}
 	return nil
+}
+
+// gaps notes the empty lines inside continued instructions, which BuildKit
+// warns of. After a repair they may be lines that were blanked here.
+func (p *reader) gaps(result *parser.Result) {
+	if len(p.file.Problems) > 0 {
+		return
+	}
+	for _, w := range result.Warnings {
+		if w.Location != nil && strings.Contains(w.URL, "no-empty-continuation") {
+			p.file.Gaps = append(p.file.Gaps, p.position(w.Location.End.Line, w.Location.End.Line))
+		}
+	}
 }
 
 // blank empties the lines first to last, counted from 1, and reports whether

@@ -22,25 +22,42 @@ const maxWrappers = 8
 // looking through sudo, env, exec, timeout, xargs and their like. Where the
 // name is known its Value has no folder, and its Raw is the word with folder.
 func (c Command) Program() (Text, []Text) {
+	name, args, _ := c.unwrap()
+	return name, args
+}
+
+// Wrappers names the programs that a command looks through to the one that it
+// starts: "sudo", "env". Nil for none.
+func (c Command) Wrappers() []string {
+	_, _, via := c.unwrap()
+	return via
+}
+
+func (c Command) unwrap() (Text, []Text, []string) {
 	name, args := c.Name, c.Args
+	var via []string
 	for range maxWrappers {
 		if !name.Known {
-			return name, args
+			// Of $JAVA_HOME/bin/java the folder is unknown, not the program.
+			if base := program(name.Value); strings.Contains(name.Value, "/") && !strings.ContainsAny(base, "$`(){}\"' ") {
+				return Text{Value: base, Known: true, Raw: name.Value}, args, via
+			}
+			return name, args, via
 		}
 		base := program(name.Value)
 		w, ok := wrappers[base]
 		if !ok {
 			name.Value, name.Raw = base, name.Value
-			return name, args
+			return name, args, via
 		}
 		next, rest, found := skipFlags(args, w.valued, w.skip, base == "env" || base == "sudo")
 		if !found {
 			name.Value, name.Raw = base, name.Value
-			return name, args
+			return name, args, via
 		}
-		name, args = next, rest
+		name, args, via = next, rest, append(via, base)
 	}
-	return name, args
+	return name, args, via
 }
 
 // skipFlags drops flags, assignments and skip words from the front.

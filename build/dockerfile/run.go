@@ -14,9 +14,30 @@ func (p *reader) run(in *Instruction, c *instructions.RunCommand, s *scope, src 
 	if in.Run == nil {
 		return
 	}
+	p.expandMounts(in, c, s)
 	for _, m := range instructions.GetMounts(c) {
-		mount := Mount{Type: string(m.Type), From: m.From, Stage: p.stageNamed(m.From, false)}
+		mount := Mount{Type: string(m.Type), From: m.From, Stage: p.stageNamed(m.From, false), Target: m.Target, ID: m.CacheID}
 		in.Run.Mounts = append(in.Run.Mounts, mount)
+	}
+	if n := instructions.GetNetwork(c); n != instructions.NetworkDefault {
+		in.Run.Network = n
+	}
+	if s := instructions.GetSecurity(c); s != instructions.SecuritySandbox {
+		in.Run.Security = s
+	}
+}
+
+// expandMounts reads what BuildKit leaves for later: everything in a --mount
+// but from. Where that fails although all of it is known, so will the build.
+func (p *reader) expandMounts(in *Instruction, c *instructions.RunCommand, s *scope) {
+	known := true
+	err := c.Expand(func(word string) (string, error) {
+		t := p.text(in.Position, word, s)
+		known = known && t.Known
+		return t.Value, nil
+	})
+	if err != nil && known {
+		p.file.problem(in.Position.Line, in.Position.EndLine, reason(err))
 	}
 }
 

@@ -109,6 +109,9 @@ func (w *walker) part(f *fields, part syntax.WordPart, whole, quiet bool) {
 	case *syntax.ParamExp:
 		w.param(f, x, whole)
 	case *syntax.CmdSubst:
+		if len(x.Stmts) == 0 {
+			return // `# a comment`
+		}
 		if !quiet && !w.quiet {
 			f.inner = append(f.inner, w.stmts(x.Stmts, nil)...)
 		}

@@ -20,8 +20,8 @@ func catalogue(t testing.TB) *rule.Catalogue {
 func TestRuleCases(t *testing.T) {
 	cat := catalogue(t)
 	build := cat.Stage(model.Build)
-	if len(build) < 8 {
-		t.Fatalf("%d build rules, want at least 8", len(build))
+	if len(build) < 26 {
+		t.Fatalf("%d build rules, want at least 26", len(build))
 	}
 	results := rule.RunCases(cat, build, Cases(cat))
 	for _, res := range results {

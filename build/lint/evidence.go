@@ -145,7 +145,7 @@ func (s *subject) hosts(ledger, sources *answer) {
 		case !ok:
 			ledger.lack(fx.via+" fetches from a host that is not known: "+fx.url.Why, fx.at)
 			sources.unknown = true
-		case len(s.cfg.AllowSources) > 0 && !slices.ContainsFunc(s.cfg.AllowSources, func(p string) bool { return matchGlob(strings.ToLower(p), host) }):
+		case len(s.cfg.AllowSources) > 0 && !allowedHost(s.cfg.AllowSources, host):
 			sources.lack(host+" is not an allowed source", fx.at)
 		}
 	}

@@ -94,6 +94,9 @@ func (w *stream) command(i int) {
 	if in, ok := installed(name, args, c.Position, w.t.stage); ok {
 		w.t.ledger.installs = append(w.t.ledger.installs, in)
 	}
+	if name == "git" {
+		w.t.git(args, c.Position)
+	}
 	w.pass(i, name, args, flow, inner)
 	w.move(name, args)
 }

@@ -60,6 +60,8 @@ type subject struct {
 	cfg    *Config
 	ledger *ledger
 	notes  []note
+	// commands are those of each RUN as rules see them; nil until one asks.
+	commands map[*dockerfile.Instruction][]map[string]any
 }
 
 func (j *Judge) subject(f *dockerfile.File) *subject {

@@ -14,6 +14,7 @@ import (
 type ledger struct {
 	fetches  []*fetch
 	installs []install
+	clones   []*clone
 }
 
 // fetch is one download.
@@ -49,6 +50,7 @@ type tracker struct {
 	ledger *ledger
 	held   []held   // of the stage in hand
 	stages [][]held // of each stage at its end
+	cloned []*clone // in the stage in hand
 	stage  int
 }
 
@@ -57,7 +59,7 @@ func readLedger(f *dockerfile.File) *ledger {
 	t := &tracker{file: f, ledger: &ledger{}}
 	for _, st := range f.Stages {
 		t.stage = st.Index
-		t.held = nil
+		t.held, t.cloned = nil, nil
 		if b := st.Base.Stage; b >= 0 && b < len(t.stages) {
 			t.held = slices.Clone(t.stages[b])
 		}

@@ -11,11 +11,15 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/scantling/scantling/build/dockerfile"
 	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/rule"
 )
 
 func corpora(t testing.TB, name string) *os.File {
@@ -41,6 +45,18 @@ func judge(t testing.TB, cfg Config) *Judge {
 	return j
 }
 
+// otherwise are the public cases that we judge another way on purpose.
+var otherwise = map[string]string{
+	"checkov-CKV_DOCKER_10-31":             "the relative WORKDIR follows an absolute one, so its place is certain; BuildKit says so too",
+	"buildkit-testAllTargetUnmarshal-01":   "was built with a target, so that the other stage was not looked at; all stages are judged here",
+	"buildkit-testLegacyKeyValueFormat-03": "the same",
+}
+
+// uncovered are rules of others that none of ours has.
+var uncovered = map[string]string{
+	"InvalidDefinitionDescription": "experimental: about comments only",
+}
+
 // TestPublicCases holds the rules against the cases of checkov and of
 // trivy-checks: a rule with the alias must fire, or stay quiet.
 func TestPublicCases(t *testing.T) {
@@ -55,23 +71,33 @@ func TestPublicCases(t *testing.T) {
 				if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
 					t.Fatal(err)
 				}
-				if !implemented(j, c.Rule) {
-					continue
+				if !implemented(j, c.Rule) && uncovered[c.Rule] == "" {
+					t.Errorf("%s: no rule has the alias %s", c.ID, c.Rule)
 				}
 				f, _ := dockerfile.Parse("Dockerfile", []byte(c.Dockerfile), nil)
 				fires := slices.ContainsFunc(j.Judge(f), func(x model.Finding) bool {
 					return x.Verdict == model.Fail && slices.Contains(x.Aliases, c.Rule)
 				})
+				ok := fires == (c.Expect == "fire")
+				if why, known := otherwise[c.ID]; known {
+					if ok {
+						t.Errorf("%s: agrees after all, but is listed: %s", c.ID, why)
+					}
+					continue
+				}
 				all[c.Expect]++
-				if fires == (c.Expect == "fire") {
+				if ok {
 					right[c.Expect]++
 				} else {
-					t.Errorf("%s: fires %v, want %s", c.ID, fires, c.Expect)
+					t.Logf("%s: fires %v, want %s", c.ID, fires, c.Expect)
 				}
 			}
-			t.Logf("must fire %d of %d, must stay quiet %d of %d", right["fire"], all["fire"], right["quiet"], all["quiet"])
-			if all["fire"] == 0 || all["quiet"] == 0 {
-				t.Error("no cases were judged")
+			for _, side := range []string{"fire", "quiet"} {
+				rate := float64(right[side]) / float64(max(all[side], 1))
+				t.Logf("must %s: %d of %d", side, right[side], all[side])
+				if rate < .98 || all[side] < 20 {
+					t.Errorf("must %s: %.3f of %d cases, want .98 of at least 20", side, rate, all[side])
+				}
 			}
 		})
 	}
@@ -86,17 +112,18 @@ func implemented(j *Judge, alias string) bool {
 	return false
 }
 
-// TestBuildKitCases compares, line by line, with what BuildKit's linter says
-// under the one rule that both have.
+// TestBuildKitCases compares, line by line, with what BuildKit's linter says.
+// One rule of ours may stand for several of BuildKit: their lines are united.
 func TestBuildKitCases(t *testing.T) {
-	const alias = "SecretsUsedInArgOrEnv"
 	j := judge(t, Config{})
 	lines := bufio.NewScanner(corpora(t, "buildkit_lint_cases.jsonl"))
 	lines.Buffer(nil, 1<<22)
-	cases, agree := 0, 0
+	cases, agree, warnings := 0, 0, 0
 	for lines.Scan() {
 		var c struct {
 			ID, Dockerfile string
+			Ignore         string            `json:"dockerignore"`
+			Attrs          map[string]string `json:"frontend_attrs"`
 			Expect         []struct {
 				Rule string
 				Line int
@@ -105,26 +132,54 @@ func TestBuildKitCases(t *testing.T) {
 		if err := json.Unmarshal(lines.Bytes(), &c); err != nil {
 			t.Fatal(err)
 		}
-		var want, got []int
+		if len(c.Attrs) > 0 {
+			continue // settings of one build, not of the file
+		}
+		want, got := map[string]bool{}, map[string]bool{}
 		for _, w := range c.Expect {
-			if w.Rule == alias {
-				want = append(want, w.Line)
+			if uncovered[w.Rule] != "" {
+				continue
 			}
+			warnings++
+			ours := slices.IndexFunc(j.prog.Rules(), func(r *rule.Rule) bool { return slices.Contains(r.Aliases, w.Rule) })
+			if ours < 0 {
+				t.Fatalf("%s: no rule has the alias %s", c.ID, w.Rule)
+			}
+			want[fmt.Sprintf("%s line %d", j.prog.Rules()[ours].ID, w.Line)] = true
 		}
 		f, _ := dockerfile.Parse("Dockerfile", []byte(c.Dockerfile), nil)
+		var err error
+		if f.Ignore, err = dockerfile.ParseIgnore(".dockerignore", []byte(c.Ignore)); err != nil {
+			t.Fatal(err)
+		}
 		for _, x := range j.Judge(f) {
-			if slices.Contains(x.Aliases, alias) && x.Suppressed == nil && x.Verdict == model.Fail {
-				got = append(got, x.Position.Line)
+			if x.Suppressed == nil && x.Verdict == model.Fail && slices.ContainsFunc(x.Aliases, isBuildKit) {
+				got[fmt.Sprintf("%s line %d", x.Rule, x.Position.Line)] = true
 			}
 		}
+		same := cmp.Diff(want, got)
+		if why, known := otherwise[c.ID]; known {
+			if same == "" {
+				t.Errorf("%s: agrees after all, but is listed: %s", c.ID, why)
+			}
+			continue
+		}
 		cases++
-		if fmt.Sprint(want) == fmt.Sprint(got) {
+		if same == "" {
 			agree++
 		} else {
-			t.Errorf("%s: lines %v, BuildKit %v", c.ID, got, want)
+			t.Errorf("%s: -BuildKit +ours\n%s", c.ID, same)
 		}
 	}
-	t.Logf("%d of %d files agree with BuildKit on %s", agree, cases, alias)
+	t.Logf("%d of %d files agree with BuildKit, %d warnings", agree, cases, warnings)
+	if cases < 60 || warnings < 35 {
+		t.Errorf("%d files with %d warnings were compared, want more", cases, warnings)
+	}
+}
+
+// isBuildKit reports whether an alias is a name of BuildKit's linter.
+func isBuildKit(alias string) bool {
+	return alias != "DownloadThenRun" && !strings.ContainsAny(alias, "0123456789-_")
 }
 
 // TestRealFiles: no public Dockerfile crashes the judge or takes long.
@@ -136,6 +191,7 @@ func TestRealFiles(t *testing.T) {
 	}
 	var parse, judged, longest time.Duration
 	var files, findings int
+	fails, unknowns := map[string]int{}, map[string]int{}
 	for archive := tar.NewReader(unzipped); ; {
 		h, err := archive.Next()
 		if errors.Is(err, io.EOF) {
@@ -161,10 +217,18 @@ func TestRealFiles(t *testing.T) {
 		files++
 		findings += len(r.Findings)
 		for _, x := range r.Findings {
+			if x.Verdict == model.Unknown {
+				unknowns[x.Rule]++
+			} else {
+				fails[x.Rule]++
+			}
 			if x.Position.Line < 1 || x.Position.Line > f.Lines {
 				t.Errorf("%s: %s at line %d of %d", h.Name, x.Rule, x.Position.Line, f.Lines)
 			}
 		}
+	}
+	for _, r := range j.prog.Rules() {
+		t.Logf("%s %-28s %6d fail, %5d unknown", r.ID, r.Slug, fails[r.ID], unknowns[r.ID])
 	}
 	n := time.Duration(max(files, 1))
 	t.Logf("%d files, %d findings: reading %s a file, judging %s a file, longest %s", files, findings, parse/n, judged/n, longest)

@@ -2,6 +2,7 @@ package lint
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/scantling/scantling/build/dockerfile"
@@ -12,37 +13,59 @@ import (
 // What rules may read. Texts that can't be known without building are
 // unknown: a rule that needs one gets the verdict unknown with the reason.
 //
-//	file      name, syntax, stages (number)
-//	policy    allowBases: patterns of the estate file, empty where none are set
+//	file      name, syntax, frontend (Image), ignore (name of the .dockerignore), stages (number), casing (of most keywords: upper, lower)
+//	policy    allowBases, allowSources, requiredLabels: of the estate file, empty where none are set
 //	each: final         final         the last stage, as a Stage
-//	each: stages        stage         Stage: index, name, base (Image), platform, user, userSet, workdir, workdirSet,
-//	                                  labels (map of known ones), expose, healthcheck, entrypoint, cmd
+//	each: stages        stage         Stage: index, name, base (Image), nameless (no image without build arguments), platform, platformText, text, duplicate, undeclared,
+//	                                  programs (that its RUNs start), user, userSet, workdir, workdirSet,
+//	                                  labels (map), blankLabels, expose, healthcheck, entrypoint, cmd
 //	each: images        image         Image: via, name, registry, repository, tag, digest, pinned, allowed, scratch, stage
 //	each: variables     variable      kind (ARG, ENV), name, hasValue, value, text (value with unknown parts as written)
-//	each: instructions  instruction   name, text, args, stage, final, trigger
-//	each: commands      command       name, args, text, stage, final, conditional
+//	each: instructions  instruction   keyword (as written), name (upper case; FROM too), text, args, stage, final, trigger,
+//	                                  form (exec, shell), ownShell (SHELL was set), replaced (a later one of the stage
+//	                                  takes its place), folder (WORKDIR is absolute, or not the first), unset (names without a value)
+//	each: copies        copy          kind (COPY, ADD), sources, texts (the same with unknown parts as written), many,
+//	                                  names (each source, and what it becomes), dest, destText, from, fromStage, chown, checksum,
+//	                                  verified (what ADD fetches is checked), ignored (sources that .dockerignore keeps out),
+//	                                  stage, shipped
+//	each: modes         mode          via (chmod, COPY, ADD), value (755, u+s), raw (as written), stage, shipped
+//	each: ports         port          text, raw (as written), low, high (-1 where it is no port), protocol
+//	each: runs          run           commands, programs (their names), mounts (type, from, target, id), env (names), network, security, text, stage, shipped
+//	each: commands      command       name (pip for pip3 and python -m pip), args, text, flags (-x, --long), words (the rest), via (sudo), writes (files),
+//	                                  piped (reads a pipe), stage, final, conditional
+//	each: downloads     download      via, url, host, verified, allowed, stage
+//	each: clones        clone         url, ref (branch or tag, empty for none), chosen (a checkout follows), stage
+//	each: gaps          gap           line: empty, inside a continued instruction
+//
+// A stage, or what stands in it, is shipped if the final image holds its
+// layers. What RUN instructions that can't be read start is not among the
+// commands: the reading says so.
 var (
 	imageType = rule.Object("Image", map[string]rule.Type{
 		"via": rule.String(), "name": rule.String(), "registry": rule.String(), "repository": rule.String(), "tag": rule.String(),
 		"digest": rule.String(), "pinned": rule.Bool(), "allowed": rule.Bool(), "scratch": rule.Bool(), "stage": rule.Int(),
 	})
 	stageType = rule.Object("Stage", map[string]rule.Type{
-		"index": rule.Int(), "name": rule.String(), "base": imageType, "platform": rule.String(),
+		"index": rule.Int(), "name": rule.String(), "base": imageType, "nameless": rule.Bool(), "platform": rule.String(), "platformText": rule.String(),
+		"text": rule.String(), "duplicate": rule.Bool(), "undeclared": rule.List(rule.String()), "programs": rule.List(rule.String()),
 		"user": rule.String(), "userSet": rule.Bool(), "workdir": rule.String(), "workdirSet": rule.Bool(),
-		"labels": rule.Map(rule.String()), "expose": rule.List(rule.String()),
+		"labels": rule.Map(rule.String()), "blankLabels": rule.List(rule.String()), "expose": rule.List(rule.String()),
 		"healthcheck": rule.Bool(), "entrypoint": rule.Bool(), "cmd": rule.Bool(),
 	})
 	variableType = rule.Object("Variable", map[string]rule.Type{
 		"kind": rule.String(), "name": rule.String(), "value": rule.String(), "text": rule.String(), "hasValue": rule.Bool(),
 	})
 	instructionType = rule.Object("Instruction", map[string]rule.Type{
-		"name": rule.String(), "text": rule.String(), "args": rule.List(rule.String()), "stage": rule.Int(), "final": rule.Bool(), "trigger": rule.Bool(),
+		"keyword": rule.String(), "name": rule.String(), "text": rule.String(), "args": rule.List(rule.String()),
+		"stage": rule.Int(), "final": rule.Bool(), "trigger": rule.Bool(),
+		"form": rule.String(), "ownShell": rule.Bool(), "replaced": rule.Bool(), "folder": rule.Bool(), "unset": rule.List(rule.String()),
 	})
-	commandType = rule.Object("Command", map[string]rule.Type{
-		"name": rule.String(), "args": rule.List(rule.String()), "text": rule.String(), "stage": rule.Int(), "final": rule.Bool(), "conditional": rule.Bool(),
+	fileType = rule.Object("File", map[string]rule.Type{
+		"name": rule.String(), "syntax": rule.String(), "frontend": imageType, "ignore": rule.String(), "stages": rule.Int(), "casing": rule.String(),
 	})
-	fileType   = rule.Object("File", map[string]rule.Type{"name": rule.String(), "syntax": rule.String(), "stages": rule.Int()})
-	policyType = rule.Object("Policy", map[string]rule.Type{"allowBases": rule.List(rule.String())})
+	policyType = rule.Object("Policy", map[string]rule.Type{
+		"allowBases": rule.List(rule.String()), "allowSources": rule.List(rule.String()), "requiredLabels": rule.List(rule.String()),
+	})
 )
 
 // environment declares the above.
@@ -50,12 +73,8 @@ func environment() rule.Env[*subject] {
 	return rule.Env[*subject]{
 		Stage: model.Build,
 		Vars: map[string]rule.Var[*subject]{
-			"file": {Type: fileType, Value: func(s *subject) any {
-				return map[string]any{"name": s.file.Name, "syntax": s.file.Syntax, "stages": len(s.file.Stages)}
-			}},
-			"policy": {Type: policyType, Value: func(s *subject) any {
-				return map[string]any{"allowBases": append([]string{}, s.cfg.AllowBases...)}
-			}},
+			"file":   {Type: fileType, Value: fileValue},
+			"policy": {Type: policyType, Value: policyValue},
 		},
 		Scopes: map[string]rule.Scope[*subject]{
 			"final":        {Var: "final", Type: stageType, List: finalStage},
@@ -63,7 +82,14 @@ func environment() rule.Env[*subject] {
 			"images":       {Var: "image", Type: imageType, List: images},
 			"variables":    {Var: "variable", Type: variableType, List: variables},
 			"instructions": {Var: "instruction", Type: instructionType, List: instructions},
+			"copies":       {Var: "copy", Type: copyType, List: copies},
+			"modes":        {Var: "mode", Type: modeType, List: modes},
+			"ports":        {Var: "port", Type: portType, List: ports},
+			"runs":         {Var: "run", Type: runType, List: runs},
 			"commands":     {Var: "command", Type: commandType, List: commands},
+			"downloads":    {Var: "download", Type: downloadType, List: downloadList},
+			"clones":       {Var: "clone", Type: cloneType, List: clones},
+			"gaps":         {Var: "gap", Type: gapType, List: gaps},
 		},
 		Position: func(s *subject) model.Position {
 			return model.Position{File: s.file.Name, Line: min(1, s.file.Lines)}
@@ -74,6 +100,52 @@ func environment() rule.Env[*subject] {
 			"insecure-transport":  insecureTransport,
 		},
 	}
+}
+
+func fileValue(s *subject) any {
+	v := map[string]any{
+		"name": s.file.Name, "syntax": s.file.Syntax, "frontend": map[string]any{}, "stages": len(s.file.Stages), "casing": casing(s.file),
+	}
+	v["ignore"] = rule.Unknown{Reason: "whether the build context has a .dockerignore is not known"}
+	if s.file.Ignore != nil {
+		v["ignore"] = s.file.Ignore.Name
+	}
+	for _, in := range s.file.Inputs {
+		if in.Origin == dockerfile.FrontendInput {
+			v["frontend"] = imageValue(s, in)
+		}
+	}
+	return v
+}
+
+func policyValue(s *subject) any {
+	list := func(of []string) []string { return append([]string{}, of...) }
+	return map[string]any{"allowBases": list(s.cfg.AllowBases), "allowSources": list(s.cfg.AllowSources), "requiredLabels": list(s.cfg.RequiredLabels)}
+}
+
+// casing is how most keywords of a file are written, upper where it is even.
+func casing(f *dockerfile.File) string {
+	lower := 0
+	count := func(text string) {
+		switch word := keyword(text); word {
+		case strings.ToLower(word):
+			lower++
+		case strings.ToUpper(word):
+			lower--
+		}
+	}
+	for _, st := range f.Stages {
+		count(st.Original)
+		for _, in := range st.Instructions {
+			if !in.Trigger {
+				count(in.Original)
+			}
+		}
+	}
+	if lower > 0 {
+		return "lower"
+	}
+	return "upper"
 }
 
 // value is a text for a rule: unknown stays unknown.
@@ -121,15 +193,20 @@ func allStages(s *subject) []rule.Element {
 
 func stageElement(s *subject, st *dockerfile.Stage) rule.Element {
 	end := st.End
-	labels := map[string]any{}
+	labels, blank := map[string]any{}, []string{}
 	for _, l := range end.Labels {
 		labels[l.Name] = value(l.Text)
+		if l.Known && strings.TrimSpace(l.Value) == "" {
+			blank = append(blank, l.Name)
+		}
 	}
 	v := map[string]any{
-		"index": st.Index, "name": st.Name, "base": baseValue(s, st), "platform": "",
+		"index": st.Index, "name": st.Name, "base": baseValue(s, st), "nameless": nameless(st),
+		"platform": "", "platformText": st.Platform.Raw, "text": st.Original, "duplicate": duplicate(s.file, st),
+		"undeclared": append([]string{}, st.Undeclared...), "programs": programs(st),
 		"user": userName(end.User), "userSet": end.User.Set(),
 		"workdir": setting(end.Workdir), "workdirSet": end.Workdir.Set(),
-		"labels": labels, "expose": values(end.Expose),
+		"labels": labels, "blankLabels": blank, "expose": values(end.Expose),
 		"healthcheck": end.Healthcheck != nil, "entrypoint": end.Entrypoint != nil, "cmd": end.Cmd != nil,
 	}
 	if st.Platform != (dockerfile.Text{}) {
@@ -259,19 +336,120 @@ func (s *subject) each(visit func(*dockerfile.Instruction)) {
 	}
 }
 
+// nameless reports whether a base has no valid name unless build arguments
+// are given.
+func nameless(st *dockerfile.Stage) bool {
+	b := st.Base
+	if !b.External() || b.Ref != nil || len(st.Undeclared) > 0 {
+		return false
+	}
+	_, err := dockerfile.ParseReference(variable.ReplaceAllString(b.Text.Value, ""))
+	return err != nil && variable.MatchString(b.Text.Raw)
+}
+
+var variable = regexp.MustCompile(`\$(\{[A-Za-z0-9_]+\}|[A-Za-z0-9_]+)`)
+
+// duplicate reports whether a stage above has the same name.
+func duplicate(f *dockerfile.File, st *dockerfile.Stage) bool {
+	return st.Name != "" && slices.ContainsFunc(f.Stages[:st.Index], func(o *dockerfile.Stage) bool { return o.Name == st.Name })
+}
+
+// programs lists what the RUNs of a stage are known to start, each once.
+func programs(st *dockerfile.Stage) []string {
+	out := []string{}
+	for _, in := range st.Instructions {
+		if in.Kind != "RUN" || in.Run == nil || in.Trigger {
+			continue
+		}
+		for _, c := range in.Run.Commands {
+			if name, _ := c.Program(); name.Known && name.Value != "" && !slices.Contains(out, name.Value) && len(out) < maxPrograms {
+				out = append(out, name.Value)
+			}
+		}
+	}
+	return out
+}
+
+// maxPrograms bounds the names of one stage: real ones start a few dozen.
+const maxPrograms = 500
+
 func instructions(s *subject) []rule.Element {
 	var out []rule.Element
 	last := len(s.file.Stages) - 1
 	for _, st := range s.file.Stages {
-		for _, in := range st.Instructions {
+		out = append(out, fromElement(st, st.Index == last))
+		folder := folderBefore(s.file, st)
+		replaced := replacedIn(st)
+		for i, in := range st.Instructions {
+			certain := folder || in.Kind == "WORKDIR" && rooted(in.Value)
 			v := map[string]any{
-				"name": in.Kind, "text": in.Original, "args": values(arguments(in)),
+				"keyword": keyword(in.Original), "name": in.Kind, "text": in.Original, "args": values(arguments(in)),
 				"stage": st.Index, "final": st.Index == last, "trigger": in.Trigger,
+				"form": "", "ownShell": false, "replaced": replaced[i], "folder": certain, "unset": append([]string{}, in.Unset...),
 			}
+			if in.Run != nil {
+				v["form"], v["ownShell"] = form(in.Run)
+			}
+			folder = folder || in.Kind == "WORKDIR" // what is relative to another is told there
 			out = append(out, rule.Element{Value: v, Position: in.Position, Cause: in.Original})
 		}
 	}
 	return out
+}
+
+// fromElement is the FROM of a stage as an instruction.
+func fromElement(st *dockerfile.Stage, final bool) rule.Element {
+	v := map[string]any{
+		"keyword": keyword(st.Original), "name": "FROM", "text": st.Original, "args": []any{},
+		"stage": st.Index, "final": final, "trigger": false, "form": "", "ownShell": false, "replaced": false, "folder": false, "unset": []string{},
+	}
+	return rule.Element{Value: v, Position: st.Position, Cause: st.Original}
+}
+
+// keyword is the first word of an instruction.
+func keyword(text string) string {
+	if i := strings.IndexAny(text, " \t"); i >= 0 {
+		return text[:i]
+	}
+	return text
+}
+
+// replacedIn tells, by index, the instructions of a stage that a later one of
+// the same kind takes the place of.
+func replacedIn(st *dockerfile.Stage) map[int]bool {
+	out := map[int]bool{}
+	last := map[string]int{}
+	for i, in := range st.Instructions {
+		if in.Trigger || in.Kind != "CMD" && in.Kind != "ENTRYPOINT" && in.Kind != "HEALTHCHECK" {
+			continue
+		}
+		if before, ok := last[in.Kind]; ok {
+			out[before] = true
+		}
+		last[in.Kind] = i
+	}
+	return out
+}
+
+// folderBefore reports whether a stage starts in a folder that the file sets.
+func folderBefore(f *dockerfile.File, st *dockerfile.Stage) bool {
+	return st.Base.Stage >= 0 && f.Stages[st.Base.Stage].End.Workdir.Set()
+}
+
+// rooted reports whether a path is absolute, as far as it is written: for
+// Windows too.
+func rooted(t dockerfile.Text) bool {
+	v := strings.Trim(t.Value, `"'`)
+	return strings.HasPrefix(v, "/") || strings.HasPrefix(v, `\`) || len(v) > 1 && v[1] == ':'
+}
+
+// form is how a command line is given, and whether its shell is not the usual
+// one.
+func form(r *dockerfile.Run) (form string, ownShell bool) {
+	if r.Exec {
+		return "exec", false
+	}
+	return "shell", !slices.Equal(r.Shell, []string{"/bin/sh", "-c"})
 }
 
 // arguments are the words of an instruction, expanded.
@@ -285,28 +463,4 @@ func arguments(in *dockerfile.Instruction) []dockerfile.Text {
 		return []dockerfile.Text{in.Value}
 	}
 	return nil
-}
-
-func commands(s *subject) []rule.Element {
-	var out []rule.Element
-	last := len(s.file.Stages) - 1
-	s.each(func(in *dockerfile.Instruction) {
-		if in.Kind != "RUN" || in.Run == nil {
-			return
-		}
-		for _, c := range in.Run.Commands {
-			name, args := c.Program()
-			text := make([]string, 0, len(args)+1)
-			text = append(text, name.Value)
-			for _, a := range args {
-				text = append(text, a.Value)
-			}
-			v := map[string]any{
-				"name": value(name), "args": values(args), "text": strings.Join(text, " "),
-				"stage": in.Stage, "final": in.Stage == last, "conditional": c.Maybe,
-			}
-			out = append(out, rule.Element{Value: v, Position: c.Position, Cause: strings.Join(text, " ")})
-		}
-	})
-	return out
 }

@@ -119,6 +119,7 @@ var cages = []cage{
 	{"github.com/nats-io", "bus", "", "jobs and event log"},
 
 	{"github.com/moby/buildkit", "build/dockerfile", "", "the reference Dockerfile parser"},
+	{"github.com/moby/patternmatcher", "build/dockerfile", "", "patterns of .dockerignore"},
 	{"mvdan.cc/sh/v3", "build/dockerfile build/lint", "", "shell syntax in RUN"},
 	{"github.com/distribution/reference", "build/dockerfile build/pin oci registry/catalog", "", "image references"},
 	{"github.com/google/go-containerregistry", "oci/... internal/gen/...", everywhere, "registries, layouts, archives: heavy and behind one door"},
