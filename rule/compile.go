@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/ext"
 
 	"github.com/scantling/scantling/model"
@@ -15,6 +16,11 @@ import (
 // limit that ValidatingAdmissionPolicy sets for one call, about a tenth of a
 // second. A rule that is affordable here is affordable there.
 const costLimit = 1_000_000
+
+// freeSteps is how many elements one evaluation may visit in all its
+// comprehensions without its cost being counted: counting takes as long as the
+// evaluation itself. Far from costLimit, it is more than most objects need.
+const freeSteps = 1000
 
 // nestingLimit bounds comprehensions within comprehensions: cost grows with
 // the input's size to this power.
@@ -69,10 +75,23 @@ type Program[T any] struct {
 
 type compiled[T any] struct {
 	rule    *Rule
-	check   Check[T]    // of a Go rule
-	match   cel.Program // of a CEL rule
-	message cel.Program // nil: the title
-	vars    map[string]cel.Program
+	check   Check[T] // of a Go rule
+	match   *formula // of a CEL rule
+	message *formula // nil: the title
+	vars    []variable
+}
+
+// variable is one of a rule's own, at most maxVariables.
+type variable struct {
+	name  string // as expressions read it, "variables.NAME"
+	value *formula
+}
+
+// formula is a compiled expression. Quick gives up after freeSteps, where
+// exact counts the cost. It is nil for what is costly without any step.
+type formula struct {
+	quick cel.Program
+	exact cel.Program
 }
 
 // Rules returns the rules that compiled, sorted by id.
@@ -202,7 +221,7 @@ func (c *compiler[T]) kinds(r *Rule) {
 
 // expressions compiles the variables, the match and the message of a rule.
 func (c *compiler[T]) expressions(r *Rule) compiled[T] {
-	out := compiled[T]{rule: r, vars: map[string]cel.Program{}}
+	out := compiled[T]{rule: r}
 	env, ok := c.envs[r.Each]
 	if !ok {
 		c.fail(r, "each", "there is no list %q: there is %s", r.Each, strings.Join(sortedKeys(c.env.Scopes), ", "))
@@ -218,7 +237,7 @@ func (c *compiler[T]) expressions(r *Rule) compiled[T] {
 		if tree == nil {
 			return out
 		}
-		out.vars[name] = prog
+		out.vars = append(out.vars, variable{name, prog})
 		wider, err := env.Extend(cel.Variable(name, tree.OutputType()))
 		if err != nil {
 			c.fail(r, "variables", "declaring variable %s: %v", v.Name, err)
@@ -247,7 +266,7 @@ func (c *compiler[T]) demand(r *Rule, key string, tree *cel.Ast, want *cel.Type)
 }
 
 // compile type-checks one expression; line is where its text begins.
-func (c *compiler[T]) compile(r *Rule, env *cel.Env, line int, text string) (*cel.Ast, cel.Program) {
+func (c *compiler[T]) compile(r *Rule, env *cel.Env, line int, text string) (*cel.Ast, *formula) {
 	tree, issues := env.Compile(text)
 	if issues != nil && issues.Err() != nil {
 		for _, e := range issues.Errors() {
@@ -256,12 +275,22 @@ func (c *compiler[T]) compile(r *Rule, env *cel.Env, line int, text string) (*ce
 		}
 		return nil, nil
 	}
-	prog, err := env.Program(tree, cel.CostLimit(costLimit), cel.EvalOptions(cel.OptOptimize))
+	out := &formula{}
+	var err error
+	if out.exact, err = env.Program(tree, cel.CostLimit(costLimit), cel.EvalOptions(cel.OptOptimize)); err == nil && !hasPattern(tree) {
+		out.quick, err = env.Program(tree, cel.InterruptCheckFrequency(freeSteps), cel.EvalOptions(cel.OptOptimize))
+	}
 	if err != nil {
 		c.errs = append(c.errs, &Problem{File: r.File, Line: line, Text: err.Error()})
 		return nil, nil
 	}
-	return tree, prog
+	return tree, out
+}
+
+// hasPattern reports whether an expression matches regular expressions, which
+// on a long text cost much more than any other single operation.
+func hasPattern(tree *cel.Ast) bool {
+	return len(ast.MatchDescendants(ast.NavigateAST(tree.NativeRep()), ast.FunctionMatcher("matches"))) > 0
 }
 
 func sortedKeys[V any](m map[string]V) []string {
