@@ -191,9 +191,12 @@ func (t *target) mountsToken() bool {
 	return true
 }
 
-// withoutNulls copies plain data, leaving out the fields that are null: the
-// API server takes them for absent.
+// withoutNulls leaves out the fields of plain data that are null: the API
+// server takes them for absent. Data without any is returned as it is.
 func withoutNulls(v any) any {
+	if !hasNull(v) {
+		return v
+	}
 	switch v := v.(type) {
 	case map[string]any:
 		out := make(map[string]any, len(v))
@@ -211,4 +214,19 @@ func withoutNulls(v any) any {
 		return out
 	}
 	return v
+}
+
+// hasNull reports whether a field within plain data is null.
+func hasNull(v any) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, e := range v {
+			if e == nil || hasNull(e) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(v, hasNull)
+	}
+	return false
 }
