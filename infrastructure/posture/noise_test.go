@@ -206,3 +206,19 @@ data: {password: SECRET, db: "postgres://u:SECRET@db/x", key: "-----BEGIN PRIVAT
 		t.Errorf("found by %v, want I122 and I308", found)
 	}
 }
+
+// maxAllocations of judging one workload that passes everything; it was 950
+// when this was written. A rule that copies what it reads is seen here.
+const maxAllocations = 1400
+
+func TestAllocations(t *testing.T) {
+	_, j := load(t)
+	s := read(t, wellWritten)
+	for _, target := range targets(s) {
+		got := testing.AllocsPerRun(20, func() { j.program.Eval(target) })
+		t.Logf("%s: %.0f allocations", target.name(), got)
+		if got > maxAllocations {
+			t.Errorf("%s: %.0f allocations, more than %d", target.name(), got, maxAllocations)
+		}
+	}
+}
