@@ -156,7 +156,12 @@ func TestOneCauseOneFinding(t *testing.T) {
 		"all resources":        {"resources: [pods, pods/log], verbs: [get, list, watch]", "resources: ['*'], verbs: [get, list, create]", []string{"I205 Role/ops"}},
 		"all to read":          {"resources: [pods, pods/log], verbs: [get, list, watch]", "resources: ['*'], verbs: [get, list]", []string{"I204 Role/ops"}},
 		"everybody":            {"name: shop-operators", "name: 'system:authenticated'", []string{"I215 RoleBinding/ops"}},
-		"cluster-admin":        {"kind: Role, name: ops", "kind: ClusterRole, name: cluster-admin", []string{"I202 RoleBinding/ops"}},
+		"anonymous administrator": {
+			"kind: Role, name: ops}\nsubjects: [{kind: Group, name: shop-operators", "kind: ClusterRole, name: cluster-admin}\nsubjects: [{kind: Group, name: 'system:unauthenticated'",
+			[]string{"I202 RoleBinding/ops"},
+		},
+		"anonymous":     {"name: shop-operators", "name: 'system:unauthenticated'", []string{"I214 RoleBinding/ops"}},
+		"cluster-admin": {"kind: Role, name: ops", "kind: ClusterRole, name: cluster-admin", []string{"I202 RoleBinding/ops"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if !strings.Contains(wellWritten, tc.old) {
@@ -207,7 +212,7 @@ data: {password: SECRET, db: "postgres://u:SECRET@db/x", key: "-----BEGIN PRIVAT
 	}
 }
 
-// maxAllocations of judging one workload that passes everything; it was 950
+// maxAllocations of judging one object that passes everything; it was 950
 // when this was written. A rule that copies what it reads is seen here.
 const maxAllocations = 1400
 
