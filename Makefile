@@ -54,6 +54,10 @@ bench-cluster: ## heap and peak memory of reading 20,000 pods
 bench-lint: ## the build stage beside BuildKit's linter: agreement, time and their ratio
 	cd test/peer && $(GO) test -count=1 -run . -bench Lint -benchtime 3x -v .
 
+.PHONY: bench-posture
+bench-posture: ## processor time of all infrastructure rules for an object, beside one YAML parse; at most 100 µs
+	$(GO) test ./infrastructure/posture -run '^$$' -bench '^BenchmarkRules$$' -benchtime 3x
+
 FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/kube ./registry/image ./registry/advisory ./oci ./rule ./runtime/ingest ./runtime/detect
 fuzz: ## every parser of foreign bytes, FUZZTIME each
 	@for p in $(FUZZ); do for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \

@@ -12,6 +12,20 @@ import (
 	"github.com/scantling/scantling/model"
 )
 
+// costLimit bounds one evaluation of one expression, in CEL cost units: the
+// limit that ValidatingAdmissionPolicy sets for one call, about a tenth of a
+// second. A rule that is affordable here is affordable there.
+const costLimit = 1_000_000
+
+// freeSteps is how many elements one evaluation may visit in all its
+// comprehensions without its cost being counted: counting takes as long as the
+// evaluation itself. Far from costLimit, it is more than most objects need.
+const freeSteps = 1000
+
+// nestingLimit bounds comprehensions within comprehensions: cost grows with
+// the input's size to this power.
+const nestingLimit = 3
+
 // Env is what a stage declares: what its rules may read of an input T, and
 // the Go functions that they may name. Its functions must be pure and safe for
 // concurrent use.
@@ -61,11 +75,24 @@ type Program[T any] struct {
 
 type compiled[T any] struct {
 	rule    *Rule
-	check   Check[T]    // of a Go rule
-	match   cel.Program // of a CEL rule
-	message cel.Program // nil: the title
-	vars    map[string]cel.Program
+	check   Check[T] // of a Go rule
+	match   *formula // of a CEL rule
+	message *formula // nil: the title
+	vars    []variable
 	guards  []guard // of a CEL rule with each:
+}
+
+// variable is one of a rule's own, at most maxVariables.
+type variable struct {
+	name  string // as expressions read it, "variables.NAME"
+	value *formula
+}
+
+// formula is a compiled expression. Quick gives up after freeSteps, where
+// exact counts the cost. It is nil for what is costly without any step.
+type formula struct {
+	quick cel.Program
+	exact cel.Program
 }
 
 // Rules returns the rules that compiled, sorted by id.
@@ -195,7 +222,7 @@ func (c *compiler[T]) kinds(r *Rule) {
 
 // expressions compiles the variables, the match and the message of a rule.
 func (c *compiler[T]) expressions(r *Rule) compiled[T] {
-	out := compiled[T]{rule: r, vars: map[string]cel.Program{}}
+	out := compiled[T]{rule: r}
 	finder := guardFinder{name: c.env.Scopes[r.Each].Var, variables: map[string]ast.Expr{}}
 	env, ok := c.envs[r.Each]
 	if !ok {
@@ -212,7 +239,7 @@ func (c *compiler[T]) expressions(r *Rule) compiled[T] {
 		if tree == nil {
 			return out
 		}
-		out.vars[name] = prog
+		out.vars = append(out.vars, variable{name, prog})
 		finder.variables[name] = tree.NativeRep().Expr()
 		wider, err := env.Extend(cel.Variable(name, tree.OutputType()))
 		if err != nil {
@@ -245,7 +272,7 @@ func (c *compiler[T]) demand(r *Rule, key string, tree *cel.Ast, want *cel.Type)
 }
 
 // compile type-checks one expression; line is where its text begins.
-func (c *compiler[T]) compile(r *Rule, env *cel.Env, line int, text string) (*cel.Ast, cel.Program) {
+func (c *compiler[T]) compile(r *Rule, env *cel.Env, line int, text string) (*cel.Ast, *formula) {
 	tree, issues := env.Compile(text)
 	if issues != nil && issues.Err() != nil {
 		for _, e := range issues.Errors() {
@@ -254,16 +281,22 @@ func (c *compiler[T]) compile(r *Rule, env *cel.Env, line int, text string) (*ce
 		}
 		return nil, nil
 	}
-	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
-	if !linear(tree.NativeRep().Expr()) {
-		options = append(options, cel.CostLimit(costLimit))
+	out := &formula{}
+	var err error
+	if out.exact, err = env.Program(tree, cel.CostLimit(costLimit), cel.EvalOptions(cel.OptOptimize)); err == nil && !hasPattern(tree) {
+		out.quick, err = env.Program(tree, cel.InterruptCheckFrequency(freeSteps), cel.EvalOptions(cel.OptOptimize))
 	}
-	prog, err := env.Program(tree, options...)
 	if err != nil {
 		c.errs = append(c.errs, &Problem{File: r.File, Line: line, Text: err.Error()})
 		return nil, nil
 	}
-	return tree, prog
+	return tree, out
+}
+
+// hasPattern reports whether an expression matches regular expressions, which
+// on a long text cost much more than any other single operation.
+func hasPattern(tree *cel.Ast) bool {
+	return len(ast.MatchDescendants(ast.NavigateAST(tree.NativeRep()), ast.FunctionMatcher("matches"))) > 0
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -15,15 +16,7 @@ import (
 // the scope's elements. A rule without a result passed. Causes of one rule are
 // made distinct: the second "x" becomes "x #2".
 func (p *Program[T]) Eval(in T) []Result {
-	s := &session[T]{
-		env:   p.env,
-		in:    in,
-		vars:  &activation{values: map[string]any{}, lazy: map[string]func() any{}},
-		lists: map[string][]Element{},
-	}
-	for name, v := range p.env.Vars {
-		s.vars.lazy[name] = func() any { return v.Value(in) }
-	}
+	s := &session[T]{env: p.env, in: in, values: map[string]any{}, lists: map[string][]Element{}}
 	kind := ""
 	if p.env.Kind != nil {
 		kind = p.env.Kind(in)
@@ -47,13 +40,30 @@ func (p *Program[T]) Eval(in T) []Result {
 	return out
 }
 
-// session is the evaluation of one input.
+// session is the evaluation of one input. It is used by one goroutine.
 type session[T any] struct {
-	env   Env[T]
-	in    T
-	vars  *activation
-	lists map[string][]Element
+	env    Env[T]
+	in     T
+	values map[string]any // of the stage's variables, computed when first read
+	lists  map[string][]Element
 }
+
+// ResolveName implements cel.Activation for the variables of the stage.
+func (s *session[T]) ResolveName(name string) (any, bool) {
+	if v, known := s.values[name]; known {
+		return v, true
+	}
+	declared, ok := s.env.Vars[name]
+	if !ok {
+		return nil, false
+	}
+	v := declared.Value(s.in)
+	s.values[name] = v
+	return v, true
+}
+
+// Parent implements cel.Activation.
+func (s *session[T]) Parent() cel.Activation { return nil }
 
 func (s *session[T]) hits(c *compiled[T]) []Hit {
 	if c.check != nil {
@@ -64,7 +74,7 @@ func (s *session[T]) hits(c *compiled[T]) []Hit {
 		if s.env.Position != nil {
 			e.Position = s.env.Position(s.in)
 		}
-		return s.ask(nil, c, e, nil)
+		return s.ask(nil, c, e, "")
 	}
 	scope := s.env.Scopes[c.rule.Each]
 	elements, ok := s.lists[c.rule.Each]
@@ -74,26 +84,17 @@ func (s *session[T]) hits(c *compiled[T]) []Hit {
 	}
 	var out []Hit
 	for _, e := range elements {
-		if !allowed(c.guards, e.Value) {
-			continue
+		if allowed(c.guards, e.Value) {
+			out = s.ask(out, c, e, scope.Var)
 		}
-		out = s.ask(out, c, e, map[string]any{scope.Var: e.Value})
 	}
 	return out
 }
 
-// ask evaluates a rule for one element and appends its hit, if any.
-func (s *session[T]) ask(out []Hit, c *compiled[T], e Element, values map[string]any) []Hit {
-	if values == nil {
-		values = map[string]any{}
-	}
-	act := &activation{parent: s.vars, values: values}
-	if len(c.vars) > 0 {
-		act.lazy = make(map[string]func() any, len(c.vars))
-	}
-	for name, prog := range c.vars {
-		act.lazy[name] = func() any { return evaluate(prog, act) }
-	}
+// ask evaluates a rule for one element, which the rule calls name, and appends
+// its hit, if any.
+func (s *session[T]) ask(out []Hit, c *compiled[T], e Element, name string) []Hit {
+	act := &activation{parent: s, name: name, element: e.Value, vars: c.vars}
 	hit := Hit{Position: e.Position, Cause: e.Cause, Evidence: e.Evidence}
 	switch v := evaluate(c.match, act).(type) {
 	case types.Bool:
@@ -114,10 +115,24 @@ func (s *session[T]) ask(out []Hit, c *compiled[T], e Element, values map[string
 	return append(out, hit)
 }
 
+// spent is over from the start: an evaluation in it ends at the first check
+// for interrupts, which is after freeSteps.
+var spent = func() context.Context {
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	return ctx
+}()
+
 // evaluate returns the value of an expression, a *types.Err in place of an
-// error.
-func evaluate(prog cel.Program, act *activation) any {
-	v, _, err := prog.Eval(act)
+// error. A value that comes out within freeSteps is the exact one. An error may
+// come of being interrupted, and is asked for again.
+func evaluate(e *formula, act *activation) any {
+	if e.quick != nil {
+		if v, _, err := e.quick.ContextEval(spent, act); err == nil {
+			return v
+		}
+	}
+	v, _, err := e.exact.Eval(act)
 	if err != nil {
 		var e *types.Err
 		if errors.As(err, &e) {
@@ -141,28 +156,32 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// activation holds the variables of one evaluation. Lazy ones are computed
-// when first read. It is used by one goroutine.
+// activation holds the variables of one rule asked for one element: the
+// element, and the rule's own variables, computed when first read. It is used
+// by one goroutine.
 type activation struct {
-	parent *activation
-	values map[string]any
-	lazy   map[string]func() any
+	parent  cel.Activation
+	name    string // of the element; empty without one
+	element any
+	vars    []variable
+	values  [maxVariables]any // of vars
 }
 
 // ResolveName implements cel.Activation.
 func (a *activation) ResolveName(name string) (any, bool) {
-	if v, ok := a.values[name]; ok {
-		return v, true
+	if name == a.name && name != "" {
+		return a.element, true
 	}
-	if f, ok := a.lazy[name]; ok {
-		v := f()
-		a.values[name] = v
-		return v, true
+	for i := range a.vars {
+		if a.vars[i].name != name {
+			continue
+		}
+		if a.values[i] == nil {
+			a.values[i] = evaluate(a.vars[i].value, a)
+		}
+		return a.values[i], true
 	}
-	if a.parent != nil {
-		return a.parent.ResolveName(name)
-	}
-	return nil, false
+	return a.parent.ResolveName(name)
 }
 
 // Parent implements cel.Activation. ResolveName has asked the parent already.

@@ -189,6 +189,43 @@ func TestEachVariablesMessage(t *testing.T) {
 	}
 }
 
+// TestLongListsAreExact: an evaluation that visits more elements than are free
+// is decided all the same, on either side of the bound, errors included.
+func TestLongListsAreExact(t *testing.T) {
+	p := program(t, map[string]string{
+		"B101": "match: object.filter(x, x % 2 == 0).map(x, x + 1).exists(y, y == 7)\n",
+		"B102": "match: object.all(x, x >= 0) && user == \"root\"\n",
+		"B103": "match: object.exists(x, x == -1) || a\n",
+		"B104": "variables: [{name: odd, expression: 'object.filter(x, x % 2 == 1)'}]\nmatch: variables.odd.exists(x, x == 5) || variables.odd.size() > 10000\n",
+	})
+	for _, length := range []int{0, 3, 7, 8, freeSteps / 3, freeSteps - 1, freeSteps, freeSteps + 1, 3 * freeSteps} {
+		list := make([]any, length)
+		for i := range list {
+			list[length-1-i] = int64(i)
+		}
+		w := world{vars: map[string]any{"object": list, "user": "root", "a": true}}
+		fails := func(yes bool) model.Verdict {
+			if yes {
+				return model.Fail
+			}
+			return model.Pass
+		}
+		for id, want := range map[string]model.Verdict{
+			"B101": fails(length > 6), "B102": model.Fail, "B103": model.Fail, "B104": fails(length > 5),
+		} {
+			if got, why := Verdict(p.Eval(w), id); got != want {
+				t.Errorf("%d elements: %s says %s (%s), want %s", length, id, got, why, want)
+			}
+		}
+		if length > 0 {
+			w.vars["object"] = append([]any{Unknown{Reason: "not read"}}, list[1:]...)
+			if got, why := Verdict(p.Eval(w), "B102"); got != model.Unknown || why != "not read" {
+				t.Errorf("%d elements, one of them unknown: %s (%s)", length, got, why)
+			}
+		}
+	}
+}
+
 func TestCostlyRuleIsUnknown(t *testing.T) {
 	p := program(t, map[string]string{"B101": "match: object.exists(x, object.exists(y, object.exists(z, x + y + z == -1)))\n"})
 	list := make([]any, 200)

@@ -2,6 +2,8 @@ package posture
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/scantling/scantling/model"
@@ -39,6 +41,24 @@ func env() rule.Env[*target] {
 				}
 				return t.mountsToken()
 			}},
+			// The annotations of a workload's pods.
+			"variables.podAnnotations": {Type: rule.Map(rule.String()), Value: func(t *target) any {
+				if t.workload == nil {
+					return rule.Unknown{Reason: t.object.Kind + " has no pods"}
+				}
+				return t.podMeta().Annotations
+			}},
+			// Whether a binding of the snapshot names a workload's account, or a
+			// group of all accounts.
+			"variables.accountBound": {Type: rule.Bool(), Value: accountBound},
+			// The limits of the LimitRanges of a workload's namespace.
+			"variables.limits": {Type: rule.List(rule.Dyn()), Value: limits},
+			// The NetworkPolicies of a namespace, and how many workloads run in it.
+			"variables.networkPolicies": {Type: rule.List(rule.Dyn()), Value: networkPolicies},
+			"variables.workloads":       {Type: rule.Int(), Value: countWorkloads},
+			// What a role grants but for what I201 reports: every rule with every
+			// list there. Nothing of the roles that the API server itself creates.
+			"variables.grants": {Type: rule.List(grantType), Value: grants},
 		},
 		Scopes: map[string]rule.Scope[*target]{
 			"containers": {Var: "container", Type: rule.Dyn(), List: containers},
@@ -46,7 +66,7 @@ func env() rule.Env[*target] {
 			"subjects":   {Var: "subject", Type: rule.Dyn(), List: subjects},
 		},
 		Kind:     (*target).kind,
-		Kinds:    append([]string{workloadKind}, rbacKinds...),
+		Kinds:    append(slices.Sorted(maps.Keys(objectKinds)), workloadKind),
 		Position: (*target).position,
 		Checks:   map[string]rule.Check[*target]{},
 	}

@@ -47,8 +47,8 @@ func Compile(cat *rule.Catalogue) (*Judge, []error) {
 // Rules returns the rules that the judge works with, sorted by id.
 func (j *Judge) Rules() []*rule.Rule { return j.program.Rules() }
 
-// Judge judges every workload, role and binding of a snapshot. Read counts
-// them; Findings are sorted by asset, rule and cause; Facts are the ladder's
+// Judge judges every workload of a snapshot, and every object of another kind
+// that rules are about. Read counts them; Findings are sorted by asset, rule and cause; Facts are the ladder's
 // evidence, Meets or Lacks of the conditions above. Incomplete is empty: the
 // snapshot's own list is for the caller to pass on.
 func (j *Judge) Judge(s *kube.Snapshot) model.Reading {
@@ -68,7 +68,7 @@ func (j *Judge) Judge(s *kube.Snapshot) model.Reading {
 		}
 	}
 	if r.Read == 0 {
-		r.Why = "no workload, role or binding was read"
+		r.Why = "nothing was read that a rule is about"
 	}
 	slices.SortStableFunc(r.Findings, func(a, b model.Finding) int {
 		return cmp.Or(cmp.Compare(a.Asset.Kind, b.Asset.Kind), cmp.Compare(a.Asset.Key, b.Asset.Key), cmp.Compare(a.Rule, b.Rule))

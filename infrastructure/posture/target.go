@@ -18,23 +18,40 @@ import (
 // whatever kind its controller is.
 const workloadKind = "Workload"
 
-// rbacKinds are the other kinds that are judged.
-var rbacKinds = []string{"ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"}
+// objectKinds are the other kinds that are judged, each with the API group
+// that it must be of: other groups have a Service and an Ingress as well.
+var objectKinds = map[string]string{
+	"ClusterRole":                      "rbac.authorization.k8s.io",
+	"ClusterRoleBinding":               "rbac.authorization.k8s.io",
+	"Role":                             "rbac.authorization.k8s.io",
+	"RoleBinding":                      "rbac.authorization.k8s.io",
+	"Namespace":                        "",
+	"Node":                             "",
+	"ConfigMap":                        "",
+	"Secret":                           "",
+	"Service":                          "",
+	"Ingress":                          "networking.k8s.io",
+	"NetworkPolicy":                    "networking.k8s.io",
+	"MutatingWebhookConfiguration":     "admissionregistration.k8s.io",
+	"ValidatingWebhookConfiguration":   "admissionregistration.k8s.io",
+	"ValidatingAdmissionPolicyBinding": "admissionregistration.k8s.io",
+}
 
-const rbacGroup = "rbac.authorization.k8s.io/"
+// retiredGroup held Ingress and NetworkPolicy before networking.k8s.io.
+const retiredGroup = "extensions"
 
 // target is one thing to judge: a workload with its controller, or an object.
 type target struct {
 	snapshot *kube.Snapshot
 	object   *kube.Object   // of a workload, its controller or first pod
-	workload *kube.Workload // nil for roles and bindings
+	workload *kube.Workload // nil for other objects
 
 	spec corev1.PodSpec // of a workload, with the debug containers of its pods
 	pod  any            // spec as plain data, or why it can't be had
 }
 
-// targets lists what is judged in a snapshot: workloads, then roles and
-// bindings, in the snapshot's order.
+// targets lists what is judged in a snapshot: workloads, then objects of the
+// other kinds, in the snapshot's order.
 func targets(s *kube.Snapshot) []*target {
 	var out []*target
 	for _, w := range s.Workloads {
@@ -43,11 +60,21 @@ func targets(s *kube.Snapshot) []*target {
 		out = append(out, t)
 	}
 	for _, o := range s.Objects {
-		if slices.Contains(rbacKinds, o.Kind) && strings.HasPrefix(o.APIVersion, rbacGroup) {
+		if judged(o) {
 			out = append(out, &target{snapshot: s, object: o})
 		}
 	}
 	return out
+}
+
+// judged reports whether an object is of one of objectKinds.
+func judged(o *kube.Object) bool {
+	want, known := objectKinds[o.Kind]
+	group, _, grouped := strings.Cut(o.APIVersion, "/")
+	if !grouped {
+		group = "" // the core group has a version only
+	}
+	return known && (group == want || group == retiredGroup && want == "networking.k8s.io")
 }
 
 // withDebugContainers adds the ephemeral containers of running pods to the
@@ -103,11 +130,18 @@ func (t *target) asset() model.FindingAsset {
 	if w := t.workload; w != nil {
 		return model.FindingAsset{Kind: model.Workload, Key: t.snapshot.Key(w), Name: w.Name}
 	}
-	o, kind := t.object, model.Object
-	if strings.HasSuffix(o.Kind, "Binding") {
-		kind = model.Binding
+	o, cluster := t.object, t.snapshot.Cluster
+	switch o.Kind {
+	case "ClusterRoleBinding", "RoleBinding":
+		return model.FindingAsset{Kind: model.Binding, Key: cluster + "/" + o.Namespace + "/" + o.Kind + "/" + o.Name, Name: o.Name}
+	case "Namespace":
+		return model.FindingAsset{Kind: model.Namespace, Key: cluster + "/" + o.Name, Name: o.Name}
+	case "Node":
+		return model.FindingAsset{Kind: model.Node, Key: cluster + "/" + o.Name, Name: o.Name}
+	case "Secret":
+		return model.FindingAsset{Kind: model.Secret, Key: cluster + "/" + o.Namespace + "/" + o.Name, Name: o.Name}
 	}
-	return model.FindingAsset{Kind: kind, Key: t.snapshot.Cluster + "/" + o.Namespace + "/" + o.Kind + "/" + o.Name, Name: o.Name}
+	return model.FindingAsset{Kind: model.Object, Key: cluster + "/" + o.Namespace + "/" + o.Kind + "/" + o.Name, Name: o.Name}
 }
 
 // podMeta is the metadata of the workload's pods; a few Pod Security checks
@@ -157,9 +191,12 @@ func (t *target) mountsToken() bool {
 	return true
 }
 
-// withoutNulls copies plain data, leaving out the fields that are null: the
-// API server takes them for absent.
+// withoutNulls leaves out the fields of plain data that are null: the API
+// server takes them for absent. Data without any is returned as it is.
 func withoutNulls(v any) any {
+	if !hasNull(v) {
+		return v
+	}
 	switch v := v.(type) {
 	case map[string]any:
 		out := make(map[string]any, len(v))
@@ -177,4 +214,19 @@ func withoutNulls(v any) any {
 		return out
 	}
 	return v
+}
+
+// hasNull reports whether a field within plain data is null.
+func hasNull(v any) bool {
+	switch v := v.(type) {
+	case map[string]any:
+		for _, e := range v {
+			if e == nil || hasNull(e) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(v, hasNull)
+	}
+	return false
 }
