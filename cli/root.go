@@ -104,6 +104,7 @@ type app struct {
 	quiet    bool
 	rules    string
 	rulesDir []string
+	sbom     string // --sbom of image
 }
 
 func (a *app) root() *cobra.Command {

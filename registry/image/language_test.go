@@ -322,7 +322,7 @@ func FuzzPython(f *testing.F) {
 		checkPackages(t, packages, notes)
 		for _, p := range packages {
 			again, _ := parsePython([]byte(metadata(p.Name, p.Version)))
-			if !cmp.Equal(packages, again) || normalPython(p.Source) != p.Source {
+			if !cmp.Equal(packages, again) || NormalPython(p.Source) != p.Source {
 				t.Errorf("again: %s", cmp.Diff(packages, again))
 			}
 		}

@@ -14,7 +14,7 @@ func purl(kind foundKind, os OS, p Package) string {
 	case foundNPM:
 		out.WriteString("pkg:npm/" + npmPURL(name))
 	case foundPython, foundEgg:
-		out.WriteString("pkg:pypi/" + escape(normalPython(name)))
+		out.WriteString("pkg:pypi/" + escape(NormalPython(name)))
 	case foundJava:
 		out.WriteString("pkg:maven/" + mavenPURL(p.Name))
 	default:

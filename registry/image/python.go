@@ -40,12 +40,12 @@ func parsePython(data []byte) ([]Package, []note) {
 	if !plainField(name) || !plainField(version) {
 		return nil, []note{{"", "metadata of Python without a usable Name and Version"}}
 	}
-	return []Package{{Name: name, Version: version, Source: normalPython(name), SourceVersion: version, Ecosystem: "PyPI"}}, nil
+	return []Package{{Name: name, Version: version, Source: NormalPython(name), SourceVersion: version, Ecosystem: "PyPI"}}, nil
 }
 
-// normalPython is the name as the index compares it: lower case, and one
+// NormalPython is the name as the index compares it: lower case, and one
 // hyphen for each run of ".", "-" and "_" (PEP 503).
-func normalPython(name string) string {
+func NormalPython(name string) string {
 	var out strings.Builder
 	run := false
 	for _, c := range []byte(strings.ToLower(name)) {

@@ -119,7 +119,7 @@ func (inv *Inventory) finish(t *tree, h *history, notes []layerNote) {
 	if len(inv.Packages) == 0 && len(inv.Incomplete) == 0 {
 		inv.incomplete("packages", "no package database, no package of a language and no Go executable: what it holds is unknown")
 	}
-	slices.SortFunc(inv.Packages, comparePackages)
+	slices.SortFunc(inv.Packages, ComparePackages)
 	inv.Packages = slices.Compact(inv.Packages)
 	slices.SortFunc(inv.Incomplete, func(a, b model.Incomplete) int {
 		return cmp.Or(cmp.Compare(a.What, b.What), cmp.Compare(a.Why, b.Why))
@@ -144,7 +144,8 @@ func (inv *Inventory) incomplete(where, why string) {
 	inv.Incomplete = append(inv.Incomplete, model.Incomplete{What: inv.Name + " " + where, Why: why})
 }
 
-func comparePackages(a, b Package) int {
+// ComparePackages orders packages as an inventory lists them.
+func ComparePackages(a, b Package) int {
 	return cmp.Or(
 		cmp.Compare(a.Ecosystem, b.Ecosystem), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version),
 		cmp.Compare(a.Arch, b.Arch), cmp.Compare(a.Path, b.Path),
