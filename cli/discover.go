@@ -30,6 +30,7 @@ type found struct {
 	dockerfiles []string
 	manifests   []string
 	layouts     []string // folders
+	sboms       []string
 	logs        []string
 	advisories  string // folder
 	incomplete  []model.Incomplete
@@ -150,6 +151,8 @@ func (f *found) link(dir, path string) {
 func (f *found) file(path string) {
 	name := filepath.Base(path)
 	switch ext := strings.ToLower(filepath.Ext(name)); {
+	case isSBOM(path):
+		f.sboms = append(f.sboms, path)
 	case dockerfile.IsName(name):
 		f.dockerfiles = append(f.dockerfiles, path)
 	case ext == ".log" || ext == ".jsonl" || ext == ".ndjson" || ext == ".gz":

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -33,6 +34,31 @@ func readSBOM(path string) (*image.Inventory, error) {
 		return nil, failed("%w", err)
 	}
 	return inv, nil
+}
+
+// isSBOM reports whether a file is named and begins like a bill of materials.
+func isSBOM(path string) bool {
+	if !sbom.IsName(filepath.Base(path)) {
+		return false
+	}
+	yes, err := sbom.Detect(path)
+	return err == nil && yes
+}
+
+// readSBOMs reads those of an estate. One that can't be read is incomplete;
+// one of an image that is at hand itself is passed over.
+func readSBOMs(paths []string, images []*image.Inventory) (invs []*image.Inventory, missed []model.Incomplete) {
+	for _, path := range paths {
+		inv, err := sbom.Read(path)
+		if err != nil {
+			missed = append(missed, model.Incomplete{What: path, Why: strings.TrimPrefix(err.Error(), path+": ")})
+			continue
+		}
+		if !slices.ContainsFunc(images, func(known *image.Inventory) bool { return known.Digest == inv.Digest }) {
+			invs = append(invs, inv)
+		}
+	}
+	return invs, missed
 }
 
 // writeSBOM writes the inventory in place of the report. Where no advisories
