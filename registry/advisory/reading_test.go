@@ -349,3 +349,18 @@ func TestGapsCountImagesOnce(t *testing.T) {
 		t.Errorf("incomplete %v", r.Incomplete)
 	}
 }
+
+func TestUpgradePatch(t *testing.T) {
+	for _, tc := range []struct{ ecosystem, name, want string }{
+		{"Debian:12", "openssl", "RUN apt-get update && apt-get install -y --only-upgrade libssl3 && rm -rf /var/lib/apt/lists/*"},
+		{"Alpine:v3.19", "openssl", "RUN apk upgrade --no-cache libssl3"},
+		{"Go", "example.com/a", "go get example.com/a@v1.2.3"},
+		{"npm", "@babel/core", "npm install @babel/core@1.2.3"},
+		{"PyPI", "flask", "pip install 'flask>=1.2.3'"},
+		{"Maven", "a:b", ""},
+	} {
+		if got := upgradePatch(tc.ecosystem, tc.name, "1.2.3", []string{"libssl3"}); got != tc.want {
+			t.Errorf("%s: %q, want %q", tc.ecosystem, got, tc.want)
+		}
+	}
+}
