@@ -23,7 +23,7 @@ func (a *app) imageCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "image IMAGE",
 		Short:   "Inventory one image and match it against advisories",
-		Long:    "Image reads an OCI layout folder or an SBOM file (CycloneDX, SPDX), lists the packages of every image in it by the layer\nthat brought them, and matches them exactly against the advisories of --advisories.",
+		Long:    "Image reads an OCI layout folder or an SBOM file (CycloneDX, SPDX), lists the packages\nof every image in it by the layer that brought them, and matches them exactly against\nthe advisories of --advisories.",
 		Example: "  scantling image examples/shop/images/cart --advisories examples/shop/advisories",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.checked(func(ctx context.Context, args []string) error {

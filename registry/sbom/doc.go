@@ -10,6 +10,10 @@
 // is the operating system; the source package from the qualifier upstream, or
 // from what Scantling, Trivy and SPDX's sourceInfo say beside it.
 //
+// The image has the digest that the document states for it, else that of the
+// document itself. Several components of one package URL stay several, as long
+// as they differ in layer or path.
+//
 // What can't be told is in Inventory.Incomplete: a component without a package
 // URL or version, a Debian or Alpine package in a document that states no
 // source packages, by which advisories go. SPDX 3, and 2.x in RDF or YAML, are
