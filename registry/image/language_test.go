@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -343,6 +344,21 @@ func FuzzJava(f *testing.F) {
 		}
 		if len(found.packages) > maxJars || len(found.notes) > maxNotes+1 {
 			t.Errorf("%d packages, %d notes", len(found.packages), len(found.notes))
+		}
+	})
+}
+
+// FuzzOwned: whatever a list of files says, its paths stay inside of the image.
+func FuzzOwned(f *testing.F) {
+	f.Add([]byte("/.\n/usr/share/java/x.jar\n/../../a.jar\n"))
+	f.Add([]byte("0123  usr/lib/a.dist-info/METADATA\n"))
+	f.Add([]byte("P:npm\nF:usr/lib/node_modules/npm\nR:package.json\nR:../../x.jar\n"))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		all := slices.Concat(ownedByDpkg("info/a:amd64.list", data), ownedByDpkg("status.d/a.md5sums", data), ownedByApk(data))
+		for _, o := range all {
+			if o.owner == "" || path.Clean("/"+o.path) != "/"+o.path || strings.HasPrefix(o.path, "..") {
+				t.Errorf("%+v", o)
+			}
 		}
 	})
 }
