@@ -356,7 +356,7 @@ func FuzzOwned(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		all := slices.Concat(ownedByDpkg("info/a:amd64.list", data), ownedByDpkg("status.d/a.md5sums", data), ownedByApk(data))
 		for _, o := range all {
-			if o.owner == "" || path.Clean("/"+o.path) != "/"+o.path || strings.HasPrefix(o.path, "..") {
+			if o.owner == "" || path.Clean("/"+o.path) != "/"+o.path {
 				t.Errorf("%+v", o)
 			}
 		}

@@ -159,7 +159,7 @@ func FuzzLayer(f *testing.F) {
 			t.Errorf("%d bytes read", s.facts.bytes)
 		}
 		for _, e := range s.facts.entries {
-			if e.path != "" && (path.Clean("/"+e.path) != "/"+e.path || strings.HasPrefix(e.path, "..")) {
+			if e.path != "" && path.Clean("/"+e.path) != "/"+e.path {
 				t.Errorf("path %q", e.path)
 			}
 		}
