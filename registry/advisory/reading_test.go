@@ -178,6 +178,18 @@ func TestVersionThatCannotBeCompared(t *testing.T) {
 	}
 }
 
+// TestBillHasNoLabels: a bill of materials says nothing of labels, so the
+// condition is neither met nor lacking.
+func TestBillHasNoLabels(t *testing.T) {
+	inv := web()
+	inv.Bill, inv.Config = true, image.Config{}
+	for _, f := range judge(t).Reading([]*image.Inventory{inv}, testDB(t), Config{RequiredLabels: []string{"owner"}}).Facts {
+		if f.Value == condLabels {
+			t.Errorf("%s %s", f.Kind, f.Value)
+		}
+	}
+}
+
 func TestReading(t *testing.T) {
 	r := judge(t).Reading([]*image.Inventory{web(), web()}, testDB(t), Config{RequiredLabels: []string{"owner", "revision"}})
 	if r.Stage != model.Registry || r.Read != 1 || len(r.Assets) != 1 || len(r.Weaknesses) != 7 || len(r.Findings) != 7 || len(r.Incomplete) != 0 {

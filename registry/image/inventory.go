@@ -53,7 +53,8 @@ type Inventory struct {
 	Digest     string   // of the platform manifest
 	Aliases    []string // sorted; see oci.Image.Aliases
 	Name       string   // for people
-	File       string   // the layout's folder
+	File       string   // the layout's folder, or the bill of materials
+	Bill       bool     // taken from a bill of materials: Config is unknown
 	Platform   string
 	Config     Config
 	BaseLayers int // lowest layers that the build history assigns to the base; 0 unknown

@@ -71,7 +71,7 @@ type builder struct {
 // inventory is the document as one. file is its path, digest that of its
 // bytes, which stands for the image's where the document has none.
 func (d *document) inventory(file, digest string) *image.Inventory {
-	b := &builder{doc: d, inv: &image.Inventory{File: file, Name: file, Digest: digest}}
+	b := &builder{doc: d, inv: &image.Inventory{File: file, Name: file, Digest: digest, Bill: true}}
 	b.subject()
 	for _, s := range d.systems {
 		if b.inv.OS.ID == "" && s.name != "" {

@@ -334,7 +334,7 @@ func TestRoundTrip(t *testing.T) {
 			}
 			got := doc.inventory("f", "sha256:0")
 			want.Incomplete = []model.Incomplete{{What: "shop/web:1", Why: "/lib.jar: a Java archive that doesn't say what it is"}}
-			want.Config, want.File = image.Config{}, "f"
+			want.Config, want.File, want.Bill = image.Config{}, "f", true
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("read back (-written +read):\n%s", diff)
 			}
