@@ -34,6 +34,7 @@ type found struct {
 	manifests   []string // files, and folders and charts to render
 	charts      []string // folders
 	layouts     []string // folders
+	sboms       []string
 	logs        []string
 	advisories  string // folder
 	incomplete  []model.Incomplete
@@ -156,6 +157,8 @@ func (f *found) file(path string) {
 	name := filepath.Base(path)
 	switch ext := strings.ToLower(filepath.Ext(name)); {
 	case f.rendered(path):
+	case isSBOM(path):
+		f.sboms = append(f.sboms, path)
 	case dockerfile.IsName(name):
 		f.dockerfiles = append(f.dockerfiles, path)
 	case strings.HasSuffix(name, kube.DumpSuffix):

@@ -75,13 +75,13 @@ func (r *reader) anything() error {
 		}
 	}
 	f := r.found
-	if len(f.dockerfiles)+len(f.layouts)+len(f.manifests)+len(f.logs)+len(f.incomplete) > 0 {
+	if len(f.dockerfiles)+len(f.layouts)+len(f.sboms)+len(f.manifests)+len(f.logs)+len(f.incomplete) > 0 {
 		return nil
 	}
 	if len(r.missed) > 0 {
 		return failed("%s: nothing to assess: %s: %s", r.dir, r.missed[0].What, r.missed[0].Why)
 	}
-	return failed("%s: nothing to assess: no Dockerfile, image layout, Kubernetes manifest or audit log was found", r.dir)
+	return failed("%s: nothing to assess: no Dockerfile, image layout, SBOM, Kubernetes manifest or audit log was found", r.dir)
 }
 
 func (r *reader) joinConfig() estate.Config {
@@ -203,6 +203,9 @@ func (r *reader) registry(ctx context.Context) error {
 		invs = append(invs, inv)
 		bar.step()
 	}
+	bills, incomplete := readSBOMs(r.found.sboms, invs)
+	invs = append(invs, bills...)
+	r.missed = append(r.missed, incomplete...)
 	db, err := r.advisories(ctx, invs)
 	if err != nil {
 		return err

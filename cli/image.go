@@ -23,13 +23,14 @@ func (a *app) imageCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "image IMAGE",
 		Short:   "Inventory one image and match it against advisories",
-		Long:    "Image reads an OCI layout folder, lists the packages of every image in it by the layer\nthat brought them, and matches them exactly against the advisories of --advisories.",
+		Long:    "Image reads an OCI layout folder or an SBOM file (CycloneDX, SPDX), lists the packages\nof every image in it by the layer that brought them, and matches them exactly against\nthe advisories of --advisories.",
 		Example: "  scantling image examples/shop/images/cart --advisories examples/shop/advisories",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.checked(func(ctx context.Context, args []string) error {
 			return a.image(ctx, args[0], advisories)
 		}, ciFormats...),
 	}
+	a.sbomFlag(cmd)
 	cmd.Flags().StringVar(&advisories, "advisories", "", "folder of advisories, laid out like the public OSV bucket")
 	return cmd
 }
@@ -42,6 +43,11 @@ type imageReport struct {
 }
 
 func (a *app) image(ctx context.Context, path, feeds string) error {
+	if bill, err := readSBOM(path); err != nil {
+		return err
+	} else if bill != nil {
+		return a.judgeImages(ctx, []*image.Inventory{bill}, nil, feeds)
+	}
 	if !oci.IsLayout(path) {
 		return failed("%s is not an OCI image layout: this version reads folders with oci-layout and index.json", path)
 	}
@@ -61,6 +67,14 @@ func (a *app) image(ctx context.Context, path, feeds string) error {
 		}
 		invs = append(invs, inv)
 	}
+	return a.judgeImages(ctx, invs, missed, feeds)
+}
+
+// judgeImages matches inventories against advisories and shows the result.
+func (a *app) judgeImages(ctx context.Context, invs []*image.Inventory, missed []model.Incomplete, feeds string) error {
+	if a.sbom != "" && len(invs) != 1 {
+		return failed("--sbom describes one image, and here are %d", len(invs))
+	}
 	db, unread, err := a.loadAdvisories(ctx, feeds, invs)
 	if err != nil {
 		return err
@@ -74,7 +88,8 @@ func (a *app) image(ctx context.Context, path, feeds string) error {
 		broken = append(broken, a.broken(err))
 	}
 	reading := judge.Reading(invs, db, advisory.Config{Now: time.Now()})
-	missed = slices.Concat(broken, missed, unread, reading.Incomplete)
+	unread = slices.Concat(broken, missed, unread)
+	missed = slices.Concat(unread, reading.Incomplete)
 	doc := imageReport{
 		Findings: report.NewFindings(a.tool(), reading.Findings, missed, reading.Read),
 		Packages: []advisory.PackageRow{}, Matches: advisory.MatchRows(reading.Weaknesses),
@@ -83,6 +98,9 @@ func (a *app) image(ctx context.Context, path, feeds string) error {
 		doc.Packages = append(doc.Packages, advisory.PackageRows(inv)...)
 	}
 	a.outcome(reading.Findings, len(missed), false)
+	if a.sbom != "" {
+		return a.writeSBOM(invs[0], unread, db != nil)
+	}
 	return a.show(doc, doc.text, a.forCI(doc.Findings)...)
 }
 

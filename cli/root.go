@@ -113,6 +113,7 @@ type app struct {
 	rulesDir []string
 	access   kube.Access // --context, --namespace, --kubeconfig
 	values   []string    // --values
+	sbom     string      // --sbom of image
 
 	judgedBy []*rule.Rule // the rules that catalogue selected last
 }

@@ -44,7 +44,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			return os.Symlink(examples, filepath.Join(env.WorkDir, "examples"))
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "json": jsonIs, "plain": plain, "cluster": clusterOf(t)},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "json": jsonIs, "plain": plain, "cluster": clusterOf(t), "same": same},
 	})
 }
 
@@ -113,6 +113,27 @@ func jsonIs(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	if ok == neg {
 		ts.Fatalf("%s is %.300s, which fails: %s %s", args[1], text(got), args[2], args[3])
+	}
+}
+
+// same wants one value of two JSON files to be equal: same FILE FILE PATH
+func same(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: same FILE FILE PATH")
+	}
+	var values [2]any
+	for i, file := range args[:2] {
+		var doc any
+		if err := json.Unmarshal([]byte(ts.ReadFile(file)), &doc); err != nil {
+			ts.Fatalf("%s is not JSON: %v", file, err)
+		}
+		var err error
+		if values[i], err = query(doc, args[2]); err != nil {
+			ts.Fatalf("%s: %v", file, err)
+		}
+	}
+	if !reflect.DeepEqual(values[0], values[1]) {
+		ts.Fatalf("%s differs:\n%.2000s\n%.2000s", args[2], text(values[0]), text(values[1]))
 	}
 }
 

@@ -48,6 +48,7 @@ var layers = []layer{
 	{"registry/patch", "registry/advisory registry/catalog registry/feed registry/image " + means, "acts"},
 	{"registry/shelf", "registry/catalog registry/image " + means, "judges and acts"},
 	{"registry/advisory", "registry/feed registry/image " + means, "judges"},
+	{"registry/sbom", "registry/image " + means, "reads and writes inventories"},
 	{"registry/catalog", means, "reads"},
 	{"registry/feed", means, "reads"},
 	{"registry/image", means, "reads"},
@@ -125,6 +126,8 @@ var cages = []cage{
 	{"github.com/google/go-containerregistry", "oci/... internal/gen/...", everywhere, "registries, layouts, archives: heavy and behind one door"},
 	{"github.com/klauspost/compress", "oci/...", "", "zstd layers"},
 	{"github.com/google/osv-scalibr", "registry/advisory", "", "version order of each ecosystem"},
+	{"github.com/CycloneDX/cyclonedx-go", "registry/sbom", "", "bills of materials"},
+	{"github.com/spdx/tools-golang", "", "registry/sbom", "the oracle of our SPDX reader"},
 	{"github.com/pandatix/go-cvss", "registry/advisory", "", "CVSS vectors"},
 	{"golang.org/x/mod", "", "internal/gen/...", "version order of the example's modules"},
 

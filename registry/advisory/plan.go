@@ -102,7 +102,7 @@ func upgrade(inv *image.Inventory, to string, gone []match) model.Action {
 }
 
 // upgradePatch is the line that makes the change: of a Dockerfile for system
-// packages, a command for Go modules.
+// packages, a command for those of languages. Maven has no command for it.
 func upgradePatch(ecosystem, name, to string, packages []string) string {
 	list := strings.Join(packages, " ")
 	switch baseOf(ecosystem) {
@@ -115,6 +115,10 @@ func upgradePatch(ecosystem, name, to string, packages []string) string {
 			return "go get go@" + to
 		}
 		return "go get " + name + "@v" + strings.TrimPrefix(to, "v")
+	case "npm":
+		return "npm install " + name + "@" + to
+	case "PyPI":
+		return "pip install '" + name + ">=" + to + "'"
 	}
 	return ""
 }

@@ -113,7 +113,7 @@ func evidence(inv *image.Inventory, m *matching, actions []model.Action, cfg Con
 			state(model.Meets, condPlan, "weaknesses with a fix, all of them in the plan", strconv.Itoa(fixable(m)))
 		}
 	}
-	if len(cfg.RequiredLabels) > 0 {
+	if len(cfg.RequiredLabels) > 0 && !inv.Bill {
 		if missing := missingLabels(inv, cfg.RequiredLabels); len(missing) > 0 {
 			state(model.Lacks, condLabels, "labels missing", strings.Join(missing, ", "))
 		} else {

@@ -178,6 +178,18 @@ func TestVersionThatCannotBeCompared(t *testing.T) {
 	}
 }
 
+// TestBillHasNoLabels: a bill of materials says nothing of labels, so the
+// condition is neither met nor lacking.
+func TestBillHasNoLabels(t *testing.T) {
+	inv := web()
+	inv.Bill, inv.Config = true, image.Config{}
+	for _, f := range judge(t).Reading([]*image.Inventory{inv}, testDB(t), Config{RequiredLabels: []string{"owner"}}).Facts {
+		if f.Value == condLabels {
+			t.Errorf("%s %s", f.Kind, f.Value)
+		}
+	}
+}
+
 func TestReading(t *testing.T) {
 	r := judge(t).Reading([]*image.Inventory{web(), web()}, testDB(t), Config{RequiredLabels: []string{"owner", "revision"}})
 	if r.Stage != model.Registry || r.Read != 1 || len(r.Assets) != 1 || len(r.Weaknesses) != 7 || len(r.Findings) != 7 || len(r.Incomplete) != 0 {
@@ -347,5 +359,20 @@ func TestGapsCountImagesOnce(t *testing.T) {
 	r := judge(t).Reading([]*image.Inventory{inv}, nil, Config{})
 	if len(r.Incomplete) != 1 || !strings.HasSuffix(r.Incomplete[0].Why, "(2 packages of 1 image)") {
 		t.Errorf("incomplete %v", r.Incomplete)
+	}
+}
+
+func TestUpgradePatch(t *testing.T) {
+	for _, tc := range []struct{ ecosystem, name, want string }{
+		{"Debian:12", "openssl", "RUN apt-get update && apt-get install -y --only-upgrade libssl3 && rm -rf /var/lib/apt/lists/*"},
+		{"Alpine:v3.19", "openssl", "RUN apk upgrade --no-cache libssl3"},
+		{"Go", "example.com/a", "go get example.com/a@v1.2.3"},
+		{"npm", "@babel/core", "npm install @babel/core@1.2.3"},
+		{"PyPI", "flask", "pip install 'flask>=1.2.3'"},
+		{"Maven", "a:b", ""},
+	} {
+		if got := upgradePatch(tc.ecosystem, tc.name, "1.2.3", []string{"libssl3"}); got != tc.want {
+			t.Errorf("%s: %q, want %q", tc.ecosystem, got, tc.want)
+		}
 	}
 }

@@ -26,10 +26,13 @@ const (
 	// MaxDatabase is the size of the largest package database that is read:
 	// ten times that of a system with every common package.
 	MaxDatabase = 64 << 20
-	maxRelease  = 64 << 10 // bytes of os-release
-	maxPath     = 4096     // bytes of a path: PATH_MAX of Linux
-	maxDeep     = 256      // elements of a path
-	maxNotes    = 50       // entries that are named one by one; the rest is counted
+	// MaxJar is the size of the largest archive of a language that is looked
+	// into, with all that is nested in it.
+	MaxJar     = 512 << 20
+	maxRelease = 64 << 10 // bytes of os-release
+	maxPath    = 4096     // bytes of a path: PATH_MAX of Linux
+	maxDeep    = 256      // elements of a path
+	maxNotes   = 50       // entries that are named one by one; the rest is counted
 )
 
 // entryKind says what an entry of a layer does to the tree.
@@ -57,7 +60,7 @@ type entry struct {
 type facts struct {
 	entries []entry
 	cost    int   // of all entries together
-	bytes   int64 // read of the uncompressed layer
+	bytes   int64 // read of the uncompressed layer, and unpacked from its archives
 	notes   []note
 }
 
@@ -69,7 +72,7 @@ func (e entry) cost() int {
 		units += strings.Count(e.path, "/")
 	}
 	if e.found != nil {
-		units += len(e.found.packages)
+		units += len(e.found.packages) + len(e.found.owned)
 	}
 	return units
 }
@@ -79,21 +82,26 @@ type note struct{ where, why string }
 
 // limits are the bounds as one value, so that tests need no huge layers.
 type limits struct {
-	layer, binary, database int64
-	entries                 int
+	layer, binary, database, jar, unpacked int64
+	entries                                int
 }
 
 func defaultLimits() limits {
-	return limits{layer: MaxLayer, binary: MaxBinary, database: MaxDatabase, entries: MaxEntries}
+	return limits{layer: MaxLayer, binary: MaxBinary, database: MaxDatabase, jar: MaxJar, unpacked: MaxUnpacked, entries: MaxEntries}
 }
 
 // layerScan reads one layer.
 type layerScan struct {
-	ctx    context.Context
-	limits limits
-	facts  *facts
-	more   int // notes beyond maxNotes
-	elf    *elfReader
+	ctx     context.Context
+	limits  limits
+	facts   *facts
+	more    int // notes beyond maxNotes
+	elf     *elfReader
+	archive *archive
+}
+
+func newLayerScan(ctx context.Context, lim limits) *layerScan {
+	return &layerScan{ctx: ctx, limits: lim, facts: &facts{}, elf: &elfReader{}, archive: newArchive(lim)}
 }
 
 func (s *layerScan) note(where, format string, args ...any) {
@@ -109,7 +117,7 @@ func (s *layerScan) note(where, format string, args ...any) {
 // until then count. The exception is a layer whose digest is wrong: nothing
 // of it is believed.
 func readLayer(ctx context.Context, layer oci.Layer, lim limits) (*facts, error) {
-	s := &layerScan{ctx: ctx, limits: lim, facts: &facts{}, elf: &elfReader{}}
+	s := newLayerScan(ctx, lim)
 	stream, err := layer.Open()
 	if err != nil {
 		s.note("", "%v", err)
@@ -136,7 +144,9 @@ func readLayer(ctx context.Context, layer oci.Layer, lim limits) (*facts, error)
 // of the layer is verified.
 func (s *layerScan) stream(r io.Reader) error {
 	budget := &budget{ctx: s.ctx, r: r, left: s.limits.layer}
-	defer func() { s.facts.bytes = s.limits.layer - budget.left }()
+	defer func() {
+		s.facts.bytes = s.limits.layer - budget.left + s.limits.unpacked - max(s.archive.left, 0)
+	}()
 	archive := tar.NewReader(budget)
 	last := "its start"
 	for {
@@ -205,27 +215,41 @@ func (s *layerScan) keep(e entry) error {
 // look decides by name and first bytes what a regular file has to say. Its
 // error ends the layer; trouble with the file itself is kept in found.
 func (s *layerScan) look(name string, size int64, content io.Reader) (*found, error) {
-	if kind := kindOf(name); kind != foundNothing {
-		limit := s.limits.database
-		if kind == foundRelease {
-			limit = maxRelease
+	switch kind := kindOf(name); {
+	case kind == foundNothing:
+		if f := unreadLanguage(name); f != nil {
+			return f, nil
 		}
-		if !kind.hasContent() {
-			return &found{kind: kind}, nil
-		}
-		if size > limit {
-			return &found{kind: kind, notes: []note{{"", fmt.Sprintf("%d bytes, and such a file is read up to %d", size, limit)}}}, nil
-		}
-		data, err := io.ReadAll(content)
-		if err != nil {
-			return nil, err
-		}
-		return parseFound(kind, data), nil
+		return s.elf.look(content, size, s.limits.binary)
+	case kind.isArchive():
+		return s.archive.look(kind, name, content, size)
+	case kind.hasContent():
+		return s.text(kind, name, size, content)
+	default:
+		return &found{kind: kind}, nil
 	}
-	if f := languageOf(name); f != nil {
-		return f, nil
+}
+
+// text reads a file that is a text, up to the bound of its kind. Of the
+// metadata of Python the beginning is enough: a description follows.
+func (s *layerScan) text(kind foundKind, name string, size int64, content io.Reader) (*found, error) {
+	limit := s.limits.database
+	switch kind {
+	case foundRelease:
+		limit = maxRelease
+	case foundNPM:
+		limit = maxMetadata
+	case foundPython:
+		limit, size = maxMetadata, 0
 	}
-	return s.elf.look(content, size, s.limits.binary)
+	if size > limit {
+		return &found{kind: kind, notes: []note{{"", fmt.Sprintf("%d bytes, and such a file is read up to %d", size, limit)}}}, nil
+	}
+	data, err := io.ReadAll(io.LimitReader(content, limit))
+	if err != nil {
+		return nil, err
+	}
+	return parseFound(kind, name, data), nil
 }
 
 // budget ends a stream after left bytes or with its context, whichever is

@@ -9,14 +9,14 @@ import (
 // Package is one installed component.
 type Package struct {
 	PURL          string // package URL (purl-spec), with distro and arch for deb and apk
-	Name          string // as its database writes it; the module path of Go
+	Name          string // as its database or metadata writes it; the module path of Go; GROUP:ARTIFACT of Maven
 	Version       string
-	Arch          string // of the database; "" for Go
-	Source        string // name that advisories use: the Debian source package, the Alpine origin, the Go module
+	Arch          string // of the database; "" for Go and the languages
+	Source        string // name that advisories use: the Debian source package, the Alpine origin, the Go module, the normalised name of PyPI
 	SourceVersion string // version of Source
 	Ecosystem     string // OSV ecosystem with its release, as "Debian:12"; "" where the system is unknown
 	Layer         string // DiffID of the layer that brought it
-	Path          string // of the database or executable in the image, without leading slash
+	Path          string // of the database, executable, archive or metadata in the image, with leading slash
 }
 
 // OS is what os-release says.
@@ -29,7 +29,8 @@ type OS struct {
 }
 
 // Layer is one layer with the number of packages that are visible when it and
-// all layers below it are applied.
+// all layers below it are applied, those of languages that the system's
+// packages brought included.
 type Layer struct {
 	DiffID  string
 	Digest  string
@@ -52,7 +53,8 @@ type Inventory struct {
 	Digest     string   // of the platform manifest
 	Aliases    []string // sorted; see oci.Image.Aliases
 	Name       string   // for people
-	File       string   // the layout's folder
+	File       string   // the layout's folder, or the bill of materials
+	Bill       bool     // taken from a bill of materials: Config is unknown
 	Platform   string
 	Config     Config
 	BaseLayers int // lowest layers that the build history assigns to the base; 0 unknown

@@ -188,11 +188,11 @@ func TestInventoryCases(t *testing.T) {
 		"kinds of package that are not read": {
 			[][]byte{ocitest.Tar(
 				file("etc/os-release", debian12), file("var/lib/dpkg/status.d/a", "Package: a\nVersion: 1\n"),
-				file("app/node_modules/left-pad/package.json", "{}"), file("app/node_modules/@x/y/package.json", "{}"), file("app/package.json", "{}"),
-				file("usr/lib/python3/dist-packages/x.dist-info/METADATA", ""), file("opt/x.jar", ""), file("var/lib/rpm/Packages", ""),
+				file("usr/lib/ruby/gems/3.0.0/specifications/rake-13.gemspec", ""), file("app/vendor/composer/installed.json", "{}"),
+				file("app/a.deps.json", "{}"), file("app/b.deps.json", "{}"), file("var/lib/rpm/Packages", ""),
 			)},
 			[]string{"0 a 1 /var/lib/dpkg/status.d/a"},
-			[]string{"npm are not read (2 files)", "Maven are not read (1 file)", "rpm are not read"},
+			[]string{"RubyGems are not read (1 file)", "Packagist are not read (1 file)", "NuGet are not read (2 files)", "rpm are not read"},
 		},
 		"broken paragraphs": {
 			[][]byte{ocitest.Tar(file("etc/os-release", debian12), file("var/lib/dpkg/status", "Package: a\nVersion: 1\nStatus: install ok installed\n\nPackage: b\nStatus: install ok installed\n\nnonsense\n"))},

@@ -2,60 +2,67 @@ package image
 
 import (
 	"path"
+	"slices"
 	"strings"
 )
 
-// ownedBySystem are folders that distributions reserve for their own packages
-// (Debian Python Policy 3.1, FHS 4.11): what lies there is counted through the
-// system's database.
-var ownedBySystem = []string{"usr/share/", "usr/lib/python3/dist-packages/", "usr/lib/jvm/"}
-
-// languages are the kinds of package that are seen by their file names and
-// not read.
-var languages = map[string]*found{
-	"npm":       {kind: foundLanguage, language: "npm"},
-	"PyPI":      {kind: foundLanguage, language: "PyPI"},
-	"Maven":     {kind: foundLanguage, language: "Maven"},
+// unreadLanguages are the kinds of package that are seen by their file names
+// and not read.
+var unreadLanguages = map[string]*found{
 	"RubyGems":  {kind: foundLanguage, language: "RubyGems"},
 	"Packagist": {kind: foundLanguage, language: "Packagist"},
 	"NuGet":     {kind: foundLanguage, language: "NuGet"},
 }
 
-// languageOf recognises the metadata file of one installed package of a
-// language, so that an image with such packages is never taken for one that
-// was read in full. It returns nil for any other file.
-func languageOf(name string) *found {
-	for _, prefix := range ownedBySystem {
-		if strings.HasPrefix(name, prefix) {
-			return nil
-		}
+// unreadLanguage recognises the metadata file of one installed package of a
+// language that is not read, so that an image with such packages is never
+// taken for one that was read in full. It returns nil for any other file.
+func unreadLanguage(name string) *found {
+	dir, base := path.Split(name)
+	dir = strings.TrimSuffix(dir, "/")
+	switch {
+	case strings.HasSuffix(base, ".gemspec") && (endsIn(dir, "specifications") || endsIn(dir, "specifications/default")):
+		return unreadLanguages["RubyGems"]
+	case base == "installed.json" && endsIn(dir, "vendor/composer"):
+		return unreadLanguages["Packagist"]
+	case strings.HasSuffix(base, ".deps.json"):
+		return unreadLanguages["NuGet"]
 	}
+	return nil
+}
+
+// languageKind recognises by its name the file that says what a package of a
+// language is. Names of Java archives and their like are taken in any case.
+func languageKind(name string) foundKind {
 	dir, base := path.Split(name)
 	dir = strings.TrimSuffix(dir, "/")
 	switch {
 	case base == "package.json" && isNodeModule(dir):
-		return languages["npm"]
+		return foundNPM
+	case slices.Contains(lockFiles, base) && !strings.Contains("/"+dir+"/", "/node_modules/"):
+		return foundLock
 	case base == "METADATA" && strings.HasSuffix(dir, ".dist-info"),
-		base == "PKG-INFO" && strings.HasSuffix(dir, ".egg-info"),
+		base == "PKG-INFO" && (strings.HasSuffix(dir, ".egg-info") || endsIn(dir, "EGG-INFO")),
 		strings.HasSuffix(base, ".egg-info"):
-		return languages["PyPI"]
-	case strings.HasSuffix(base, ".jar"), strings.HasSuffix(base, ".war"), strings.HasSuffix(base, ".ear"):
-		return languages["Maven"]
-	case strings.HasSuffix(base, ".gemspec") && endsIn(dir, "specifications"):
-		return languages["RubyGems"]
-	case base == "installed.json" && endsIn(dir, "vendor/composer"):
-		return languages["Packagist"]
-	case strings.HasSuffix(base, ".deps.json"):
-		return languages["NuGet"]
+		return foundPython
 	}
-	return nil
+	switch strings.ToLower(path.Ext(base)) {
+	case ".egg":
+		return foundEgg
+	case ".jar", ".war", ".ear", ".jpi", ".hpi", ".nar", ".par", ".sar":
+		return foundJava
+	}
+	return foundNothing
 }
 
 // isNodeModule reports whether dir is node_modules/NAME or
 // node_modules/@SCOPE/NAME.
 func isNodeModule(dir string) bool {
-	parent, _ := path.Split(dir)
+	parent, name := path.Split(dir)
 	parent = strings.TrimSuffix(parent, "/")
+	if strings.HasPrefix(name, ".") {
+		return false // caches and the like: no package begins so
+	}
 	if endsIn(parent, "node_modules") {
 		return true
 	}

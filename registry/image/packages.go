@@ -14,6 +14,7 @@ import (
 var (
 	dpkgStatus = "var/lib/dpkg/status"
 	dpkgFolder = "var/lib/dpkg/status.d"
+	dpkgLists  = "var/lib/dpkg/info"
 	apkPlaces  = []string{"lib/apk/db/installed", "usr/lib/apk/db/installed"}
 	// os-release(5): the first that exists.
 	releasePlaces = []string{"etc/os-release", "usr/lib/os-release"}
@@ -26,7 +27,7 @@ type source struct {
 }
 
 // sources lists what the tree shows at the places of the databases and every
-// Go executable, sorted by path. Trouble on the way is returned as notes.
+// file that holds packages wherever it lies, sorted by path. Trouble on the way is returned as notes.
 func (t *tree) sources() (list []source, notes []note) {
 	seen := map[string]bool{}
 	take := func(place string, kind foundKind) {
@@ -55,7 +56,7 @@ func (t *tree) sources() (list []source, notes []note) {
 			take(path.Join(folder, name), foundDpkg)
 		}
 	}
-	list = append(list, t.executables()...)
+	list = append(list, t.carried()...)
 	slices.SortFunc(list, func(a, b source) int { return cmp.Compare(a.path, b.path) })
 	return list, notes
 }
@@ -71,11 +72,11 @@ func (t *tree) linked(place string) bool {
 	return false
 }
 
-// executables lists Go executables, those under several hard-linked names
-// once, by the first of them.
-func (t *tree) executables() []source {
+// carried lists files that hold packages wherever they lie, those under
+// several hard-linked names once, by the first of them.
+func (t *tree) carried() []source {
 	first := map[*found]string{}
-	for v := range t.programs {
+	for v := range t.carriers {
 		name := v.path()
 		if known, ok := first[v.found]; !ok || name < known {
 			first[v.found] = name
@@ -111,6 +112,10 @@ func (t *tree) release() (OS, []note) {
 // identity tells one package from another while layers come and go.
 type identity struct{ path, name, version, arch string }
 
+// maxSteps bounds the looks at files that hold packages, over all layers of
+// an image: 1,000 times what a large one needs.
+const maxSteps = 1 << 24
+
 // history follows which layer brought each visible package: the one where
 // it first appears and from which on it stays.
 type history struct {
@@ -118,6 +123,28 @@ type history struct {
 	holders map[*found]int // the same of each visible file, whatever its name
 	sources []source
 	notes   []note
+	steps   int
+	lost    int // the first layer that was not looked at; 0 none
+}
+
+// follow looks at the tree after a layer if that is still within the bound.
+func (h *history) follow(t *tree, layer int) {
+	if h.steps += len(t.carriers); h.steps > maxSteps && layer > 0 {
+		if h.lost == 0 {
+			h.lost = layer
+		}
+		return
+	}
+	h.update(t, layer)
+}
+
+// end makes up for layers that were not looked at.
+func (h *history) end(t *tree, layer int) {
+	if h.lost == 0 {
+		return
+	}
+	h.update(t, layer)
+	h.notes = append(h.notes, note{"", fmt.Sprintf("too many files to follow each through the layers: of packages that layer %d and those above it brought, the layer is not known", h.lost+1)})
 }
 
 // update looks at the tree after a layer.
@@ -144,28 +171,47 @@ func (h *history) update(t *tree, layer int) {
 }
 
 // unread says what the visible files leave unknown: databases that can't be
-// read, executables that couldn't, kinds of package that aren't.
-func (t *tree) unread() (notes []note) {
+// read, executables and packages of languages that couldn't, kinds of package
+// that aren't.
+func (t *tree) unread(h *history, owned ownership) (notes []note) {
 	languages := map[string][]string{}
+	more := 0
 	t.root.walk(func(v *vertex) {
 		name := v.path()
-		switch v.found.kind {
-		case foundRPM:
+		kind := v.found.kind
+		if kind.isLanguage() && owned.has(name, h.brought(source{name, v.found})) {
+			return
+		}
+		switch {
+		case kind == foundRPM:
 			notes = append(notes, note{"/" + name, "an rpm database: packages of rpm are not read"})
-		case foundUnread, foundGo:
-			for _, x := range v.found.notes {
-				notes = append(notes, note{"/" + name, x.why})
-			}
-		case foundLanguage:
+		case kind == foundLanguage:
 			languages[v.found.language] = append(languages[v.found.language], name)
+		case kind == foundLock && bundled(v):
+			notes = append(notes, note{"/" + name, "a lock file without the packages that it lists: what of them is part of other files is unknown"})
+		case kind == foundUnread || kind.carries():
+			for _, x := range v.found.notes {
+				if len(notes) >= maxUnread {
+					more++
+					continue
+				}
+				notes = append(notes, note{strings.TrimSpace("/" + name + " " + x.where), x.why})
+			}
 		}
 	})
 	for _, language := range slices.Sorted(maps.Keys(languages)) {
 		files := languages[language]
 		notes = append(notes, note{"/" + slices.Min(files), fmt.Sprintf("packages of %s are not read (%s)", language, counted(len(files), "file"))})
 	}
+	if more > 0 {
+		notes = append(notes, note{"/", fmt.Sprintf("%d more files could not be read", more)})
+	}
 	return notes
 }
+
+// maxUnread is how many files of one image that couldn't be read are named one
+// by one; the rest is counted.
+const maxUnread = 200
 
 // counted writes a number with its noun.
 func counted(n int, noun string) string {

@@ -153,13 +153,13 @@ func FuzzLayer(f *testing.F) {
 	f.Add(header("big", 10<<30))
 	f.Add(ocitest.Tar(ocitest.Entry{Name: "h", Link: "../var/lib/dpkg/status", Type: tar.TypeLink}, file("var/lib/dpkg/status", dpkgTwo)))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s := &layerScan{ctx: context.Background(), limits: limits{layer: 1 << 20, binary: 1 << 16, database: 1 << 16, entries: 1000}, facts: &facts{}, elf: &elfReader{}}
+		s := newLayerScan(context.Background(), limits{layer: 1 << 20, binary: 1 << 16, database: 1 << 16, jar: 1 << 16, unpacked: 1 << 18, entries: 1000})
 		_ = s.stream(bytes.NewReader(data))
-		if s.facts.bytes > 1<<20 {
+		if s.facts.bytes > 1<<20+1<<18+maxMetadata {
 			t.Errorf("%d bytes read", s.facts.bytes)
 		}
 		for _, e := range s.facts.entries {
-			if e.path != "" && (path.Clean("/"+e.path) != "/"+e.path || strings.HasPrefix(e.path, "..")) {
+			if e.path != "" && path.Clean("/"+e.path) != "/"+e.path {
 				t.Errorf("path %q", e.path)
 			}
 		}
@@ -169,12 +169,12 @@ func FuzzLayer(f *testing.F) {
 		files, programs := 0, 0
 		merged.root.walk(func(v *vertex) {
 			files++
-			if _, ok := merged.programs[v]; ok {
+			if _, ok := merged.carriers[v]; ok {
 				programs++
 			}
 		})
-		if files > 2*len(s.facts.entries) || programs != len(merged.programs) || merged.links < 0 {
-			t.Errorf("%d files, %d programs of %d, %d links, of %d entries", files, programs, len(merged.programs), merged.links, len(s.facts.entries))
+		if files > 2*len(s.facts.entries) || programs != len(merged.carriers) || merged.links < 0 {
+			t.Errorf("%d files, %d programs of %d, %d links, of %d entries", files, programs, len(merged.carriers), merged.links, len(s.facts.entries))
 		}
 	})
 }

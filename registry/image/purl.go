@@ -3,36 +3,33 @@ package image
 import "strings"
 
 // purl writes the package URL of a package (purl-spec and its type
-// definitions for deb, apk and golang). Names of these types are lower case.
+// definitions). Names of deb, apk, golang, npm and pypi are lower case.
 func purl(kind foundKind, os OS, p Package) string {
 	var out strings.Builder
-	out.WriteString("pkg:")
-	switch kind {
+	switch name := strings.ToLower(p.Name); kind {
 	case foundDpkg:
-		out.WriteString("deb/")
+		out.WriteString("pkg:deb/" + systemName(os, name))
 	case foundApk:
-		out.WriteString("apk/")
+		out.WriteString("pkg:apk/" + systemName(os, name))
+	case foundNPM:
+		out.WriteString("pkg:npm/" + npmPURL(name))
+	case foundPython, foundEgg:
+		out.WriteString("pkg:pypi/" + escape(NormalPython(name)))
+	case foundJava:
+		out.WriteString("pkg:maven/" + mavenPURL(p.Name))
 	default:
-		out.WriteString("golang/")
-	}
-	name := strings.ToLower(p.Name)
-	if kind != foundGo && os.ID != "" {
-		out.WriteString(escape(os.ID) + "/")
-	}
-	if kind == foundGo {
+		out.WriteString("pkg:golang/")
 		for i, part := range strings.Split(strings.Trim(name, "/"), "/") {
 			if i > 0 {
 				out.WriteByte('/')
 			}
 			out.WriteString(escape(part))
 		}
-	} else {
-		out.WriteString(escape(name))
 	}
 	if p.Version != "" {
 		out.WriteString("@" + escape(p.Version))
 	}
-	if kind == foundGo {
+	if !kind.isDatabase() {
 		return out.String()
 	}
 	mark := byte('?')
@@ -48,6 +45,14 @@ func purl(kind foundKind, os OS, p Package) string {
 		qualifier("distro", os.ID+"-"+os.VersionID)
 	}
 	return out.String()
+}
+
+// systemName is the name below its distribution.
+func systemName(os OS, name string) string {
+	if os.ID == "" {
+		return escape(name)
+	}
+	return escape(os.ID) + "/" + escape(name)
 }
 
 // escape percent-encodes all but letters, digits, ".", "-", "_", "~" and ":"

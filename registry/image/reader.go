@@ -54,10 +54,11 @@ func (r *Reader) Inventory(ctx context.Context, img *oci.Image) (*Inventory, err
 		t.dirty = false
 		t.apply(i, f)
 		if t.dirty {
-			h.update(t, i)
+			h.follow(t, i)
 		}
 		inv.Layers[i].Visible = len(h.since)
 	}
+	h.end(t, len(img.Layers)-1)
 	inv.finish(t, h, append(layerNotes, t.notes...))
 	return inv, nil
 }
@@ -89,9 +90,13 @@ func (inv *Inventory) finish(t *tree, h *history, notes []layerNote) {
 	for _, n := range releaseNotes {
 		inv.incomplete("/"+n.where, n.why)
 	}
+	owned := h.ownership(t)
 	for _, s := range h.sources {
+		if s.found.kind.isLanguage() && owned.has(s.path, h.brought(s)) {
+			continue
+		}
 		inv.take(s, h.since)
-		if s.found.kind == foundGo {
+		if s.found.kind.carries() {
 			continue // named by unread
 		}
 		for _, n := range s.found.notes {
@@ -101,7 +106,7 @@ func (inv *Inventory) finish(t *tree, h *history, notes []layerNote) {
 	for _, n := range h.notes {
 		inv.incomplete("/"+n.where, n.why)
 	}
-	for _, n := range t.unread() {
+	for _, n := range t.unread(h, owned) {
 		inv.incomplete(n.where, n.why)
 	}
 	for _, n := range notes {
@@ -112,9 +117,9 @@ func (inv *Inventory) finish(t *tree, h *history, notes []layerNote) {
 		inv.incomplete(what, n.why)
 	}
 	if len(inv.Packages) == 0 && len(inv.Incomplete) == 0 {
-		inv.incomplete("packages", "no package database and no Go executable: what it holds is unknown")
+		inv.incomplete("packages", "no package database, no package of a language and no Go executable: what it holds is unknown")
 	}
-	slices.SortFunc(inv.Packages, comparePackages)
+	slices.SortFunc(inv.Packages, ComparePackages)
 	inv.Packages = slices.Compact(inv.Packages)
 	slices.SortFunc(inv.Incomplete, func(a, b model.Incomplete) int {
 		return cmp.Or(cmp.Compare(a.What, b.What), cmp.Compare(a.Why, b.Why))
@@ -128,7 +133,7 @@ func (inv *Inventory) take(s source, since map[identity]int) {
 		p.PURL = purl(s.found.kind, inv.OS, p)
 		p.Layer = inv.Layers[since[identity{s.path, p.Name, p.Version, p.Arch}]].DiffID
 		p.Path = "/" + s.path
-		if s.found.kind != foundGo {
+		if s.found.kind.isDatabase() {
 			p.Ecosystem = inv.OS.Ecosystem
 		}
 		inv.Packages = append(inv.Packages, p)
@@ -139,7 +144,8 @@ func (inv *Inventory) incomplete(where, why string) {
 	inv.Incomplete = append(inv.Incomplete, model.Incomplete{What: inv.Name + " " + where, Why: why})
 }
 
-func comparePackages(a, b Package) int {
+// ComparePackages orders packages as an inventory lists them.
+func ComparePackages(a, b Package) int {
 	return cmp.Or(
 		cmp.Compare(a.Ecosystem, b.Ecosystem), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version),
 		cmp.Compare(a.Arch, b.Arch), cmp.Compare(a.Path, b.Path),

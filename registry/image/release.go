@@ -36,7 +36,7 @@ func parseRelease(data []byte) OS {
 		}
 		return r
 	}, strings.ToValidUTF8(out.Name, ""))
-	out.Ecosystem = ecosystem(out.ID, out.VersionID)
+	out.Ecosystem = Ecosystem(out.ID, out.VersionID)
 	return out
 }
 
@@ -62,11 +62,12 @@ var (
 	ubuntuRelease = regexp.MustCompile(`^\d+\.\d+$`)
 )
 
-// ecosystem names the OSV ecosystem of a system's packages (OSV schema,
+// Ecosystem names the OSV ecosystem of a system's packages by its ID and
+// VERSION_ID of os-release (OSV schema,
 // "Defined ecosystems"). It is empty where OSV has none, or where the release
 // that the advisories go by is not stated (Debian testing, Alpine edge): what
 // isn't known is not guessed.
-func ecosystem(id, version string) string {
+func Ecosystem(id, version string) string {
 	switch id {
 	case "debian":
 		if debianRelease.MatchString(version) {

@@ -21,7 +21,7 @@ var errLoop = errors.New("its symbolic links form a loop")
 type tree struct {
 	root     *vertex
 	links    int                  // how many vertices are links
-	programs map[*vertex]struct{} // Go executables
+	carriers map[*vertex]struct{} // files that hold packages wherever they lie
 	dirty    bool                 // something that may show or hide packages came or went
 	notes    []layerNote
 }
@@ -44,7 +44,7 @@ type layerNote struct {
 }
 
 func newTree() *tree {
-	return &tree{root: &vertex{}, programs: map[*vertex]struct{}{}}
+	return &tree{root: &vertex{}, carriers: map[*vertex]struct{}{}}
 }
 
 // apply puts a layer on top. Whiteouts hide what is below and nothing of
@@ -97,7 +97,7 @@ func (t *tree) put(index int, p string, e entry) {
 }
 
 // hardLink gives the file of target a second name. A target that says nothing
-// leaves nothing, unless a package database was expected under the new name.
+// leaves nothing, unless packages were expected under the new name.
 func (t *tree) hardLink(index int, p, target string) {
 	from, ok := t.place(index, target)
 	if !ok || from == p {
@@ -114,8 +114,8 @@ func (t *tree) hardLink(index int, p, target string) {
 	switch {
 	case source != nil && (source.link || source.found != nil && (expected == foundNothing || source.found.kind == expected)):
 		t.add(p, source.link, source.target, source.found)
-	case expected != foundNothing && expected != foundRelease:
-		t.notes = append(t.notes, layerNote{index, note{p, fmt.Sprintf("it is a hard link to %q, which was not read as a package database", target)}})
+	case (expected.isDatabase() || expected.carries()) && len(t.notes) < maxNotes:
+		t.notes = append(t.notes, layerNote{index, note{p, fmt.Sprintf("it is a hard link to %q, which was not read for packages", target)}})
 	}
 }
 
@@ -258,14 +258,14 @@ func (t *tree) note(v *vertex, by int) {
 	case v.link:
 		t.links += by
 		t.dirty = true
-	case v.found.kind == foundLanguage:
+	case v.found.kind == foundLanguage, v.found.kind == foundLock, v.found.kind == foundOwned:
 	default:
 		t.dirty = true
-		if v.found.kind == foundGo && by > 0 {
-			t.programs[v] = struct{}{}
+		if v.found.kind.carries() && by > 0 {
+			t.carriers[v] = struct{}{}
 		}
 		if by < 0 {
-			delete(t.programs, v)
+			delete(t.carriers, v)
 		}
 	}
 }

@@ -213,8 +213,8 @@ func TestMergeAgainstExtraction(t *testing.T) {
 		if !maps.Equal(want, got) {
 			t.Fatalf("world %d: want %v, got %v\nlayers %+v", world, slices.Sorted(maps.Keys(want)), slices.Sorted(maps.Keys(got)), layers)
 		}
-		if len(real.programs) != len(want) || len(real.root.children) == 0 && real.links != 0 {
-			t.Fatalf("world %d: %d programs of %d, %d links", world, len(real.programs), len(want), real.links)
+		if len(real.carriers) != len(want) || len(real.root.children) == 0 && real.links != 0 {
+			t.Fatalf("world %d: %d programs of %d, %d links", world, len(real.carriers), len(want), real.links)
 		}
 		seen += len(want)
 	}

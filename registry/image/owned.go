@@ -1,0 +1,128 @@
+package image
+
+import (
+	"bytes"
+	"path"
+	"strings"
+)
+
+// owned is a file of a language that a package of the system brought. It is
+// counted through that package: distributions mend flaws without raising the
+// version that the language's own advisories go by.
+type owned struct {
+	path  string // as the database writes it, without leading slash
+	owner string // name of the package
+}
+
+// ownedByDpkg reads what dpkg keeps of one package: info/NAME.list or
+// info/NAME:ARCH.list with a path a line, or status.d/NAME.md5sums of
+// distroless images with a digest before each path. Only files that may hold
+// packages of a language are kept.
+func ownedByDpkg(name string, data []byte) (out []owned) {
+	owner, isSums := strings.CutSuffix(path.Base(name), ".md5sums")
+	if !isSums {
+		owner = strings.TrimSuffix(owner, ".list")
+		owner, _, _ = strings.Cut(owner, ":")
+	}
+	for line := range bytes.Lines(data) {
+		text := strings.TrimRight(string(line), "\r\n")
+		if isSums {
+			_, text, _ = strings.Cut(text, " ")
+		}
+		out = appendOwned(out, text, owner)
+	}
+	return out
+}
+
+// ownedByApk reads the files of each package: F is a folder, R a file in it
+// (apk-installed(5)).
+func ownedByApk(data []byte) (out []owned) {
+	var owner, folder string
+	for line := range bytes.Lines(data) {
+		text := strings.TrimRight(string(line), "\r\n")
+		if len(text) < 2 || text[1] != ':' {
+			continue
+		}
+		switch value := text[2:]; text[0] {
+		case 'P':
+			owner, folder = strings.TrimSpace(value), ""
+		case 'F':
+			folder = value
+		case 'R':
+			out = appendOwned(out, folder+"/"+value, owner)
+		}
+	}
+	return out
+}
+
+func appendOwned(list []owned, name, owner string) []owned {
+	name, _ = cleanPath(strings.TrimLeft(strings.TrimSpace(name), "/"))
+	if name == "" || owner == "" || !languageKind(name).isLanguage() && unreadLanguage(name) == nil {
+		return list
+	}
+	return append(list, owned{name, owner})
+}
+
+// ownership says of visible files which layer brought the system's package
+// that they belong to.
+type ownership map[string]int
+
+// has reports whether a file is that of its owner: one that a layer above its
+// package's brought was put over it, as by npm install -g npm.
+func (o ownership) has(path string, layer int) bool {
+	of, ok := o[path]
+	return ok && layer <= of
+}
+
+// ownership joins the lists of files with the packages that are installed.
+func (h *history) ownership(t *tree) ownership {
+	layers := map[string]int{}
+	for _, s := range h.sources {
+		if !s.found.kind.isDatabase() {
+			continue
+		}
+		for _, p := range s.found.packages {
+			layers[p.Name] = max(layers[p.Name], h.since[identity{s.path, p.Name, p.Version, p.Arch}])
+		}
+	}
+	out := ownership{}
+	take := func(v *vertex) {
+		if v == nil || v.found == nil {
+			return
+		}
+		for _, file := range v.found.owned {
+			layer, installed := layers[file.owner]
+			if p, err := t.resolve(file.path); err == nil && installed {
+				out[p] = max(out[p], layer)
+			}
+		}
+	}
+	for _, place := range apkPlaces {
+		if p, err := t.resolve(place); err == nil {
+			take(t.at(p))
+		}
+	}
+	for _, place := range []string{dpkgLists, dpkgFolder} {
+		if p, err := t.resolve(place); err == nil {
+			if folder := t.at(p); folder != nil {
+				for _, v := range folder.children {
+					take(v)
+				}
+			}
+		}
+	}
+	return out
+}
+
+// brought is the layer that a source with packages of a language came from:
+// the highest of its packages', or that of the file where it has none.
+func (h *history) brought(s source) int {
+	layer := -1
+	for _, p := range s.found.packages {
+		layer = max(layer, h.since[identity{s.path, p.Name, p.Version, p.Arch}])
+	}
+	if layer < 0 {
+		return h.holders[s.found]
+	}
+	return layer
+}
