@@ -12,9 +12,9 @@ import (
 // Image is one image for one platform. It is immutable once opened and safe
 // for concurrent use; its layers are read on demand.
 type Image struct {
-	Path         string   // the layout's folder, as it was given
-	Digest       string   // of the platform manifest, "sha256:…"
-	ConfigDigest string   // of the configuration, "sha256:…"
+	Path         string   // folder, archive or reference, as it was given
+	Digest       string   // of the platform manifest; of the configuration where an archive has no manifest; "root:" and the path of a root folder
+	ConfigDigest string   // of the configuration, "sha256:…"; "" of a root folder
 	Indexes      []string // digests of the indexes that list it, sorted
 	Names        []string // full references from annotations, as written, sorted
 	Tags         []string // annotations that are a bare tag ("1.2", "latest"), sorted
@@ -76,7 +76,7 @@ func (i *Image) Aliases() []string {
 			out = append(out, repo.Name()+"@"+digest)
 		}
 	}
-	out = slices.DeleteFunc(out, func(s string) bool { return s == "" })
+	out = slices.DeleteFunc(out, func(s string) bool { return s == "" || s == i.Digest })
 	slices.Sort(out)
 	return slices.Compact(out)
 }
