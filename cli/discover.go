@@ -29,7 +29,7 @@ const (
 type found struct {
 	dockerfiles []string
 	manifests   []string
-	layouts     []string // folders
+	images      []string // layout folders and archives
 	logs        []string
 	advisories  string // folder
 	incomplete  []model.Incomplete
@@ -108,7 +108,7 @@ func (f *found) entry(dir, path string, d fs.DirEntry) error {
 		f.miss(path, "deeper than 40 folders: not looked at")
 		return fs.SkipDir
 	case oci.IsLayout(path):
-		f.layouts = append(f.layouts, path)
+		f.images = append(f.images, path)
 		return fs.SkipDir
 	case isMirror(path):
 		if f.advisories != "" {
@@ -152,6 +152,8 @@ func (f *found) file(path string) {
 	switch ext := strings.ToLower(filepath.Ext(name)); {
 	case dockerfile.IsName(name):
 		f.dockerfiles = append(f.dockerfiles, path)
+	case oci.IsArchiveName(name) && oci.IsArchive(path):
+		f.images = append(f.images, path)
 	case ext == ".log" || ext == ".jsonl" || ext == ".ndjson" || ext == ".gz":
 		f.log(path)
 	case ext == ".json":

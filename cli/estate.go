@@ -75,10 +75,10 @@ func (r *reader) anything() error {
 		}
 	}
 	f := r.found
-	if len(f.dockerfiles)+len(f.layouts)+len(f.manifests)+len(f.logs)+len(f.incomplete) > 0 {
+	if len(f.dockerfiles)+len(f.images)+len(f.manifests)+len(f.logs)+len(f.incomplete) > 0 {
 		return nil
 	}
-	return failed("%s: nothing to assess: no Dockerfile, image layout, Kubernetes manifest or audit log was found", r.dir)
+	return failed("%s: nothing to assess: no Dockerfile, image, Kubernetes manifest or audit log was found", r.dir)
 }
 
 func (r *reader) joinConfig() estate.Config {
@@ -184,7 +184,7 @@ func (r *reader) miss(what string, err error) {
 }
 
 func (r *reader) registry(ctx context.Context) error {
-	images, incomplete, err := openLayouts(ctx, r.found.layouts)
+	images, incomplete, err := openImages(ctx, r.found.images)
 	if err != nil {
 		return err
 	}

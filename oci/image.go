@@ -101,3 +101,32 @@ func (i *Image) addName(name string) {
 
 // compareImages orders images by digest, the one name that every image has.
 func compareImages(a, b *Image) int { return cmp.Compare(a.Digest, b.Digest) }
+
+// Unite brings images of several inputs together: one of an archive without
+// manifests is the image with that configuration, if it is among the others,
+// and what was read twice comes once. The first of them keeps all names. It is
+// for images that nobody uses yet.
+func Unite(images []*Image) []*Image {
+	byDigest, byConfig := map[string]*Image{}, map[string]*Image{}
+	for _, i := range images {
+		if byDigest[i.Digest] == nil {
+			byDigest[i.Digest] = i
+		}
+		if i.Digest != i.ConfigDigest && byConfig[i.ConfigDigest] == nil {
+			byConfig[i.ConfigDigest] = i
+		}
+	}
+	var out []*Image
+	for _, i := range images {
+		same := byDigest[i.Digest]
+		if i.Digest == i.ConfigDigest && byConfig[i.ConfigDigest] != nil {
+			same = byConfig[i.ConfigDigest]
+		}
+		if same == i {
+			out = append(out, i)
+			continue
+		}
+		same.join(inherited{names: append(slices.Clone(i.Names), i.Tags...), indexes: i.Indexes})
+	}
+	return out
+}

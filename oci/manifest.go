@@ -2,7 +2,6 @@ package oci
 
 import (
 	"bytes"
-	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -208,11 +207,7 @@ func platform(descriptor *v1.Platform, config *v1.ConfigFile) string {
 	if arch == "" {
 		return ""
 	}
-	out := cmp.Or(os, "linux") + "/" + arch
-	if variant != "" {
-		out += "/" + variant
-	}
-	return out
+	return platformName(os, arch, variant)
 }
 
 func convert(c *v1.ConfigFile) Config {
