@@ -166,8 +166,8 @@ func (r *registry) digest(digest string, size int64) (name.Digest, error) {
 }
 
 // sized ends a stream that isn't as long as its descriptor says. The library
-// below verifies the digest too; its error at the end of the stream is left to
-// the verifier above, so that one error stands for that.
+// below verifies the digest too, by an error that has no name: where the size
+// is right it is left to the verifier above, else it is known by its words.
 type sized struct {
 	io.ReadCloser
 	of         *registry
@@ -179,7 +179,7 @@ func (s *sized) Read(p []byte) (int, error) {
 	n, err := s.ReadCloser.Read(p)
 	s.have += int64(n)
 	switch {
-	case s.have > s.want || err == io.EOF && s.have < s.want:
+	case s.have > s.want || s.have < s.want && err != nil && (err == io.EOF || strings.Contains(err.Error(), "error verifying")):
 		return n, fmt.Errorf("%w: %w", ErrDigest, otherSize(s.digest, s.have, s.want))
 	case err != nil && s.have == s.want:
 		return n, io.EOF
