@@ -23,6 +23,12 @@ var rootMarks = []string{
 // never seen in a container, and on a running system the kernel makes it up.
 var kernels = []string{"dev", "proc", "sys"}
 
+// early are the files that come first in the stream of a root: those that say
+// most, because who reads it may not read a large root to its end.
+var early = []string{
+	"etc", "usr/lib/os-release", "var/lib/dpkg", "lib/apk", "usr/lib/apk", "var/lib/rpm", "usr/lib/sysimage/rpm",
+}
+
 // Unread is the PAX record of an entry in the stream of a root folder whose
 // content could not be read. Its value says why.
 const Unread = "SCANTLING.unread"
@@ -72,9 +78,19 @@ func (t rootTar) open(string, int64) (io.ReadCloser, error) {
 	return r, nil
 }
 
-// writeTar writes all of a file system, sorted by name within each folder.
+// writeTar writes all of a file system, sorted by name within each folder but
+// for what comes early.
 func writeTar(to io.Writer, from fs.FS) error {
-	w := &rootWriter{from: from, tar: tar.NewWriter(to)}
+	w := &rootWriter{from: from, tar: tar.NewWriter(to), done: map[string]bool{}}
+	for _, name := range early {
+		if !w.isReal(name) {
+			continue
+		}
+		if err := fs.WalkDir(from, name, w.visit); err != nil {
+			return err
+		}
+		w.done[name] = true
+	}
 	if err := fs.WalkDir(from, ".", w.visit); err != nil {
 		return err
 	}
@@ -84,6 +100,19 @@ func writeTar(to io.Writer, from fs.FS) error {
 type rootWriter struct {
 	from fs.FS
 	tar  *tar.Writer
+	done map[string]bool // of early
+}
+
+// isReal reports whether a path is there without a link on the way: what is
+// behind a link comes under its own name.
+func (w *rootWriter) isReal(name string) bool {
+	for at := path.Dir(name); at != "."; at = path.Dir(at) {
+		if info, err := fs.Lstat(w.from, at); err != nil || !info.IsDir() {
+			return false
+		}
+	}
+	info, err := fs.Lstat(w.from, name)
+	return err == nil && (info.IsDir() || info.Mode().IsRegular())
 }
 
 // visit writes one entry. Its error ends the stream.
@@ -92,7 +121,9 @@ func (w *rootWriter) visit(name string, d fs.DirEntry, err error) error {
 	switch {
 	case err != nil: // of a folder this comes after its header, and what was listed of it follows
 		return w.unread(name, isDir, err)
-	case name == ".":
+	case w.done[name] && isDir:
+		return fs.SkipDir
+	case w.done[name] || name == ".":
 		return nil
 	case isDir && slices.Contains(kernels, name):
 		return fs.SkipDir

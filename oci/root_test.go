@@ -15,6 +15,36 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+// TestRootOrder: what says most comes first, and under its own name alone.
+func TestRootOrder(t *testing.T) {
+	dir := rootFolder(t)
+	at := func(name string) string { return filepath.Join(dir, name) }
+	mustDo(t,
+		os.MkdirAll(at("usr/lib/apk/db"), 0o755), os.WriteFile(at("usr/lib/apk/db/installed"), nil, 0o644),
+		os.WriteFile(at("usr/lib/os-release"), nil, 0o644), os.Symlink("usr/lib", at("lib")), os.MkdirAll(at("var/lib/dpkg"), 0o755),
+	)
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(writeTar(w, os.DirFS(dir))) }()
+	var got []string
+	for a := tar.NewReader(r); ; {
+		header, err := a.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, header.Name)
+	}
+	want := []string{
+		"etc/", "etc/os-release", "usr/lib/os-release", "var/lib/dpkg/", "usr/lib/apk/", "usr/lib/apk/db/", "usr/lib/apk/db/installed",
+		"lib", "srv/", "srv/Tanúsítvány", "srv/large", "srv/proc/", "srv/proc/exe", "usr/", "usr/lib/", "var/", "var/lib/",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
 // entries reads a tar: name, then what the entry is, then its content, the
 // target of a link, or why it could not be read.
 func entries(t *testing.T, r io.Reader) map[string]string {
@@ -139,7 +169,7 @@ func TestRootUnread(t *testing.T) {
 	}
 	r, w = io.Pipe()
 	go func() { w.CloseWithError(writeTar(w, locked{from.FS, map[string]bool{".": true}})) }()
-	if diff := cmp.Diff(map[string]string{".": "0 can't be read: permission denied"}, entries(t, r)); diff != "" {
+	if diff := cmp.Diff(map[string]string{".": "0 can't be read: permission denied", "etc/": "5 ", "etc/os-release": "0 ID=debian\n"}, entries(t, r)); diff != "" {
 		t.Errorf("root (-want +got):\n%s", diff)
 	}
 }
