@@ -26,6 +26,7 @@ check: lint build test cover generated ignored ## everything that CI gates
 
 e2e: build ## with real parts: a Debian root (installs mmdebstrap where it is absent)
 	@command -v mmdebstrap >/dev/null || { apt-get update -qq && apt-get install -y -qq mmdebstrap; }
+	@command -v skopeo >/dev/null && command -v docker-registry >/dev/null || { apt-get update -qq && apt-get install -y -qq skopeo docker-registry; }
 	cd test/e2e && SCANTLING=$(CURDIR)/dist/scantling $(GO) test -count=1 ./...
 
 .PHONY: cover generated ignored

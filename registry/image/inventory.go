@@ -49,10 +49,10 @@ type Config struct {
 
 // Inventory is what one image holds.
 type Inventory struct {
-	Digest     string   // of the platform manifest
+	Digest     string   // see oci.Image.Digest
 	Aliases    []string // sorted; see oci.Image.Aliases
 	Name       string   // for people
-	File       string   // the layout's folder
+	File       string   // folder, archive or reference, as it was given
 	Platform   string
 	Config     Config
 	BaseLayers int // lowest layers that the build history assigns to the base; 0 unknown
