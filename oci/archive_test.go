@@ -291,6 +291,9 @@ var brokenArchives = map[string]struct {
 	"too many images": {func() []byte {
 		return manifestJSON(`[` + strings.Repeat(`{"Config":"c"},`, 5000) + `{"Config":"c"}]`)
 	}, 0, "more than 4096 images", ""},
+	"too many names": {func() []byte {
+		return manifestJSON(`[{"Config":"c","RepoTags":["a:1"` + strings.Repeat(`,"a:1"`, 5000) + `]}]`)
+	}, 0, "more than 4096 images and names", ""},
 	"too many members": {func() []byte {
 		var b bytes.Buffer
 		w := tar.NewWriter(&b)

@@ -25,11 +25,12 @@ const (
 	helperTimeout = 30 * time.Second
 )
 
-// dockerHub is how references name Docker's own registry, and the names under
-// which its credentials are kept.
-const dockerHub = "index.docker.io"
-
-var dockerHubKeys = []string{"https://index.docker.io/v1/", "docker.io"}
+// dockerHub is what the library calls Docker's own registry, and dockerHubKey
+// what docker files its credentials under.
+const (
+	dockerHub    = "index.docker.io"
+	dockerHubKey = "https://index.docker.io/v1/"
+)
 
 // keychain finds credentials where docker login and podman login leave them,
 // in the file or behind the credential helper that it names. The first file
@@ -116,28 +117,35 @@ func lookUp(ctx context.Context, name string, target authn.Resource) (types.Auth
 	if err != nil {
 		return types.AuthConfig{}, fmt.Errorf("%s is not a file of credentials", name)
 	}
-	host := target.RegistryStr()
-	for key := target.String(); key != host && strings.Contains(key, "/"); key = key[:strings.LastIndexByte(key, '/')] {
-		if have, ok := auths.AuthConfigs[strings.Replace(key, dockerHub, "docker.io", 1)]; ok {
-			have.ServerAddress = ""
+	host, full := target.RegistryStr(), target.String()
+	if host == dockerHub {
+		full = "docker.io" + strings.TrimPrefix(full, dockerHub)
+	}
+	for key := full; strings.Contains(key, "/"); key = key[:strings.LastIndexByte(key, '/')] {
+		if have := stored(auths, key); have != (types.AuthConfig{}) {
 			return have, nil // podman keeps credentials for parts of a registry
 		}
 	}
-	keys := []string{host}
+	key := host
 	if host == dockerHub {
-		keys = dockerHubKeys
+		key = dockerHubKey
 	}
-	for _, key := range keys {
-		have, err := ask(ctx, auths, key)
-		if err != nil {
-			return types.AuthConfig{}, fmt.Errorf("the credential helper that %s names for %s failed", name, host)
-		}
-		have.ServerAddress = "" // set whether there is anything or not
-		if have != (types.AuthConfig{}) {
-			return have, nil
-		}
+	have, err := ask(ctx, auths, key)
+	if err != nil {
+		return types.AuthConfig{}, fmt.Errorf("the credential helper that %s names for %s failed", name, host)
 	}
-	return types.AuthConfig{}, nil
+	have.ServerAddress = "" // set whether there is anything or not
+	if have == (types.AuthConfig{}) && host == dockerHub {
+		have = stored(auths, "docker.io") // as podman calls it
+	}
+	return have, nil
+}
+
+// stored is what the file itself holds under a key.
+func stored(auths *configfile.ConfigFile, key string) types.AuthConfig {
+	have := auths.AuthConfigs[key]
+	have.ServerAddress = ""
+	return have
 }
 
 // ask may run a helper. One that hangs is left behind.

@@ -55,6 +55,10 @@ func (r *reader) docker(a *archive) error {
 			r.skip(where, "%v", err)
 			continue
 		}
+		if r.entries += len(s.RepoTags); r.entries > maxEntries {
+			r.skip(where, "more than %d images and names, this one and the rest are not read", maxEntries)
+			return nil
+		}
 		if err := r.saved(a, s); err != nil {
 			r.skip(where, "%v", err)
 		}

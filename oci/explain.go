@@ -1,7 +1,7 @@
 package oci
 
 import (
-	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -22,22 +22,28 @@ func (r *registry) explain(err error) error {
 	host := r.ref.Context().RegistryStr()
 	var answer *transport.Error
 	var lookup *net.DNSError
+	var certificate *tls.CertificateVerificationError
+	var plain *plainError
 	var request *url.Error
 	switch {
-	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) && r.ctx.Err() != nil:
+	case r.ctx.Err() != nil:
 		return r.ctx.Err()
 	case errors.As(err, &answer):
 		return r.answered(host, answer)
 	case errors.As(err, &lookup) && lookup.IsNotFound:
-		return fmt.Errorf("%s: no such host: %s; check the name of the registry", r.given, lookup.Name)
-	case errors.Is(err, errPlain) || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
-		return fmt.Errorf("%s: %s answers no https; --insecure allows plain http", r.given, host)
-	case errors.As(err, new(x509.UnknownAuthorityError)):
-		return fmt.Errorf("%s: nobody known here vouches for the certificate of %s; SSL_CERT_FILE can name the authority", r.given, host)
+		return fmt.Errorf("no such host: %s; check the name of the registry", lookup.Name)
+	case errors.As(err, &certificate) && errors.As(certificate.Err, new(x509.UnknownAuthorityError)):
+		return fmt.Errorf("nobody known here vouches for the certificate of %s; SSL_CERT_FILE can name the authority", host)
+	case errors.As(err, &certificate):
+		return fmt.Errorf("the certificate of %s doesn't hold: %w", host, certificate.Err)
+	case errors.As(err, &plain) && plain.host != hostOf(host):
+		return fmt.Errorf("%s sends on to %s by plain http, which is refused", host, plain.host)
+	case plain != nil || strings.Contains(err.Error(), "server gave HTTP response to HTTPS client"):
+		return fmt.Errorf("%s answers no https; --insecure allows plain http", host)
 	case errors.As(err, &request):
 		err = request.Err
 	}
-	return fmt.Errorf("%s: asking %s: %w", r.given, host, err)
+	return fmt.Errorf("asking %s: %w", host, err)
 }
 
 // answered explains an answer that is no success.
@@ -46,21 +52,21 @@ func (r *registry) answered(host string, answer *transport.Error) error {
 	isPing := answer.Request != nil && answer.Request.URL.Path == "/v2/"
 	switch code := answer.StatusCode; {
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
-		return fmt.Errorf("%s: %s refuses access%s: %s", r.given, host, r.keys.tried(), r.login(host))
+		return fmt.Errorf("%s refuses access%s: %s", host, r.keys.tried(), login(host))
 	case code == http.StatusNotFound && isPing:
-		return fmt.Errorf("%s: %s is no registry", r.given, host)
+		return fmt.Errorf("%s is no registry", host)
 	case code == http.StatusNotFound && hasCode(answer, transport.NameUnknownErrorCode):
-		return fmt.Errorf("%s: %s has no repository %s", r.given, host, repository)
+		return fmt.Errorf("%s has no repository %s", host, repository)
 	case code == http.StatusNotFound:
 		kind := "tag"
 		if _, ok := r.ref.(name.Digest); ok {
 			kind = "digest"
 		}
-		return fmt.Errorf("%s: not found: %s at %s has no such %s, or lacks a part of it", r.given, repository, host, kind)
+		return fmt.Errorf("not found: %s at %s has no such %s, or lacks a part of it", repository, host, kind)
 	case code == http.StatusTooManyRequests:
-		return fmt.Errorf("%s: %s has had too many requests: wait, or %s", r.given, host, r.login(host))
+		return fmt.Errorf("%s has had too many requests: wait, or %s", host, login(host))
 	default:
-		return fmt.Errorf("%s: %s answers %d %s", r.given, host, code, http.StatusText(code))
+		return fmt.Errorf("%s answers %d %s", host, code, http.StatusText(code))
 	}
 }
 
@@ -73,7 +79,9 @@ func hasCode(answer *transport.Error, code transport.ErrorCode) bool {
 	return false
 }
 
-func (r *registry) login(host string) string {
+// login says how to get credentials. Registries don't tell a repository that
+// is not there from one that is hidden.
+func login(host string) string {
 	if host == dockerHub {
 		return "log in with `docker login`; if you are, there may be no such repository"
 	}

@@ -2,6 +2,7 @@ package oci
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -9,6 +10,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -51,7 +54,7 @@ func TestPlainHTTP(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err = g.RoundTrip(req)
-		if asked != tc.passes || errors.Is(err, errPlain) == tc.passes {
+		if asked != tc.passes || errors.As(err, new(*plainError)) == tc.passes {
 			t.Errorf("%s of %s (insecure %v): sent %v, error %v", tc.url, tc.registry, tc.insecure, asked, err)
 		}
 	}
@@ -84,7 +87,7 @@ func TestStalled(t *testing.T) {
 }
 
 func TestExplain(t *testing.T) {
-	r := &registry{ctx: t.Context(), given: "app:1", keys: &keychain{}}
+	r := &registry{ctx: t.Context(), keys: &keychain{}}
 	var err error
 	if r.ref, err = name.ParseReference("registry.example/app:1"); err != nil {
 		t.Fatal(err)
@@ -94,10 +97,13 @@ func TestExplain(t *testing.T) {
 		err  error
 		want string
 	}{
-		{fmt.Errorf("x: %w", x509.UnknownAuthorityError{}), "app:1: nobody known here vouches for the certificate of registry.example; SSL_CERT_FILE can name the authority"},
-		{errors.New("http: server gave HTTP response to HTTPS client"), "app:1: registry.example answers no https; --insecure allows plain http"},
-		{signed, "app:1: asking registry.example: unexpected EOF"},
-		{fmt.Errorf("x: %w", signed), "app:1: asking registry.example: unexpected EOF"},
+		{&tls.CertificateVerificationError{Err: x509.UnknownAuthorityError{}}, "nobody known here vouches for the certificate of registry.example; SSL_CERT_FILE can name the authority"},
+		{&tls.CertificateVerificationError{Err: x509.HostnameError{Certificate: &x509.Certificate{DNSNames: []string{"a.example"}}, Host: "b"}}, "the certificate of registry.example doesn't hold: x509: certificate is valid for a.example, not b"},
+		{&plainError{"registry.example"}, "registry.example answers no https; --insecure allows plain http"},
+		{&plainError{"other.example"}, "registry.example sends on to other.example by plain http, which is refused"},
+		{errors.New("http: server gave HTTP response to HTTPS client"), "registry.example answers no https; --insecure allows plain http"},
+		{signed, "asking registry.example: unexpected EOF"},
+		{fmt.Errorf("x: %w", signed), "asking registry.example: unexpected EOF"},
 	} {
 		if got := r.explain(tc.err).Error(); got != tc.want {
 			t.Errorf("%v: %q, want %q", tc.err, got, tc.want)
@@ -108,5 +114,22 @@ func TestExplain(t *testing.T) {
 	r.ctx = ended
 	if got := r.explain(fmt.Errorf("x: %w", context.Canceled)); !errors.Is(got, context.Canceled) {
 		t.Errorf("error %v", got)
+	}
+}
+
+// TestHubCredentials: Docker's own registry goes by other names in files.
+func TestHubCredentials(t *testing.T) {
+	for key, found := range map[string]bool{
+		"https://index.docker.io/v1/": true, "docker.io": true, "docker.io/library": true, "docker.io/library/nginx": true,
+		"docker.io/other": false, "registry.example": false,
+	} {
+		path := filepath.Join(t.TempDir(), "config.json")
+		mustDo(t, os.WriteFile(path, []byte(`{"auths":{"`+key+`":{"auth":"dTpw"}}}`), 0o600))
+		target, err := name.NewRepository("nginx")
+		mustDo(t, err)
+		have, err := lookUp(t.Context(), path, target)
+		if err != nil || (have.Username == "u" && have.Password == "p") != found {
+			t.Errorf("%s: user %q, error %v", key, have.Username, err)
+		}
 	}
 }

@@ -43,7 +43,12 @@ func (p Platform) wants(have string) bool {
 // and the platforms that are left out. By default one is chosen: that of most
 // clusters, else the first.
 func (p Platform) pick(have []string) (picked []int, left []string, err error) {
-	first := func(p Platform) int { return slices.IndexFunc(have, p.wants) }
+	first := func(p Platform) int {
+		if i := slices.Index(have, string(p)); i >= 0 {
+			return i
+		}
+		return slices.IndexFunc(have, p.wants)
+	}
 	i := 0
 	switch {
 	case p == AllPlatforms || len(have) == 0:

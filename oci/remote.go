@@ -3,11 +3,11 @@ package oci
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,7 +50,7 @@ func Fetch(ctx context.Context, ref string, opt FetchOptions) (Fetched, error) {
 	}
 	top, err := r.puller.Get(ctx, r.ref)
 	if err != nil {
-		return Fetched{}, r.explain(err)
+		return Fetched{}, fmt.Errorf("%s: %w", ref, r.explain(err))
 	}
 	if len(top.Manifest) > maxManifest {
 		return Fetched{}, fmt.Errorf("%s: its manifest has more than %d bytes", ref, maxManifest)
@@ -73,7 +73,8 @@ func Fetch(ctx context.Context, ref string, opt FetchOptions) (Fetched, error) {
 	if chosen.err != nil {
 		return Fetched{}, fmt.Errorf("%s: %w", ref, chosen.err)
 	}
-	out := Fetched{LeftOut: chosen.left}
+	slices.Sort(chosen.left)
+	out := Fetched{LeftOut: slices.Compact(chosen.left)}
 	out.Images, out.Incomplete = in.result()
 	if len(out.Images)+len(out.Incomplete) == 0 {
 		return Fetched{}, fmt.Errorf("%s is no image (%.100s)", ref, mediaType)
@@ -89,7 +90,6 @@ func Fetch(ctx context.Context, ref string, opt FetchOptions) (Fetched, error) {
 // registry is the connection to one repository.
 type registry struct {
 	ctx    context.Context
-	given  string // the reference as it was given
 	named  string // the same with its tag, as people write it
 	ref    name.Reference
 	puller *remote.Puller
@@ -110,7 +110,7 @@ func newRegistry(ctx context.Context, ref string, insecure bool) (*registry, err
 	if err != nil {
 		return nil, fmt.Errorf("%s is no image reference: %w", ref, err)
 	}
-	r := &registry{ctx: ctx, given: ref, named: reference.FamiliarString(named), ref: parsed, keys: &keychain{}}
+	r := &registry{ctx: ctx, named: reference.FamiliarString(named), ref: parsed, keys: &keychain{}}
 	r.puller, err = remote.NewPuller(
 		remote.WithContext(ctx), remote.WithUserAgent("scantling"), remote.WithAuthFromKeychain(r.keys),
 		remote.WithTransport(newGuard(parsed.Context().RegistryStr(), insecure)),
@@ -257,15 +257,17 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-var (
-	errPlain   = errors.New("it would be plain http")
-	errStalled = fmt.Errorf("no byte came for %s", stallTimeout)
-)
+var errStalled = fmt.Errorf("no byte came for %s", stallTimeout)
+
+// plainError is a request that was not sent, because it was plain http.
+type plainError struct{ host string }
+
+func (e *plainError) Error() string { return "plain http to " + e.host + " is refused" }
 
 // RoundTrip sends one request.
 func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.URL.Scheme != "https" && (g.plain == "" || req.URL.Hostname() != g.plain) {
-		return nil, errPlain
+		return nil, &plainError{req.URL.Hostname()}
 	}
 	ctx, cancel := context.WithCancelCause(req.Context())
 	timer := time.AfterFunc(stallTimeout, func() { cancel(errStalled) })

@@ -150,22 +150,24 @@ func TestFetchPlatform(t *testing.T) {
 	}
 	all, arms := of("linux/arm64", "linux/amd64", "linux/s390x"), of("linux/arm64", "linux/s390x")
 	single := serve(t, "", ocitest.Image{Layers: twoLayers, Platform: "linux/arm64"})
+	levels := of("linux/amd64/v3", "linux/amd64", "linux/arm64")
 	for name, tc := range map[string]struct {
 		from       *front
 		want       oci.Platform
 		have, left []string
 		err        string
 	}{
-		"default":            {all, "", []string{"linux/amd64"}, []string{"linux/arm64", "linux/s390x"}, ""},
-		"default, without":   {arms, "", []string{"linux/arm64"}, []string{"linux/s390x"}, ""},
-		"one":                {all, "linux/s390x", []string{"linux/s390x"}, []string{"linux/amd64", "linux/arm64"}, ""},
-		"all":                {all, "all", []string{"linux/amd64", "linux/arm64", "linux/s390x"}, nil, ""},
-		"none":               {all, "linux/mips", nil, nil, "no such platform: linux/mips; there is linux/arm64, linux/amd64, linux/s390x"},
-		"part of a name":     {all, "linux/arm", nil, nil, "no such platform"},
-		"no index":           {single, "", []string{"linux/arm64"}, nil, ""},
-		"no index, all":      {single, "all", []string{"linux/arm64"}, nil, ""},
-		"no index, the same": {single, "linux/arm64", []string{"linux/arm64"}, nil, ""},
-		"no index, other":    {single, "linux/amd64", nil, nil, "no such platform: linux/amd64; there is linux/arm64"},
+		"default":              {all, "", []string{"linux/amd64"}, []string{"linux/arm64", "linux/s390x"}, ""},
+		"default, without":     {arms, "", []string{"linux/arm64"}, []string{"linux/s390x"}, ""},
+		"one":                  {all, "linux/s390x", []string{"linux/s390x"}, []string{"linux/amd64", "linux/arm64"}, ""},
+		"all":                  {all, "all", []string{"linux/amd64", "linux/arm64", "linux/s390x"}, nil, ""},
+		"exact before variant": {levels, "", []string{"linux/amd64"}, []string{"linux/amd64/v3", "linux/arm64"}, ""},
+		"none":                 {all, "linux/mips", nil, nil, "no such platform: linux/mips; there is linux/arm64, linux/amd64, linux/s390x"},
+		"part of a name":       {all, "linux/arm", nil, nil, "no such platform"},
+		"no index":             {single, "", []string{"linux/arm64"}, nil, ""},
+		"no index, all":        {single, "all", []string{"linux/arm64"}, nil, ""},
+		"no index, the same":   {single, "linux/arm64", []string{"linux/arm64"}, nil, ""},
+		"no index, other":      {single, "linux/amd64", nil, nil, "no such platform: linux/amd64; there is linux/arm64"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			got, err := oci.Fetch(t.Context(), tc.from.host+"/app:1", oci.FetchOptions{Platform: tc.want})
@@ -241,13 +243,19 @@ func TestCredentials(t *testing.T) {
 		set func(t *testing.T, host string)
 		err []string // words of the error; nil: it works
 	}{
-		"docker's default":   {func(t *testing.T, h string) { file(t, "HOME", ".docker/config.json", auth(h, user, secret)) }, nil},
-		"DOCKER_CONFIG":      {func(t *testing.T, h string) { file(t, "DOCKER_CONFIG", "config.json", auth(h, user, secret)) }, nil},
-		"with a scheme":      {func(t *testing.T, h string) { file(t, "DOCKER_CONFIG", "config.json", auth("http://"+h+"/v1/", user, secret)) }, nil},
+		"docker's default": {func(t *testing.T, h string) { file(t, "HOME", ".docker/config.json", auth(h, user, secret)) }, nil},
+		"DOCKER_CONFIG":    {func(t *testing.T, h string) { file(t, "DOCKER_CONFIG", "config.json", auth(h, user, secret)) }, nil},
+		"with a scheme": {func(t *testing.T, h string) {
+			file(t, "DOCKER_CONFIG", "config.json", auth("http://"+h+"/v1/", user, secret))
+		}, nil},
 		"REGISTRY_AUTH_FILE": {func(t *testing.T, h string) { file(t, "REGISTRY_AUTH_FILE", "x.json", auth(h, user, secret)) }, nil},
-		"podman's":           {func(t *testing.T, h string) { file(t, "XDG_RUNTIME_DIR", "containers/auth.json", auth(h, user, secret)) }, nil},
-		"podman's lasting":   {func(t *testing.T, h string) { file(t, "HOME", ".config/containers/auth.json", auth(h, user, secret)) }, nil},
-		"of a repository":    {func(t *testing.T, h string) { file(t, "XDG_RUNTIME_DIR", "containers/auth.json", auth(h+"/app", user, secret)) }, nil},
+		"podman's": {func(t *testing.T, h string) {
+			file(t, "XDG_RUNTIME_DIR", "containers/auth.json", auth(h, user, secret))
+		}, nil},
+		"podman's lasting": {func(t *testing.T, h string) { file(t, "HOME", ".config/containers/auth.json", auth(h, user, secret)) }, nil},
+		"of a repository": {func(t *testing.T, h string) {
+			file(t, "XDG_RUNTIME_DIR", "containers/auth.json", auth(h+"/app", user, secret))
+		}, nil},
 		"second file": {func(t *testing.T, h string) {
 			file(t, "REGISTRY_AUTH_FILE", "x.json", auth("other.example", "x", "y"))
 			file(t, "DOCKER_CONFIG", "config.json", auth(h, user, secret))
@@ -361,28 +369,28 @@ func TestFetchErrors(t *testing.T) {
 		spoil func(http.ResponseWriter, *http.Request) bool
 		want  string
 	}{
-		"no tag":           {f.host + "/app:2", nil, "app at " + f.host + " has no such tag"},
-		"no digest":        {f.host + "/app@" + none, nil, "has no such digest"},
-		"no repository":    {f.host + "/nobody/has:1", nil, "has no repository nobody/has"},
-		"no registry":      {f.host + "/app:1", answer("/v2/", 404, "<html>"), f.host + " is no registry"},
-		"out of order":     {f.host + "/app:1", answer("/v2/", 418, secret), f.host + " answers 418 I'm a teapot"},
-		"too many":         {f.host + "/app:1", answer("/manifests/1", 403, "{}"), "refuses access without credentials"},
-		"no such host":     {"registry.invalid/app:1", nil, "no such host: registry.invalid"},
-		"nobody there":     {strings.TrimPrefix(closed.URL, "http://") + "/app:1", nil, "connection refused"},
-		"bad reference":    {"UPPER/case:1", nil, "is no image reference"},
-		"bad digest":       {f.host + "/app@sha256:12", nil, "is no image reference"},
-		"other digest":     {f.host + "/app@sha512:" + strings.Repeat("0", 128), nil, "not found"},
-		"huge manifest":    {f.host + "/app:1", answer("/manifests/1", 200, strings.Repeat(" ", 5<<20)), "more than 4194304 bytes"},
-		"not a manifest":   {f.host + "/app:1", answer("/manifests/1", 200, "<html>"), ""},
+		"no tag":         {f.host + "/app:2", nil, "app at " + f.host + " has no such tag"},
+		"no digest":      {f.host + "/app@" + none, nil, "has no such digest"},
+		"no repository":  {f.host + "/nobody/has:1", nil, "has no repository nobody/has"},
+		"no registry":    {f.host + "/app:1", answer("/v2/", 404, "<html>"), f.host + " is no registry"},
+		"out of order":   {f.host + "/app:1", answer("/v2/", 418, secret), f.host + " answers 418 I'm a teapot"},
+		"too many":       {f.host + "/app:1", answer("/manifests/1", 403, "{}"), "refuses access without credentials"},
+		"no such host":   {"registry.invalid/app:1", nil, "no such host: registry.invalid"},
+		"nobody there":   {strings.TrimPrefix(closed.URL, "http://") + "/app:1", nil, "connection refused"},
+		"bad reference":  {"UPPER/case:1", nil, "is no image reference"},
+		"bad digest":     {f.host + "/app@sha256:12", nil, "is no image reference"},
+		"other digest":   {f.host + "/app@sha512:" + strings.Repeat("0", 128), nil, "not found"},
+		"huge manifest":  {f.host + "/app:1", answer("/manifests/1", 200, strings.Repeat(" ", 5<<20)), "more than 4194304 bytes"},
+		"not a manifest": {f.host + "/app:1", answer("/manifests/1", 200, "<html>"), ""},
 		"redirect to http": {f.host + "/app:1", func(w http.ResponseWriter, r *http.Request) bool {
 			http.Redirect(w, r, "http://"+noPlain+"/x", http.StatusFound)
 			return true
-		}, "answers no https"},
+		}, "sends on to 192.0.2.1 by plain http, which is refused"},
 		"token of another host": {f.host + "/app:1", func(w http.ResponseWriter, r *http.Request) bool {
 			w.Header().Set("WWW-Authenticate", `Bearer realm="http://`+noPlain+`/token"`)
 			w.WriteHeader(401)
 			return true
-		}, "answers no https"},
+		}, "sends on to 192.0.2.1 by plain http, which is refused"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f.spoil = tc.spoil
