@@ -27,6 +27,7 @@ check: lint build test cover generated ignored ## everything that CI gates
 
 e2e: build ## with real parts: a Debian root (installs mmdebstrap where it is absent)
 	@command -v mmdebstrap >/dev/null || { apt-get update -qq && apt-get install -y -qq mmdebstrap; }
+	@command -v skopeo >/dev/null && command -v docker-registry >/dev/null || { apt-get update -qq && apt-get install -y -qq skopeo docker-registry; }
 	cd test/e2e && SCANTLING=$(CURDIR)/dist/scantling $(GO) test -count=1 ./...
 
 .PHONY: cover generated ignored
@@ -61,7 +62,7 @@ bench-posture: ## processor time of all infrastructure rules for an object, besi
 FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/kube ./registry/image ./registry/advisory ./registry/sbom ./oci ./rule ./runtime/ingest ./runtime/detect
 fuzz: ## every parser of foreign bytes, FUZZTIME each
 	@for p in $(FUZZ); do for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \
-	  $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done
+	  $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x $$p || exit 1; done; done
 
 clean:
 	rm -rf dist

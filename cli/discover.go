@@ -33,7 +33,7 @@ type found struct {
 	dockerfiles []string
 	manifests   []string // files, and folders and charts to render
 	charts      []string // folders
-	layouts     []string // folders
+	images      []string // layout folders and archives
 	sboms       []string
 	logs        []string
 	advisories  string // folder
@@ -114,7 +114,7 @@ func (f *found) entry(dir, path string, d fs.DirEntry) error {
 		f.miss(path, "deeper than 40 folders: not looked at")
 		return fs.SkipDir
 	case oci.IsLayout(path):
-		f.layouts = append(f.layouts, path)
+		f.images = append(f.images, path)
 		return fs.SkipDir
 	case isMirror(path):
 		if f.advisories != "" {
@@ -163,6 +163,8 @@ func (f *found) file(path string) {
 		f.dockerfiles = append(f.dockerfiles, path)
 	case strings.HasSuffix(name, kube.DumpSuffix):
 		f.manifests = append(f.manifests, path)
+	case oci.IsArchiveName(name) && oci.IsArchive(path):
+		f.images = append(f.images, path)
 	case ext == ".log" || ext == ".jsonl" || ext == ".ndjson" || ext == ".gz":
 		f.log(path)
 	case ext == ".json":

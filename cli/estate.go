@@ -75,13 +75,13 @@ func (r *reader) anything() error {
 		}
 	}
 	f := r.found
-	if len(f.dockerfiles)+len(f.layouts)+len(f.sboms)+len(f.manifests)+len(f.logs)+len(f.incomplete) > 0 {
+	if len(f.dockerfiles)+len(f.images)+len(f.sboms)+len(f.manifests)+len(f.logs)+len(f.incomplete) > 0 {
 		return nil
 	}
 	if len(r.missed) > 0 {
 		return failed("%s: nothing to assess: %s: %s", r.dir, r.missed[0].What, r.missed[0].Why)
 	}
-	return failed("%s: nothing to assess: no Dockerfile, image layout, SBOM, Kubernetes manifest or audit log was found", r.dir)
+	return failed("%s: nothing to assess: no Dockerfile, image, SBOM, Kubernetes manifest or audit log was found", r.dir)
 }
 
 func (r *reader) joinConfig() estate.Config {
@@ -187,7 +187,7 @@ func (r *reader) miss(what string, err error) {
 }
 
 func (r *reader) registry(ctx context.Context) error {
-	images, incomplete, err := openLayouts(ctx, r.found.layouts)
+	images, incomplete, err := openImages(ctx, r.found.images)
 	if err != nil {
 		return err
 	}

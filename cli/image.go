@@ -12,7 +12,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scantling/scantling/model"
-	"github.com/scantling/scantling/oci"
 	"github.com/scantling/scantling/registry/advisory"
 	"github.com/scantling/scantling/registry/image"
 	"github.com/scantling/scantling/report"
@@ -20,18 +19,20 @@ import (
 
 func (a *app) imageCommand() *cobra.Command {
 	var advisories string
+	var from imageSource
 	cmd := &cobra.Command{
 		Use:     "image IMAGE",
 		Short:   "Inventory one image and match it against advisories",
-		Long:    "Image reads an OCI layout folder or an SBOM file (CycloneDX, SPDX), lists the packages\nof every image in it by the layer that brought them, and matches them exactly against\nthe advisories of --advisories.",
-		Example: "  scantling image examples/shop/images/cart --advisories examples/shop/advisories",
+		Long:    "Image reads an OCI layout folder, an archive of docker save or of an OCI layout, the folder\nof a root file system, an SBOM file (CycloneDX, SPDX), or an image of a registry. It lists\nthe packages of every image in it by the layer that brought them, and matches them exactly\nagainst the advisories of --advisories. What exists as a file or folder is read from there;\nall else is a reference to a registry.",
+		Example: "  scantling image examples/shop/images/cart --advisories examples/shop/advisories\n  scantling image app.tar\n  scantling image registry.example/app:1 --platform linux/arm64",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.checked(func(ctx context.Context, args []string) error {
-			return a.image(ctx, args[0], advisories)
+			return a.image(ctx, args[0], from, advisories)
 		}, ciFormats...),
 	}
 	a.sbomFlag(cmd)
 	cmd.Flags().StringVar(&advisories, "advisories", "", "folder of advisories, laid out like the public OSV bucket")
+	from.flags(cmd)
 	return cmd
 }
 
@@ -42,21 +43,18 @@ type imageReport struct {
 	Matches  []advisory.MatchRow   `json:"matches"`
 }
 
-func (a *app) image(ctx context.Context, path, feeds string) error {
+func (a *app) image(ctx context.Context, path string, from imageSource, feeds string) error {
 	if bill, err := readSBOM(path); err != nil {
 		return err
 	} else if bill != nil {
 		return a.judgeImages(ctx, []*image.Inventory{bill}, nil, feeds)
 	}
-	if !oci.IsLayout(path) {
-		return failed("%s is not an OCI image layout: this version reads folders with oci-layout and index.json", path)
-	}
-	images, missed, err := openLayouts(ctx, []string{path})
+	images, missed, err := a.openImage(ctx, path, from)
 	if err != nil {
 		return err
 	}
 	if len(images) == 0 {
-		return nothing(path, "no image is in this layout", missed)
+		return nothing(path, "no image is in it", missed)
 	}
 	var invs []*image.Inventory
 	reader := &image.Reader{}
@@ -135,25 +133,6 @@ func nothing(where, none string, missed []model.Incomplete) error {
 		errs[i] = fmt.Errorf("%s: %s", x.What, x.Why)
 	}
 	return failed("%w", errors.Join(errs...))
-}
-
-// openLayouts opens every image of the given layouts. An unreadable layout is
-// incomplete, and the others are still read.
-func openLayouts(ctx context.Context, dirs []string) ([]*oci.Image, []model.Incomplete, error) {
-	var images []*oci.Image
-	var missed []model.Incomplete
-	for _, dir := range dirs {
-		found, unread, err := oci.Open(ctx, dir)
-		if ctx.Err() != nil {
-			return nil, nil, failed("reading %s: %w", dir, ctx.Err())
-		}
-		if err != nil {
-			unread = append(unread, model.Incomplete{What: dir, Why: cause(err)})
-		}
-		images = append(images, found...)
-		missed = append(missed, unread...)
-	}
-	return images, missed, nil
 }
 
 // loadAdvisories loads the feeds that the inventories need. No folder is no

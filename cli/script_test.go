@@ -6,6 +6,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -38,13 +39,16 @@ func TestScripts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	exits := exiter{known, leaves()}.exits
+	commands := map[string]func(*testscript.TestScript, bool, []string){
+		"exits": exiter{known, leaves()}.exits, "json": jsonIs, "plain": plain, "cluster": clusterOf(t), "same": same,
+	}
+	maps.Copy(commands, imageCmds)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
 			return os.Symlink(examples, filepath.Join(env.WorkDir, "examples"))
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "json": jsonIs, "plain": plain, "cluster": clusterOf(t), "same": same},
+		Cmds: commands,
 	})
 }
 

@@ -8,7 +8,7 @@ type Kind string
 // The kinds of asset. Key formats are those of docs/ARCHITECTURE.md.
 const (
 	Source    Kind = "source"    // a Dockerfile: path below the estate's root
-	Image     Kind = "image"     // digest of the platform manifest, "sha256:…"
+	Image     Kind = "image"     // digest of the platform manifest, else of the configuration, "sha256:…"; "root:PATH"
 	Workload  Kind = "workload"  // cluster/namespace/Kind/name
 	Identity  Kind = "identity"  // cluster/namespace/serviceaccount, "cluster//user:NAME", "cluster//group:NAME"
 	Node      Kind = "node"      // cluster/node

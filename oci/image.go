@@ -12,9 +12,9 @@ import (
 // Image is one image for one platform. It is immutable once opened and safe
 // for concurrent use; its layers are read on demand.
 type Image struct {
-	Path         string   // the layout's folder, as it was given
-	Digest       string   // of the platform manifest, "sha256:…"
-	ConfigDigest string   // of the configuration, "sha256:…"
+	Path         string   // folder, archive or reference, as it was given
+	Digest       string   // of the platform manifest; of the configuration where an archive has no manifest; "root:" and the path of a root folder
+	ConfigDigest string   // of the configuration, "sha256:…"; "" of a root folder
 	Indexes      []string // digests of the indexes that list it, sorted
 	Names        []string // full references from annotations, as written, sorted
 	Tags         []string // annotations that are a bare tag ("1.2", "latest"), sorted
@@ -76,7 +76,7 @@ func (i *Image) Aliases() []string {
 			out = append(out, repo.Name()+"@"+digest)
 		}
 	}
-	out = slices.DeleteFunc(out, func(s string) bool { return s == "" })
+	out = slices.DeleteFunc(out, func(s string) bool { return s == "" || s == i.Digest })
 	slices.Sort(out)
 	return slices.Compact(out)
 }
@@ -101,3 +101,32 @@ func (i *Image) addName(name string) {
 
 // compareImages orders images by digest, the one name that every image has.
 func compareImages(a, b *Image) int { return cmp.Compare(a.Digest, b.Digest) }
+
+// Unite brings images of several inputs together: one of an archive without
+// manifests is the image with that configuration, if it is among the others,
+// and what was read twice comes once. The first of them keeps all names. It is
+// for images that nobody uses yet.
+func Unite(images []*Image) []*Image {
+	byDigest, byConfig := map[string]*Image{}, map[string]*Image{}
+	for _, i := range images {
+		if byDigest[i.Digest] == nil {
+			byDigest[i.Digest] = i
+		}
+		if i.Digest != i.ConfigDigest && byConfig[i.ConfigDigest] == nil {
+			byConfig[i.ConfigDigest] = i
+		}
+	}
+	var out []*Image
+	for _, i := range images {
+		same := byDigest[i.Digest]
+		if i.Digest == i.ConfigDigest && byConfig[i.ConfigDigest] != nil {
+			same = byConfig[i.ConfigDigest]
+		}
+		if same == i {
+			out = append(out, i)
+			continue
+		}
+		same.join(inherited{names: append(slices.Clone(i.Names), i.Tags...), indexes: i.Indexes})
+	}
+	return out
+}

@@ -272,7 +272,7 @@ func TestNoLinkLeadsOut(t *testing.T) {
 
 func TestNotALayout(t *testing.T) {
 	dir := t.TempDir()
-	if _, _, err := oci.Open(context.Background(), dir); !errors.Is(err, oci.ErrNotLayout) {
+	if _, _, err := oci.Open(context.Background(), dir); !errors.Is(err, oci.ErrNotImage) {
 		t.Errorf("error %v", err)
 	}
 	if oci.IsLayout(dir) {

@@ -151,21 +151,32 @@ func (i Image) put(put func(string, []byte) descriptor) (descriptor, []string) {
 		stored = append(stored, d.Digest)
 		diffIDs = append(diffIDs, Digest(plain))
 	}
+	config := put("application/vnd.oci.image.config.v1+json", i.config(diffIDs))
+	manifest := put("application/vnd.oci.image.manifest.v1+json", encode(map[string]any{
+		"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config, "layers": layers,
+	}))
+	system, arch := i.platform()
+	manifest.Platform = map[string]string{"os": system, "architecture": arch}
+	return manifest, stored
+}
+
+func (i Image) platform() (system, arch string) {
 	if i.Platform == "" {
-		i.Platform = "linux/amd64"
+		return "linux", "amd64"
 	}
-	system, arch, _ := strings.Cut(i.Platform, "/")
-	config := put("application/vnd.oci.image.config.v1+json", encode(map[string]any{
+	system, arch, _ = strings.Cut(i.Platform, "/")
+	return system, arch
+}
+
+// config is the configuration of an image.
+func (i Image) config(diffIDs []string) []byte {
+	system, arch := i.platform()
+	return encode(map[string]any{
 		"architecture": arch, "os": system, "created": "2026-01-02T03:04:05Z",
 		"config":  map[string]any{"Labels": i.Labels, "Env": i.Env, "User": i.User},
 		"rootfs":  map[string]any{"type": "layers", "diff_ids": diffIDs},
 		"history": i.History,
-	}))
-	manifest := put("application/vnd.oci.image.manifest.v1+json", encode(map[string]any{
-		"schemaVersion": 2, "mediaType": "application/vnd.oci.image.manifest.v1+json", "config": config, "layers": layers,
-	}))
-	manifest.Platform = map[string]string{"os": system, "architecture": arch}
-	return manifest, stored
+	})
 }
 
 func compress(data []byte, how string) (out []byte, suffix string) {

@@ -62,6 +62,7 @@ type facts struct {
 	cost    int   // of all entries together
 	bytes   int64 // read of the uncompressed layer, and unpacked from its archives
 	notes   []note
+	refused bool // nothing of it is believed: another source of the layer may have it
 }
 
 // cost weighs an entry by the memory that it takes, here and in the merge: one
@@ -121,6 +122,7 @@ func readLayer(ctx context.Context, layer oci.Layer, lim limits) (*facts, error)
 	stream, err := layer.Open()
 	if err != nil {
 		s.note("", "%v", err)
+		s.facts.refused = true
 		return s.facts, ctx.Err()
 	}
 	defer stream.Close()
@@ -129,7 +131,7 @@ func readLayer(ctx context.Context, layer oci.Layer, lim limits) (*facts, error)
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case errors.Is(err, oci.ErrDigest):
-		s.facts, s.more = &facts{}, 0
+		s.facts, s.more = &facts{refused: true}, 0
 		s.note("", "%v", err)
 	case err != nil:
 		s.note("", "the rest of it is not read: %v", err)
@@ -175,6 +177,10 @@ func (s *layerScan) entry(header *tar.Header, content io.Reader) error {
 	if note != "" {
 		s.note(clip(header.Name), "%s", note)
 	}
+	unread := header.PAXRecords[oci.Unread]
+	if unread != "" {
+		s.note(clip(header.Name), "%s", clip(unread))
+	}
 	if name == "" {
 		return nil // the root itself, or nothing that can be placed
 	}
@@ -194,6 +200,9 @@ func (s *layerScan) entry(header *tar.Header, content io.Reader) error {
 		}
 		e.kind, e.target = isHard, target
 	case tar.TypeReg:
+		if unread != "" {
+			break // a file of which nothing is known
+		}
 		f, err := s.look(name, header.Size, content)
 		if err != nil {
 			return err

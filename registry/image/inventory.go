@@ -50,10 +50,10 @@ type Config struct {
 
 // Inventory is what one image holds.
 type Inventory struct {
-	Digest     string   // of the platform manifest
+	Digest     string   // see oci.Image.Digest
 	Aliases    []string // sorted; see oci.Image.Aliases
 	Name       string   // for people
-	File       string   // the layout's folder, or the bill of materials
+	File       string   // folder, archive, reference or bill of materials, as it was given
 	Bill       bool     // taken from a bill of materials: Config is unknown
 	Platform   string
 	Config     Config

@@ -204,7 +204,7 @@ func (r *Reader) layer(ctx context.Context, layer oci.Layer) (*facts, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.cached+f.cost <= maxCached {
+	if !f.refused && r.cached+f.cost <= maxCached {
 		if r.cache == nil {
 			r.cache = map[string]*facts{}
 		}
