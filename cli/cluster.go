@@ -22,10 +22,14 @@ func (a *app) clusterCommand() *cobra.Command {
 	net := group(&cobra.Command{
 		Use:   "network",
 		Short: "Who may connect to whom under NetworkPolicy",
+
+		Example: "  scantling cluster network list examples/shop/k8s",
 	}, a.networkListCommand(), a.networkProbeCommand())
 	return group(&cobra.Command{
 		Use:   "cluster",
 		Short: "Judge a cluster from its manifests: posture, network, attack paths",
+
+		Example: "  scantling cluster check examples/shop/k8s",
 	}, a.checkCommand(), net, a.pathsCommand())
 }
 

@@ -38,7 +38,12 @@ type reader struct {
 	feeds    string // --advisories
 	readings []model.Reading
 	attacks  []estate.Attack
+	clusters []readCluster
 	missed   []model.Incomplete // of no stage
+
+	joined *estate.Estate // what came of it
+	ranked *risk.Assessment
+	doc    report.Assessment
 }
 
 // read does all the reading and joins it. The order of stages is that of a
@@ -270,6 +275,7 @@ func (r *reader) cluster(ctx context.Context, name string, files []string, judge
 	}
 	r.readings = append(r.readings, reading, net.Reading(), id.Reading(), m.Reading())
 	r.attacks = append(r.attacks, attackOf(m))
+	r.clusters = append(r.clusters, readCluster{s, m})
 	bar.end("cluster %s: %d objects, %d workloads, %d findings", name, len(s.Objects), len(s.Workloads), len(reading.Findings))
 	return nil
 }
