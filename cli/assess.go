@@ -121,6 +121,7 @@ func (a *app) read(ctx context.Context, dir string, flags estateFlags) (*reader,
 	r.joined, r.ranked = e, risk.Assess(e, r.settings())
 	controls := ladder.Measure(e.Assets, append(e.Facts, r.ranked.Facts()...))
 	r.doc = report.NewAssessment(a.tool(), e, r.ranked, controls, asOf)
+	r.doc.Notes = append(r.doc.Notes, r.found.left.notes(r.config.Exclude)...)
 	a.outcome(unknownOnly(e), len(r.doc.Incomplete), r.ranked.Over())
 	return r, nil
 }
@@ -135,7 +136,7 @@ func (a *app) reader(ctx context.Context, dir, advisories string, asOf time.Time
 		return nil, &failure{exitUsage, err}
 	}
 	r := &reader{app: a, dir: dir, config: cfg, asOf: asOf, feeds: advisories}
-	if r.found, err = discover(ctx, dir); err != nil {
+	if r.found, err = discover(ctx, dir, cfg.Excluded); err != nil {
 		return nil, err
 	}
 	if r.rules, r.missed, err = a.catalogue(cfg.Rules.Set, r.below(cfg.Rules.Dirs)); err != nil {

@@ -97,7 +97,7 @@ func logFiles(args []string) ([]string, []model.Incomplete, error) {
 			files = append(files, name)
 			continue
 		}
-		f, err := discover(context.Background(), name)
+		f, err := discover(context.Background(), name, nil)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -33,13 +33,15 @@ type found struct {
 	logs        []string
 	advisories  string // folder
 	incomplete  []model.Incomplete
+	left        leftOut
 }
 
 // discover looks through a folder once and sorts files by what they hold.
 // Links are not followed: what they point to inside is found by itself, and
-// what is outside is not the estate's.
-func discover(ctx context.Context, dir string) (found, error) {
-	var f found
+// what is outside is not the estate's. What exclude matches, a path below the
+// folder, is counted and not looked at; nil matches nothing.
+func discover(ctx context.Context, dir string, exclude excluder) (found, error) {
+	f := found{left: leftOut{exclude: exclude, files: map[string]int{}}}
 	entries := 0
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		switch {
@@ -91,6 +93,12 @@ func cause(err error) string {
 
 // entry sorts one file or folder.
 func (f *found) entry(dir, path string, d fs.DirEntry) error {
+	switch {
+	case d.IsDir() && (d.Name() == ".git" || d.Name() == "node_modules"):
+		return fs.SkipDir
+	case f.left.takes(dir, path, d):
+		return nil
+	}
 	if d.Type()&fs.ModeSymlink != 0 {
 		f.link(dir, path)
 		return nil
@@ -102,8 +110,6 @@ func (f *found) entry(dir, path string, d fs.DirEntry) error {
 		return nil
 	}
 	switch rel, _ := filepath.Rel(dir, path); {
-	case d.Name() == ".git" || d.Name() == "node_modules":
-		return fs.SkipDir
 	case strings.Count(rel, string(filepath.Separator)) >= maxDepth:
 		f.miss(path, "deeper than 40 folders: not looked at")
 		return fs.SkipDir

@@ -57,6 +57,9 @@ func (r *reader) read(ctx context.Context) (*estate.Estate, error) {
 			return nil, failed("reading %s: %w", r.dir, err)
 		}
 	}
+	for _, n := range r.found.left.notes(r.config.Exclude) {
+		r.app.say("note: %s", n)
+	}
 	if err := r.anything(); err != nil {
 		return nil, err
 	}
@@ -83,7 +86,7 @@ func (r *reader) anything() error {
 	if len(f.dockerfiles)+len(f.layouts)+len(f.manifests)+len(f.logs)+len(f.incomplete) > 0 {
 		return nil
 	}
-	return failed("%s: nothing to assess: no Dockerfile, image layout, Kubernetes manifest or audit log was found", r.dir)
+	return failed("%s: nothing to assess: no Dockerfile, image layout, Kubernetes manifest or audit log was found; scantling demo shows what comes of one", r.dir)
 }
 
 func (r *reader) joinConfig() estate.Config {
@@ -194,16 +197,15 @@ func (r *reader) registry(ctx context.Context) error {
 		return err
 	}
 	r.missed = append(r.missed, incomplete...)
-	bar := r.app.progress("registry", len(images))
+	bar := r.app.progress("registry", layersOf(images))
 	var invs []*image.Inventory
-	reader := &image.Reader{}
+	reader := &image.Reader{Layer: bar.step}
 	for _, img := range images {
 		inv, err := reader.Inventory(ctx, img)
 		if err != nil {
 			return failed("reading image %s: %w", img.Name(), err)
 		}
 		invs = append(invs, inv)
-		bar.step()
 	}
 	db, err := r.advisories(ctx, invs)
 	if err != nil {
@@ -238,10 +240,7 @@ func (r *reader) infrastructure(ctx context.Context) error {
 	judge, errs := posture.Compile(r.rules)
 	r.broken(errs)
 	for _, c := range clusters {
-		files := r.found.manifests
-		if len(c.Manifests) > 0 {
-			files = r.below(c.Manifests)
-		}
+		files := r.manifestsOf(c)
 		if len(files) == 0 {
 			r.readings = append(r.readings, model.Reading{Stage: model.Infrastructure, Why: "no Kubernetes manifest was found"})
 			continue

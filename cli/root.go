@@ -44,12 +44,15 @@ type IO struct {
 	Env      func(string) string
 	Terminal bool // standard error is a terminal
 	Colour   bool // standard output takes colours
+	Width    int  // columns of standard output; 0 where it is no terminal, or nobody knows
 }
 
 // Std is the IO of a process.
 func Std() IO {
+	width, _, _ := term.GetSize(int(os.Stdout.Fd())) // 0 where it is no terminal
 	return IO{
-		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv,
+		Width: width,
+		In:    os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv,
 		Terminal: term.IsTerminal(int(os.Stderr.Fd())),
 		Colour:   term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
 	}

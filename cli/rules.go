@@ -83,12 +83,11 @@ func (a *app) rulesList() error {
 	}
 	doc := a.rulesReport(missed, cat.Rules...)
 	return a.show(doc, func(w io.Writer, _ report.Paint) error {
-		for _, r := range doc.Rules {
-			if _, err := fmt.Fprintf(w, "%-5s %-15s %-9s %-8s %s\n", r.ID, r.Stage, r.Control, r.Severity, r.Title); err != nil {
-				return err
-			}
+		rows := make([][]string, len(doc.Rules))
+		for i, r := range doc.Rules {
+			rows[i] = []string{r.ID, string(r.Stage), r.Control, r.Severity.String(), r.Title}
 		}
-		return nil
+		return a.table(w, "", []int{5, 15, 9, 8, 0}, rows)
 	})
 }
 

@@ -107,6 +107,7 @@ var cages = []cage{
 	{"github.com/spf13/cobra", "cli", "", "commands"},
 	{"github.com/spf13/pflag", "cli", "", "the errors of cobra's switches"},
 	{"charm.land/lipgloss/v2", "cli", "", "colour on terminals"},
+	{"github.com/charmbracelet/x/ansi", "cli", "", "how wide a text is on a terminal"},
 	{"golang.org/x/term", "cli", "", "is it a terminal, how wide"},
 	{"go.yaml.in/yaml/v3", "config rule splice infrastructure/amend infrastructure/kube runtime/detect internal/gen/...", everywhere, "YAML with positions: settings, rules, manifests, Sigma"},
 	{"sigs.k8s.io/yaml", "infrastructure/...", "", "YAML as Kubernetes reads it"},
