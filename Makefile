@@ -45,7 +45,7 @@ ignored:
 bench: build ## assess time and peak memory: the shop, and 1,000 workloads
 	$(GO) run ./internal/gen/bench
 
-FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/kube ./registry/image ./registry/advisory ./oci ./rule ./splice ./runtime/ingest ./runtime/detect
+FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/kube ./registry/image ./registry/advisory ./oci ./rule ./splice ./report ./runtime/ingest ./runtime/detect
 fuzz: ## every parser of foreign bytes, FUZZTIME each
 	@for p in $(FUZZ); do for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \
 	  $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$p || exit 1; done; done

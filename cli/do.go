@@ -33,7 +33,7 @@ func (a *app) doCommand() *cobra.Command {
 		Use:     "do N|ID [DIR]",
 		Short:   "Carry out one action of the plan in the estate's files",
 		Long:    "Do carries out an action where it is a change of manifests in the folder: a privilege that\ngoes, an identity of its own, policies that are added, a binding that is deleted. It edits\nthose files and reads the estate again. --dry-run prints the change and makes none. It\nnever talks to a cluster: for objects without a file it prints the command. For other\nactions it says what a person has to do, and ends with exit code 1.",
-		Example: "  scantling do 50 examples/shop --dry-run\n  scantling do delete-binding-8626aae2 . --data ~/.local/share/scantling",
+		Example: "  scantling do split-identity-808e218a examples/shop --dry-run\n  scantling do delete-binding-8626aae2 . --data ~/.local/share/scantling",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: a.checked(func(ctx context.Context, args []string) error {
 			return a.do(ctx, args[0], folder(args[1:]), flags, dry, data)
@@ -162,7 +162,7 @@ func (r *reader) edits(ctx context.Context, action model.Action, doc *report.Do)
 		return nil, nil
 	}
 	for _, e := range edits {
-		doc.Files = append(doc.Files, report.FileChange{File: e.file, Removed: e.new == nil, Diff: difference(e.file, e.old, e.new)})
+		doc.Files = append(doc.Files, report.FileChange{File: e.file, Removed: e.new == nil, Diff: e.difference()})
 	}
 	doc.ByHand = append(doc.ByHand, rollout(action, changes)...)
 	return edits, nil
@@ -212,13 +212,30 @@ func (r *reader) names(name string) bool {
 	return false
 }
 
+// shown is the file's name in a patch: as it was read where patch takes that
+// name, which must lie below the current folder, else below the estate's.
+func (e *edit) shown() string {
+	if filepath.IsLocal(e.file) {
+		return e.file
+	}
+	return filepath.ToSlash(e.name)
+}
+
+// patchCommand is the call of patch that finds the files of the edits.
+func (r *reader) patchCommand(e *edit, rest string) string {
+	if filepath.IsLocal(e.file) {
+		return "patch -p1 " + rest
+	}
+	return "patch -p1 -d " + r.dir + " " + rest
+}
+
 // difference is a unified difference without values of Secrets.
-func difference(file string, old, new []byte) string {
-	from, to := "a/"+file, "b/"+file
-	if new == nil {
+func (e *edit) difference() string {
+	from, to := "a/"+e.shown(), "b/"+e.shown()
+	if e.new == nil {
 		to = "/dev/null"
 	}
-	return string(diff.Diff(from, splice.Mask(old), to, splice.Mask(new)))
+	return string(diff.Diff(from, splice.Mask(e.old), to, splice.Mask(e.new)))
 }
 
 // rollout is what an edit of files leaves to do in the cluster.
@@ -247,7 +264,7 @@ func (a *app) carryOut(ctx context.Context, r *reader, edits []edit, data string
 	}
 	defer root.Close()
 	if data != "" {
-		if err := keepWayBack(data, edits, doc); err != nil {
+		if err := r.keepWayBack(data, edits, doc); err != nil {
 			return err
 		}
 	}
@@ -265,7 +282,7 @@ func (a *app) carryOut(ctx context.Context, r *reader, edits []edit, data string
 	}
 	doc.Done = true
 	for _, e := range edits {
-		doc.Undo = append(doc.Undo, "git checkout -- "+e.file+" (where it was committed), or the difference above backwards: patch -R -p1")
+		doc.Undo = append(doc.Undo, "git checkout -- "+e.file+" (where it was committed), or the difference above backwards: "+r.patchCommand(&e, "-R"))
 		a.say("changed: %s", e.file)
 	}
 	return nil
@@ -273,7 +290,7 @@ func (a *app) carryOut(ctx context.Context, r *reader, edits []edit, data string
 
 // keepWayBack writes a patch that undoes the edits into a folder. It holds
 // the files' real lines, so only its owner may read it.
-func keepWayBack(data string, edits []edit, doc *report.Do) error {
+func (r *reader) keepWayBack(data string, edits []edit, doc *report.Do) error {
 	if err := os.MkdirAll(data, 0o700); err != nil {
 		return failed("making %s: %s", data, cause(err))
 	}
@@ -284,17 +301,17 @@ func keepWayBack(data string, edits []edit, doc *report.Do) error {
 	defer root.Close()
 	var patch []byte
 	for _, e := range edits {
-		from := "a/" + e.file
+		from := "a/" + e.shown()
 		if e.new == nil {
 			from = "/dev/null"
 		}
-		patch = append(patch, diff.Diff(from, e.new, "b/"+e.file, e.old)...)
+		patch = append(patch, diff.Diff(from, e.new, "b/"+e.shown(), e.old)...)
 	}
 	name := "undo-" + doc.Step.Action.ID + ".patch"
 	if err := writeFile(root, name, patch, 0o600); err != nil {
 		return failed("writing %s: %s", filepath.Join(data, name), cause(err))
 	}
-	doc.Undo = append(doc.Undo, "patch -p1 < "+filepath.Join(data, name))
+	doc.Undo = append(doc.Undo, r.patchCommand(&edits[0], "< "+filepath.Join(data, name)))
 	return nil
 }
 

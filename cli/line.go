@@ -29,6 +29,7 @@ func (a *app) saveLine(r *reader) error {
 	}
 	if old != nil && r.config.Risk.Line != nil {
 		a.say("%s has risk.line already: %s", file, r.doc.Line)
+		r.doc.Notes = append(r.doc.Notes, file+" has risk.line already: "+r.doc.Line.String())
 		return nil
 	}
 	text, err := withLine(old, *r.doc.Line)
