@@ -53,6 +53,10 @@ func discover(ctx context.Context, dir string, exclude excluder) (found, error) 
 				return fs.SkipDir
 			}
 			return nil
+		case d.IsDir() && (d.Name() == ".git" || d.Name() == "node_modules"):
+			return fs.SkipDir
+		case f.left.takes(dir, path, d):
+			return nil
 		}
 		if entries++; entries > maxEntries {
 			f.miss(path, "more than 500,000 files: this one and all after it were not looked at")
@@ -93,12 +97,6 @@ func cause(err error) string {
 
 // entry sorts one file or folder.
 func (f *found) entry(dir, path string, d fs.DirEntry) error {
-	switch {
-	case d.IsDir() && (d.Name() == ".git" || d.Name() == "node_modules"):
-		return fs.SkipDir
-	case f.left.takes(dir, path, d):
-		return nil
-	}
 	if d.Type()&fs.ModeSymlink != 0 {
 		f.link(dir, path)
 		return nil

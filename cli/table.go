@@ -12,33 +12,26 @@ import (
 // table writes rows in aligned columns, one space between them. Each is as
 // wide as its widest cell, and at least as its entry in least says; a negative
 // entry puts the column to the right. Width is that on a screen: a wide letter
-// takes two. On a terminal of known width a longer line is cut, elsewhere
-// nothing is.
+// takes two. On a terminal that is too narrow the columns get no more than
+// their cells need, and what is still too long is cut; elsewhere nothing is.
 func (a *app) table(w io.Writer, indent string, least []int, rows [][]string) error {
-	width := make([]int, len(least))
-	for i, n := range least {
-		width[i] = max(n, -n)
-	}
+	need := make([]int, len(least))
 	for _, row := range rows {
 		for i, cell := range row {
 			row[i] = report.Clean(cell)
-			width[i] = max(width[i], ansi.StringWidth(row[i]))
+			need[i] = max(need[i], ansi.StringWidth(row[i]))
 		}
 	}
+	width, total := make([]int, len(least)), ansi.StringWidth(indent)+len(least)-1
+	for i, n := range least {
+		width[i] = max(n, -n, need[i])
+		total += width[i]
+	}
+	if a.Width > 0 && total > a.Width {
+		width = need
+	}
 	for _, row := range rows {
-		var line strings.Builder
-		line.WriteString(indent)
-		for i, cell := range row {
-			if i > 0 {
-				line.WriteByte(' ')
-			}
-			space := strings.Repeat(" ", width[i]-ansi.StringWidth(cell))
-			if least[i] < 0 {
-				cell, space = space, cell
-			}
-			line.WriteString(cell + space)
-		}
-		text := strings.TrimRight(line.String(), " ")
+		text := indent + aligned(row, width, least)
 		if a.Width > 0 {
 			text = ansi.Truncate(text, a.Width, "…")
 		}
@@ -47,4 +40,20 @@ func (a *app) table(w io.Writer, indent string, least []int, rows [][]string) er
 		}
 	}
 	return nil
+}
+
+// aligned is one row, each cell filled up to the width of its column.
+func aligned(row []string, width, least []int) string {
+	var line strings.Builder
+	for i, cell := range row {
+		if i > 0 {
+			line.WriteByte(' ')
+		}
+		space := strings.Repeat(" ", width[i]-ansi.StringWidth(cell))
+		if least[i] < 0 {
+			cell, space = space, cell
+		}
+		line.WriteString(cell + space)
+	}
+	return strings.TrimRight(line.String(), " ")
 }
