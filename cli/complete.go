@@ -102,7 +102,7 @@ type completer = func(*cobra.Command, []string, string) ([]cobra.Completion, cob
 // completeFlags names the values of the global switches that have names.
 func (a *app) completeFlags(root *cobra.Command) {
 	for name, f := range map[string]completer{
-		"format":    words("text", "json"),
+		"format":    completeFormats,
 		"fail-on":   words("critical", "high", "medium", "low", "info"),
 		"rules":     a.completeRules(true),
 		"rules-dir": nil,
@@ -116,6 +116,21 @@ func (a *app) completeFlags(root *cobra.Command) {
 			panic(err) // a switch of that name doesn't exist: a mistake in this file
 		}
 	}
+}
+
+// askFormats is the key of a context in which a command only tells its formats.
+type askFormats struct{}
+
+// completeFormats proposes the formats of the command that is typed.
+func completeFormats(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	formats := []string{"text", "json"}
+	if cmd.RunE != nil && !cmd.HasSubCommands() {
+		cmd.SetContext(context.WithValue(cmd.Context(), askFormats{}, &formats))
+		if err := cmd.RunE(cmd, nil); err != nil {
+			return nil, cobra.ShellCompDirectiveError
+		}
+	}
+	return formats, cobra.ShellCompDirectiveNoFileComp
 }
 
 func words(list ...string) completer {

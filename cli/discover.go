@@ -47,6 +47,8 @@ func discover(ctx context.Context, dir string, exclude excluder) (found, error) 
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
+		case err != nil && d != nil && f.left.takes(dir, path, d):
+			return fs.SkipDir // a folder that nobody wants to look into
 		case err != nil:
 			f.miss(path, "can't be read: "+cause(err))
 			if d != nil && d.IsDir() {

@@ -162,6 +162,10 @@ func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 func (a *app) checked(run func(ctx context.Context, args []string) error, more ...string) func(*cobra.Command, []string) error {
 	formats := append([]string{"text", "json"}, more...)
 	return func(cmd *cobra.Command, args []string) error {
+		if ask, ok := cmd.Context().Value(askFormats{}).(*[]string); ok {
+			*ask = formats // for completion: nothing runs
+			return nil
+		}
 		if !slices.Contains(formats, a.format) {
 			return usage("--format %q: %s has %s%s", a.format, cmd.CommandPath(), strings.Join(formats, ", "), nearest(a.format, formats))
 		}
