@@ -20,12 +20,23 @@ type estateFlags struct {
 	advisories string
 	asOf       string
 	all        bool
+	saveLine   bool
 }
 
 func (f *estateFlags) add(cmd *cobra.Command) {
+	f.addInputs(cmd)
+	cmd.Flags().BoolVar(&f.all, "all", false, "print every action of the plan")
+}
+
+// addInputs adds the switches that say what is read.
+func (f *estateFlags) addInputs(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.advisories, "advisories", "", "folder of advisories, laid out like the public OSV bucket")
 	cmd.Flags().StringVar(&f.asOf, "as-of", "", "assess as of this day, YYYY-MM-DD (default: today)")
-	cmd.Flags().BoolVar(&f.all, "all", false, "print every action of the plan")
+}
+
+// addLine adds the switch of the commands that show the line.
+func (f *estateFlags) addLine(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.saveLine, "save-line", false, "write the line of this run into scantling.yaml as risk.line")
 }
 
 // steps is how many actions of each lane are printed without --all.
@@ -67,6 +78,7 @@ func (a *app) assessCommand() *cobra.Command {
 		}, ciFormats...),
 	}
 	flags.add(cmd)
+	flags.addLine(cmd)
 	return cmd
 }
 
@@ -80,24 +92,38 @@ func folder(args []string) string {
 
 // assess runs the main job on a folder and sets the exit code.
 func (a *app) assess(ctx context.Context, dir string, flags estateFlags) (*risk.Assessment, report.Assessment, error) {
-	var none report.Assessment
+	r, err := a.read(ctx, dir, flags)
+	if err != nil {
+		return nil, report.Assessment{}, err
+	}
+	if flags.saveLine {
+		if err := a.saveLine(r); err != nil {
+			return nil, report.Assessment{}, err
+		}
+	}
+	return r.ranked, r.doc, nil
+}
+
+// read reads and ranks a folder and sets the exit code.
+func (a *app) read(ctx context.Context, dir string, flags estateFlags) (*reader, error) {
 	asOf, err := flags.day()
 	if err != nil {
-		return nil, none, err
+		return nil, err
 	}
 	r, err := a.reader(ctx, dir, flags.advisories, asOf)
 	if err != nil {
-		return nil, none, err
+		return nil, err
 	}
 	e, err := r.read(ctx)
 	if err != nil {
-		return nil, none, err
+		return nil, err
 	}
-	ranked := risk.Assess(e, r.settings())
-	controls := ladder.Measure(e.Assets, append(e.Facts, ranked.Facts()...))
-	doc := report.NewAssessment(a.tool(), e, ranked, controls, asOf)
-	a.outcome(unknownOnly(e), len(doc.Incomplete), ranked.Over())
-	return ranked, doc, nil
+	r.joined, r.ranked = e, risk.Assess(e, r.settings())
+	controls := ladder.Measure(e.Assets, append(e.Facts, r.ranked.Facts()...))
+	r.doc = report.NewAssessment(a.tool(), e, r.ranked, controls, asOf)
+	r.doc.Notes = append(r.doc.Notes, r.found.left.notes(r.config.Exclude)...)
+	a.outcome(unknownOnly(e), len(r.doc.Incomplete), r.ranked.Over())
+	return r, nil
 }
 
 // reader prepares the reading of a folder: its estate file, rules and inputs.
@@ -110,7 +136,7 @@ func (a *app) reader(ctx context.Context, dir, advisories string, asOf time.Time
 		return nil, &failure{exitUsage, err}
 	}
 	r := &reader{app: a, dir: dir, config: cfg, asOf: asOf, feeds: advisories}
-	if r.found, err = discover(ctx, dir); err != nil {
+	if r.found, err = discover(ctx, dir, cfg.Excluded); err != nil {
 		return nil, err
 	}
 	if r.rules, r.missed, err = a.catalogue(cfg.Rules.Set, r.below(cfg.Rules.Dirs)); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,10 +23,14 @@ func (a *app) clusterCommand() *cobra.Command {
 	net := group(&cobra.Command{
 		Use:   "network",
 		Short: "Who may connect to whom under NetworkPolicy",
+
+		Example: "  scantling cluster network list examples/shop/k8s",
 	}, a.networkListCommand(), a.networkProbeCommand())
 	return group(&cobra.Command{
 		Use:   "cluster",
 		Short: "Judge a cluster, live or from its manifests: posture, network, attack paths",
+
+		Example: "  scantling cluster check examples/shop/k8s\n  scantling cluster snapshot -o prod.snapshot.gz",
 	}, a.snapshotCommand(), a.checkCommand(), net, a.pathsCommand(), a.roleCommand())
 }
 
@@ -45,6 +50,8 @@ func (a *app) snapshot(ctx context.Context, args []string) (*kube.Snapshot, erro
 	if slices.Contains(args, "-") && len(args) > 1 {
 		return nil, usage("- stands for all input: name nothing beside it")
 	}
+	bar := a.progress("manifests", 1)
+	defer bar.clear()
 	var s *kube.Snapshot
 	var err error
 	if args[0] == "-" {
@@ -225,12 +232,11 @@ func (a *app) matrix(engine *network.Engine, s *kube.Snapshot, ports []string) e
 	}
 	a.outcome(nil, len(doc.Incomplete)+depends, false)
 	return a.show(doc, func(w io.Writer, _ report.Paint) error {
+		rows := make([][]string, len(m.Pods))
 		for i, row := range m.Allowed.Combined {
-			if _, err := fmt.Fprintf(w, "%-40s %s\n", report.Clean(m.Pods[i]), join(row)); err != nil {
-				return err
-			}
+			rows[i] = []string{m.Pods[i], strings.Join(row, " ")}
 		}
-		return nil
+		return a.table(w, "", []int{40, 0}, rows)
 	})
 }
 
@@ -242,17 +248,6 @@ func count(text string, mark rune) int {
 		}
 	}
 	return n
-}
-
-func join(cells []string) string {
-	text := ""
-	for i, c := range cells {
-		if i > 0 {
-			text += " "
-		}
-		text += c
-	}
-	return text
 }
 
 // probes is what `cluster network probe` prints as JSON.
@@ -343,7 +338,7 @@ func (a *app) pathsCommand() *cobra.Command {
 				doc.Edges = m.Edges()
 			}
 			a.outcome(nil, len(missed), false)
-			return a.show(doc, doc.text)
+			return a.show(doc, func(w io.Writer, p report.Paint) error { return a.pathsText(w, p, doc) })
 		}),
 	}
 	cmd.Flags().BoolVar(&edges, "edges", false, "print every edge of the graph as well")
@@ -354,8 +349,8 @@ func (a *app) pathsCommand() *cobra.Command {
 // maxPaths bounds --most.
 const maxPaths = 1000
 
-// text prints the paths as chains, then the blast radius and the fixes.
-func (d pathsReport) text(w io.Writer, paint report.Paint) error {
+// pathsText prints the paths as chains, then the blast radius and the fixes.
+func (a *app) pathsText(w io.Writer, paint report.Paint, d pathsReport) error {
 	p := func(format string, args ...any) error {
 		_, err := fmt.Fprintf(w, format+"\n", args...)
 		return err
@@ -384,10 +379,15 @@ func (d pathsReport) text(w io.Writer, paint report.Paint) error {
 	if err := p("\n%s", paint(report.Title, "BLAST RADIUS  workloads secrets nodes cluster-admin")); err != nil {
 		return err
 	}
-	for _, b := range d.Blast {
-		if err := p("%6.1f  %-48s %5d %5d %5d  %v", b.Score, report.Clean(b.Workload), b.Reaches.Workloads, b.Reaches.Secrets, b.Reaches.Nodes, b.Reaches.ClusterAdmin); err != nil {
-			return err
+	rows := make([][]string, len(d.Blast))
+	for i, b := range d.Blast {
+		rows[i] = []string{
+			fmt.Sprintf("%.1f ", b.Score), b.Workload, strconv.Itoa(b.Reaches.Workloads), strconv.Itoa(b.Reaches.Secrets),
+			strconv.Itoa(b.Reaches.Nodes) + " ", strconv.FormatBool(b.Reaches.ClusterAdmin),
 		}
+	}
+	if err := a.table(w, "", []int{-7, 48, -5, -5, -6, 0}, rows); err != nil {
+		return err
 	}
 	if err := p("\n%s", paint(report.Title, "SMALLEST FIX for cluster admin")); err != nil {
 		return err

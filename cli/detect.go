@@ -34,7 +34,7 @@ func (a *app) detectCommand() *cobra.Command {
 	}
 	run.Flags().StringVar(&rules, "rules", "", "Sigma rules to use instead of ours (file or folder), or a selection of ours")
 	run.Flags().StringVar(&source, "source", "", "kind of log, where it should not be found out: "+ingest.Kind)
-	return group(&cobra.Command{Use: "detect", Short: "Find attacks in logs"}, run)
+	return group(&cobra.Command{Use: "detect", Short: "Find attacks in logs", Example: "  scantling detect run examples/shop/audit"}, run)
 }
 
 func (a *app) detectRun(ctx context.Context, args []string, rules string) error {
@@ -97,7 +97,7 @@ func logFiles(args []string) ([]string, []model.Incomplete, error) {
 			files = append(files, name)
 			continue
 		}
-		f, err := discover(context.Background(), name)
+		f, err := discover(context.Background(), name, nil)
 		if err != nil {
 			return nil, nil, err
 		}

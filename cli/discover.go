@@ -38,23 +38,31 @@ type found struct {
 	logs        []string
 	advisories  string // folder
 	incomplete  []model.Incomplete
+	left        leftOut
 }
 
 // discover looks through a folder once and sorts files by what they hold.
 // Links are not followed: what they point to inside is found by itself, and
-// what is outside is not the estate's.
-func discover(ctx context.Context, dir string) (found, error) {
-	var f found
+// what is outside is not the estate's. What exclude matches, a path below the
+// folder, is counted and not looked at; nil matches nothing.
+func discover(ctx context.Context, dir string, exclude excluder) (found, error) {
+	f := found{left: leftOut{exclude: exclude, files: map[string]int{}}}
 	entries := 0
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
+		case err != nil && d != nil && f.left.takes(dir, path, d):
+			return fs.SkipDir // a folder that nobody wants to look into
 		case err != nil:
 			f.miss(path, "can't be read: "+cause(err))
 			if d != nil && d.IsDir() {
 				return fs.SkipDir
 			}
+			return nil
+		case d.IsDir() && (d.Name() == ".git" || d.Name() == "node_modules"):
+			return fs.SkipDir
+		case f.left.takes(dir, path, d):
 			return nil
 		}
 		if entries++; entries > maxEntries {
@@ -108,8 +116,6 @@ func (f *found) entry(dir, path string, d fs.DirEntry) error {
 		return nil
 	}
 	switch rel, _ := filepath.Rel(dir, path); {
-	case d.Name() == ".git" || d.Name() == "node_modules":
-		return fs.SkipDir
 	case strings.Count(rel, string(filepath.Separator)) >= maxDepth:
 		f.miss(path, "deeper than 40 folders: not looked at")
 		return fs.SkipDir

@@ -38,7 +38,12 @@ type reader struct {
 	feeds    string // --advisories
 	readings []model.Reading
 	attacks  []estate.Attack
+	clusters []readCluster
 	missed   []model.Incomplete // of no stage
+
+	joined *estate.Estate // what came of it
+	ranked *risk.Assessment
+	doc    report.Assessment
 }
 
 // read does all the reading and joins it. The order of stages is that of a
@@ -51,6 +56,9 @@ func (r *reader) read(ctx context.Context) (*estate.Estate, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, failed("reading %s: %w", r.dir, err)
 		}
+	}
+	for _, n := range r.found.left.notes(r.config.Exclude) {
+		r.app.say("note: %s", n)
 	}
 	if err := r.anything(); err != nil {
 		return nil, err
@@ -81,7 +89,7 @@ func (r *reader) anything() error {
 	if len(r.missed) > 0 {
 		return failed("%s: nothing to assess: %s: %s", r.dir, r.missed[0].What, r.missed[0].Why)
 	}
-	return failed("%s: nothing to assess: no Dockerfile, image, SBOM, Kubernetes manifest or audit log was found", r.dir)
+	return failed("%s: nothing to assess: no Dockerfile, image, SBOM, Kubernetes manifest or audit log was found; scantling demo shows what comes of one", r.dir)
 }
 
 func (r *reader) joinConfig() estate.Config {
@@ -192,16 +200,15 @@ func (r *reader) registry(ctx context.Context) error {
 		return err
 	}
 	r.missed = append(r.missed, incomplete...)
-	bar := r.app.progress("registry", len(images))
+	bar := r.app.progress("registry", layersOf(images))
 	var invs []*image.Inventory
-	reader := &image.Reader{}
+	reader := &image.Reader{Layer: bar.step}
 	for _, img := range images {
 		inv, err := reader.Inventory(ctx, img)
 		if err != nil {
 			return failed("reading image %s: %w", img.Name(), err)
 		}
 		invs = append(invs, inv)
-		bar.step()
 	}
 	bills, incomplete := readSBOMs(r.found.sboms, invs)
 	invs = append(invs, bills...)
@@ -239,10 +246,6 @@ func (r *reader) infrastructure(ctx context.Context) error {
 	judge, errs := posture.Compile(r.rules)
 	r.broken(errs)
 	for _, c := range clusters {
-		files := r.found.manifests
-		if len(c.Manifests) > 0 {
-			files = r.below(c.Manifests)
-		}
 		if c.Context != "" && len(c.Manifests) == 0 {
 			err := r.cluster(c.Name, judge, func() (*kube.Snapshot, error) {
 				return r.app.live(ctx, c.Name, kube.Access{Context: c.Context})
@@ -252,6 +255,7 @@ func (r *reader) infrastructure(ctx context.Context) error {
 			}
 			continue
 		}
+		files := r.manifestsOf(c)
 		if len(files) == 0 {
 			r.readings = append(r.readings, model.Reading{Stage: model.Infrastructure, Why: "no Kubernetes manifest was found"})
 			continue
@@ -287,6 +291,7 @@ func (r *reader) cluster(name string, judge *posture.Judge, read func() (*kube.S
 	}
 	r.readings = append(r.readings, reading, net.Reading(), id.Reading(), m.Reading())
 	r.attacks = append(r.attacks, attackOf(m))
+	r.clusters = append(r.clusters, readCluster{s, m})
 	bar.end("cluster %s: %d objects, %d workloads, %d findings", name, len(s.Objects), len(s.Workloads), len(reading.Findings))
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/oci"
 	"github.com/scantling/scantling/registry/advisory"
 	"github.com/scantling/scantling/registry/image"
 	"github.com/scantling/scantling/report"
@@ -57,7 +58,9 @@ func (a *app) image(ctx context.Context, path string, from imageSource, feeds st
 		return nothing(path, "no image is in it", missed)
 	}
 	var invs []*image.Inventory
-	reader := &image.Reader{}
+	bar := a.progress("layers", layersOf(images))
+	defer bar.clear()
+	reader := &image.Reader{Layer: bar.step}
 	for _, img := range images {
 		inv, err := reader.Inventory(ctx, img)
 		if err != nil {
@@ -99,20 +102,22 @@ func (a *app) judgeImages(ctx context.Context, invs []*image.Inventory, missed [
 	if a.sbom != "" {
 		return a.writeSBOM(invs[0], unread, db != nil)
 	}
-	return a.show(doc, doc.text, a.forCI(doc.Findings)...)
+	return a.show(doc, func(w io.Writer, p report.Paint) error { return a.imageText(w, p, doc) }, a.forCI(doc.Findings)...)
 }
 
-// text prints the packages by layer, then the findings.
-func (d imageReport) text(w io.Writer, paint report.Paint) error {
-	layer := ""
-	for _, p := range d.Packages {
-		if p.Layer != layer {
-			layer = p.Layer
-			if _, err := fmt.Fprintln(w, paint(report.Title, "layer "+layer)); err != nil {
-				return err
-			}
+// imageText prints the packages by layer, then the findings.
+func (a *app) imageText(w io.Writer, paint report.Paint, d imageReport) error {
+	for rest := d.Packages; len(rest) > 0; {
+		layer := rest[0].Layer
+		if _, err := fmt.Fprintln(w, paint(report.Title, "layer "+layer)); err != nil {
+			return err
 		}
-		if _, err := fmt.Fprintf(w, "  %s\n", report.Clean(fmt.Sprintf("%-32s %-28s %s", p.Name, p.Version, p.Ecosystem))); err != nil {
+		var rows [][]string
+		for len(rest) > 0 && rest[0].Layer == layer {
+			rows = append(rows, []string{rest[0].Name, rest[0].Version, rest[0].Ecosystem})
+			rest = rest[1:]
+		}
+		if err := a.table(w, "  ", []int{32, 28, 0}, rows); err != nil {
 			return err
 		}
 	}
@@ -135,6 +140,15 @@ func nothing(where, none string, missed []model.Incomplete) error {
 	return failed("%w", errors.Join(errs...))
 }
 
+// layersOf counts the layers of images.
+func layersOf(images []*oci.Image) int {
+	n := 0
+	for _, img := range images {
+		n += len(img.Layers)
+	}
+	return n
+}
+
 // loadAdvisories loads the feeds that the inventories need. No folder is no
 // feed: matching then says of every image that it is unknown.
 func (a *app) loadAdvisories(ctx context.Context, dir string, invs []*image.Inventory) (*advisory.DB, []model.Incomplete, error) {
@@ -149,6 +163,8 @@ func (a *app) loadAdvisories(ctx context.Context, dir string, invs []*image.Inve
 	if len(invs) == 0 {
 		return nil, nil, nil
 	}
+	bar := a.progress("advisories", 1)
+	defer bar.clear()
 	db, missed, err := advisory.Load(ctx, dir, advisory.Ecosystems(invs)...)
 	if err != nil {
 		return nil, nil, failed("%w", err)

@@ -27,30 +27,37 @@ func (a *app) planCommand() *cobra.Command {
 		}),
 	}
 	flags.add(cmd)
+	flags.addLine(cmd)
 	return cmd
 }
 
 func (a *app) whyCommand() *cobra.Command {
 	var flags estateFlags
 	cmd := &cobra.Command{
-		Use:     "why N|ID [DIR]",
-		Short:   "Print one action's reasons: factors, chain and proof",
-		Long:    "Why explains one action of the plan, by its number or id: every factor with its value,\nsource and origin, the chain from the workload to the jewel with the proof of each step,\nand which of its facts the action cuts.",
-		Example: "  scantling why 1 examples/shop\n  scantling why split-identity-1a2b3c4d .",
-		Args:    cobra.RangeArgs(1, 2),
+		Use:               "why N|ID [DIR]",
+		Short:             "Print one action's reasons: factors, chain and proof",
+		Long:              "Why explains one action of the plan, by its number or id: every factor with its value,\nsource and origin, the chain from the workload to the jewel with the proof of each step,\nand which of its facts the action cuts.",
+		Example:           "  scantling why 1 examples/shop\n  scantling why split-identity-1a2b3c4d .",
+		Args:              cobra.RangeArgs(1, 2),
+		ValidArgsFunction: a.completeSteps,
 		RunE: a.checked(func(ctx context.Context, args []string) error {
-			ranked, doc, err := a.assess(ctx, folder(args[1:]), flags)
+			r, err := a.read(ctx, folder(args[1:]), flags)
 			if err != nil {
 				return err
 			}
-			reasons, err := explain(ranked, args[0])
+			n, err := stepOf(r.ranked, args[0])
 			if err != nil {
 				return err
 			}
+			reasons, err := r.ranked.Why(n)
+			if err != nil {
+				return failed("%w", err)
+			}
+			reasons.Step.Action = r.patched(reasons.Step.Action)
 			if a.code == exitFound {
 				a.code = exitClean // an explanation finds nothing of its own
 			}
-			why := report.NewWhy(doc, reasons)
+			why := report.NewWhy(r.doc, reasons)
 			return a.show(why, why.Text)
 		}),
 	}
@@ -58,18 +65,21 @@ func (a *app) whyCommand() *cobra.Command {
 	return cmd
 }
 
-// explain finds a step by its number or its action's id.
-func explain(ranked *risk.Assessment, which string) (risk.Reasons, error) {
+// stepOf finds a step by its number or its action's id.
+func stepOf(ranked *risk.Assessment, which string) (int, error) {
 	n, err := strconv.Atoi(which)
 	if err != nil {
 		var ok bool
 		if n, ok = ranked.Find(which); !ok {
-			return risk.Reasons{}, usage("no action %q in the plan: scantling plan --all lists their ids with --format json", which)
+			ids := make([]string, len(ranked.Plan))
+			for i, s := range ranked.Plan {
+				ids[i] = s.Action.ID
+			}
+			return 0, usage("no action %q in the plan%s: scantling plan --all lists their ids with --format json", which, nearest(which, ids))
 		}
 	}
-	reasons, err := ranked.Why(n)
-	if err != nil {
-		return reasons, &failure{exitUsage, err}
+	if n < 1 || n > len(ranked.Plan) {
+		return 0, usage("the plan has no step %d: it has 1 to %d", n, len(ranked.Plan))
 	}
-	return reasons, nil
+	return n, nil
 }

@@ -47,6 +47,7 @@ type IO struct {
 	Self     string // path of this program, which it runs to render charts apart; empty: not apart
 	Terminal bool   // standard error is a terminal
 	Colour   bool   // standard output takes colours
+	Width    int    // columns of standard output; 0 where it is no terminal, or nobody knows
 }
 
 // Std is the IO of a process.
@@ -55,8 +56,10 @@ func Std() IO {
 	if err != nil {
 		self = os.Args[0]
 	}
+	width, _, _ := term.GetSize(int(os.Stdout.Fd())) // 0 where it is no terminal
 	return IO{
-		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv, Self: self,
+		Width: width, Self: self,
+		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Env: os.Getenv,
 		Terminal: term.IsTerminal(int(os.Stderr.Fd())),
 		Colour:   term.IsTerminal(int(os.Stdout.Fd())) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb",
 	}
@@ -134,14 +137,16 @@ func (a *app) root() *cobra.Command {
 	flags.StringVar(&a.format, "format", "text", "output format: text or json; some commands have more")
 	flags.StringVar(&a.failOn, "fail-on", "high", "lowest severity that ends with exit code 3: info, low, medium, high, critical")
 	flags.BoolVar(&a.lenient, "allow-unknown", false, "count what is incomplete or unknown, but don't end with exit code 4")
-	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no talk on standard error but errors")
+	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no talk on standard error but errors and what was not read")
 	flags.StringVar(&a.rules, "rules", "", "rules to judge by, with commas: all, a set as 2026.1 or supply-chain, ids")
 	flags.StringArrayVar(&a.rulesDir, "rules-dir", nil, "folder with more rules (repeatable)")
 	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(flagError)
+	a.completeFlags(root)
 	return group(root,
-		a.assessCommand(), a.planCommand(), a.whyCommand(), a.demoCommand(),
+		a.assessCommand(), a.planCommand(), a.whyCommand(), a.doCommand(), a.ciCommand(), a.demoCommand(),
 		a.lintCommand(), a.imageCommand(), a.clusterCommand(), a.detectCommand(),
-		a.rulesCommand(), a.versionCommand(), a.renderInIsolationCommand(),
+		a.rulesCommand(), a.versionCommand(), a.completionCommand(), a.renderInIsolationCommand(),
 	)
 }
 
@@ -150,16 +155,15 @@ func (a *app) root() *cobra.Command {
 // and success.
 func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 	cmd.AddCommand(commands...)
-	cmd.SuggestionsMinimumDistance = 2
 	cmd.Args = func(cmd *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return nil
 		}
-		near := ""
-		if like := cmd.SuggestionsFor(args[0]); len(like) > 0 {
-			near = fmt.Sprintf(": the nearest is %q", like[0])
+		var names []string
+		for _, c := range cmd.Commands() {
+			names = append(names, c.Name())
 		}
-		return usage("unknown command %q for %q%s", args[0], cmd.CommandPath(), near)
+		return usage("unknown command %q for %q%s", args[0], cmd.CommandPath(), nearest(args[0], names))
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 	return cmd
@@ -170,8 +174,12 @@ func group(cmd *cobra.Command, commands ...*cobra.Command) *cobra.Command {
 func (a *app) checked(run func(ctx context.Context, args []string) error, more ...string) func(*cobra.Command, []string) error {
 	formats := append([]string{"text", "json"}, more...)
 	return func(cmd *cobra.Command, args []string) error {
+		if ask, ok := cmd.Context().Value(askFormats{}).(*[]string); ok {
+			*ask = formats // for completion: nothing runs
+			return nil
+		}
 		if !slices.Contains(formats, a.format) {
-			return usage("--format %q: %s has %s", a.format, cmd.CommandPath(), strings.Join(formats, ", "))
+			return usage("--format %q: %s has %s%s", a.format, cmd.CommandPath(), strings.Join(formats, ", "), nearest(a.format, formats))
 		}
 		if _, err := model.ParseSeverity(a.failOn); err != nil {
 			return usage("--fail-on: %w", err)

@@ -18,7 +18,7 @@ import (
 )
 
 func (a *app) rulesCommand() *cobra.Command {
-	return group(&cobra.Command{Use: "rules", Short: "List, show, test, document and begin rules"},
+	return group(&cobra.Command{Use: "rules", Short: "List, show, test, document and begin rules", Example: "  scantling rules list\n  scantling rules show B101"},
 		&cobra.Command{
 			Use: "list", Short: "One line a rule", Example: "  scantling rules list --rules 2026.1",
 			Args: cobra.NoArgs, RunE: a.checked(func(context.Context, []string) error { return a.rulesList() }),
@@ -26,10 +26,11 @@ func (a *app) rulesCommand() *cobra.Command {
 		&cobra.Command{
 			Use: "show ID", Short: "Why a rule exists, what it matches and how to fix what it finds", Example: "  scantling rules show B101",
 			Args: cobra.ExactArgs(1), RunE: a.checked(func(_ context.Context, args []string) error { return a.rulesShow(args[0]) }),
+			ValidArgsFunction: a.completeRules(false),
 		},
 		&cobra.Command{
 			Use: "test [ID…]", Short: "Run the cases that stand beside the rules", Example: "  scantling rules test\n  scantling rules test B101 --rules-dir my-rules",
-			RunE: a.checked(func(_ context.Context, args []string) error { return a.rulesTest(args) }),
+			RunE: a.checked(func(_ context.Context, args []string) error { return a.rulesTest(args) }), ValidArgsFunction: a.completeRules(false),
 		},
 		a.rulesDocsCommand(), a.rulesNewCommand(),
 	)
@@ -83,12 +84,11 @@ func (a *app) rulesList() error {
 	}
 	doc := a.rulesReport(missed, cat.Rules...)
 	return a.show(doc, func(w io.Writer, _ report.Paint) error {
-		for _, r := range doc.Rules {
-			if _, err := fmt.Fprintf(w, "%-5s %-15s %-9s %-8s %s\n", r.ID, r.Stage, r.Control, r.Severity, r.Title); err != nil {
-				return err
-			}
+		rows := make([][]string, len(doc.Rules))
+		for i, r := range doc.Rules {
+			rows[i] = []string{r.ID, string(r.Stage), r.Control, r.Severity.String(), r.Title}
 		}
-		return nil
+		return a.table(w, "", []int{5, 15, 9, 8, 0}, rows)
 	})
 }
 

@@ -46,7 +46,7 @@ func (a *app) snapshotCommand() *cobra.Command {
 				}
 				return nil
 			}
-			if err := replaceFile(file, s.Write); err != nil {
+			if err := writeWhole(file, s.Write); err != nil {
 				return failed("writing %s: %w", file, err)
 			}
 			doc := snapshotReport{report.Schema, a.tool(), file, len(s.Objects), s.Origin, missedOf(s, nil)}
@@ -69,10 +69,10 @@ func (d snapshotReport) text(w io.Writer, _ report.Paint) error {
 	return nil
 }
 
-// replaceFile writes a file that only its owner may read, so that there is
+// writeWhole writes a file that only its owner may read, so that there is
 // the old one or the whole new one and never a part. What is there and no
 // file, as a device or a pipe, is written to as it is.
-func replaceFile(name string, write func(io.Writer) error) error {
+func writeWhole(name string, write func(io.Writer) error) error {
 	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
 		device, err := os.OpenFile(name, os.O_WRONLY, 0)
 		if err != nil {

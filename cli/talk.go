@@ -44,15 +44,20 @@ func (b *bar) draw() {
 	if !b.app.Terminal || b.app.quiet || b.total == 0 {
 		return
 	}
-	full := barWidth * b.done / b.total
-	fmt.Fprintf(b.app.Err, "\r  %-15s %s%s %d/%d", b.name, strings.Repeat("█", full), strings.Repeat("░", barWidth-full), b.done, b.total)
+	full := min(barWidth*b.done/b.total, barWidth)
+	fmt.Fprintf(b.app.Err, "\r\x1b[K  %-15s %s%s %d/%d", b.name, strings.Repeat("█", full), strings.Repeat("░", barWidth-full), b.done, b.total)
+}
+
+// clear takes the bar away: where the result follows there is nothing to add.
+func (b *bar) clear() {
+	if b.app.Terminal && !b.app.quiet {
+		fmt.Fprint(b.app.Err, "\r\x1b[K")
+	}
 }
 
 // end replaces the bar by what came of it.
 func (b *bar) end(format string, args ...any) {
-	if b.app.Terminal && !b.app.quiet {
-		fmt.Fprint(b.app.Err, "\r\x1b[K")
-	}
+	b.clear()
 	b.app.say("  %-15s %s", b.name, fmt.Sprintf(format, args...))
 }
 

@@ -103,7 +103,7 @@ func TestBar(t *testing.T) {
 		terminal, quiet bool
 		want            string
 	}{
-		"terminal": {true, false, "\r  build           ░░░░░░░░░░░░░░░░░░░░ 0/2\r  build           ██████████░░░░░░░░░░ 1/2\r\x1b[K  build           one\n"},
+		"terminal": {true, false, "\r\x1b[K  build           ░░░░░░░░░░░░░░░░░░░░ 0/2\r\x1b[K  build           ██████████░░░░░░░░░░ 1/2\r\x1b[K  build           one\n"},
 		"pipe":     {false, false, "  build           one\n"},
 		"quiet":    {true, true, ""},
 	} {

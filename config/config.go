@@ -40,6 +40,7 @@ type Config struct {
 	Accept     []Accept  `yaml:"accept"`
 	Notify     []any     `yaml:"notify"`
 	Advisories string    `yaml:"advisories"` // folder laid out like the public OSV bucket
+	Exclude    []string  `yaml:"exclude"`    // patterns of paths that are not looked at
 
 	dir  string
 	file string
@@ -219,6 +220,7 @@ func (c *Config) complete() error {
 		checkOwned(complain, fmt.Sprintf("rules.disable[%d]", i), d.Reason, d.Owner, d.Expires)
 	}
 	c.checkValues(complain)
+	c.checkExclude(complain)
 	for _, p := range c.paths() {
 		if path.IsAbs(filepath.ToSlash(p)) || !filepath.IsLocal(filepath.FromSlash(p)) {
 			complain("path %q leaves the estate: use a path below %s", p, c.dir)

@@ -2,10 +2,14 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/scantling/scantling/model"
 )
 
 // unknownKeys walks a document beside the struct that it is decoded into and
@@ -36,7 +40,7 @@ func walk(file string, node *yaml.Node, t reflect.Type, depth int) []error {
 			key, value := node.Content[i], node.Content[i+1]
 			field, ok := fields[key.Value]
 			if !ok {
-				problems = append(problems, fmt.Errorf("%s:%d: unknown key %q: the nearest is %q", file, key.Line, key.Value, nearest(key.Value, fields)))
+				problems = append(problems, fmt.Errorf("%s:%d: unknown key %q: %s", file, key.Line, key.Value, hint(key.Value, fields)))
 				continue
 			}
 			problems = append(problems, walk(file, value, field, depth+1)...)
@@ -56,34 +60,11 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 	return out
 }
 
-// nearest is the key of least edit distance, the first by name where equal.
-func nearest(word string, fields map[string]reflect.Type) string {
-	best, least := "", 1<<30
-	for key := range fields {
-		d := distance(strings.ToLower(word), strings.ToLower(key))
-		if d < least || d == least && key < best {
-			best, least = key, d
-		}
+// hint names the nearest key, or all where none is near.
+func hint(word string, fields map[string]reflect.Type) string {
+	keys := slices.Sorted(maps.Keys(fields))
+	if near := model.Nearest(word, keys); near != "" {
+		return fmt.Sprintf("the nearest is %q", near)
 	}
-	return best
-}
-
-// distance is the Levenshtein distance in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := 1
-			if a[i] == b[j] {
-				cost = 0
-			}
-			diagonal, row[j+1] = row[j+1], min(diagonal+cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return "there is " + strings.Join(keys, ", ")
 }

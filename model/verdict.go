@@ -43,7 +43,11 @@ func ParseSeverity(name string) (Severity, error) {
 			return Severity(i), nil
 		}
 	}
-	return Info, fmt.Errorf("unknown severity %q: use info, low, medium, high or critical", name)
+	near := Nearest(name, severityNames[:])
+	if near != "" {
+		near = fmt.Sprintf(": the nearest is %q", near)
+	}
+	return Info, fmt.Errorf("unknown severity %q: use info, low, medium, high or critical%s", name, near)
 }
 
 // MarshalText writes the name, so that JSON and YAML carry words.

@@ -69,6 +69,18 @@ func (a *Assessment) Why(n int) (Reasons, error) {
 	return r, nil
 }
 
+// Alone is the load after step n without the steps before it, nil where the
+// model can't value it.
+func (a *Assessment) Alone(n int) *Points {
+	if n < 1 || n > len(a.Plan) || a.Plan[n-1].Removes == nil {
+		return nil
+	}
+	s := a.base.clone()
+	s.apply(a.world.change(a.Plan[n-1].Action))
+	load := FromFloat(s.load())
+	return &load
+}
+
 // Find returns the number of the step whose action has this id.
 func (a *Assessment) Find(id string) (int, bool) {
 	i := slices.IndexFunc(a.Plan, func(s Step) bool { return s.Action.ID == id })

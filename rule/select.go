@@ -143,38 +143,8 @@ func (c *Catalogue) only(keep func(*Rule) bool) *Catalogue {
 // suggest is `; did you mean "X"?` for the nearest of words, or nothing when
 // none is near.
 func suggest(word string, words []string) string {
-	best, least := "", 3 // more than two typing errors is another word
-	for _, w := range words {
-		if d := distance(strings.ToLower(word), strings.ToLower(w)); d < least && d < len(w) {
-			best, least = w, d
-		}
+	if near := model.Nearest(word, words); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
 	}
-	if best == "" {
-		return ""
-	}
-	return fmt.Sprintf("; did you mean %q?", best)
-}
-
-// distance is the Levenshtein distance of two short words, in bytes.
-func distance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 {
-		return 64 // no key or id is so long
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return ""
 }

@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/splice"
 )
 
 // Bounds on one document. A hostile one must cost little more than its size.
@@ -83,70 +84,24 @@ func looksLikeJSON(file string, text []byte) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(trimmed[1:], " \t\r\n"), []byte(`"`))
 }
 
-// chunk is the text of one document and the line before it.
-type chunk struct {
-	text   []byte
-	before int
-}
-
-// splitYAML cuts a stream at its "---" lines, so that one broken document
-// doesn't take the others with it. A chunk that holds only comments,
-// directives and blank lines joins the next one.
-func splitYAML(text []byte) []chunk {
-	var chunks []chunk
-	start, startLine, line := 0, 0, 0
-	content := false
-	for at := 0; at < len(text); line++ {
-		end := bytes.IndexByte(text[at:], '\n')
-		if end < 0 {
-			end = len(text)
-		} else {
-			end += at + 1
-		}
-		row := text[at:end]
-		if isSeparator(row) && content {
-			chunks = append(chunks, chunk{text[start:at], startLine})
-			start, startLine, content = at, line, false
-		}
-		content = content || hasContent(row)
-		at = end
-	}
-	if content {
-		chunks = append(chunks, chunk{text[start:], startLine})
-	}
-	return chunks
-}
-
-func isSeparator(row []byte) bool {
-	rest, found := bytes.CutPrefix(row, []byte("---"))
-	return found && (len(rest) == 0 || strings.IndexByte(" \t\r\n", rest[0]) >= 0)
-}
-
-func hasContent(row []byte) bool {
-	if isSeparator(row) {
-		row = row[3:]
-	}
-	trimmed := bytes.TrimSpace(row)
-	return len(trimmed) > 0 && trimmed[0] != '#' && row[0] != '%'
-}
-
 func scanYAML(file string, text []byte) scan {
 	var s scan
-	for _, c := range splitYAML(text) {
-		if marks(c.text) > maxMarks {
-			s.fail(file, c.before+1, fmt.Sprintf("one document with more than %d nodes: not read", maxMarks))
+	for _, c := range splice.Split(text) {
+		chunk := text[c.Start:c.End]
+		if marks(chunk) > maxMarks {
+			s.fail(file, c.Before+1, fmt.Sprintf("one document with more than %d nodes: not read", maxMarks))
 			continue
 		}
-		docs, line, err := decodeYAML(c.text)
+		docs, line, err := decodeYAML(chunk)
 		for _, d := range docs {
-			d.line += c.before
+			d.line += c.Before
 			for i := range d.itemLines {
-				d.itemLines[i] += c.before
+				d.itemLines[i] += c.Before
 			}
 			s.docs = append(s.docs, d)
 		}
 		if err != nil {
-			s.fail(file, c.before+line, err.Error())
+			s.fail(file, c.Before+line, err.Error())
 		}
 	}
 	return s

@@ -11,7 +11,7 @@ type layer struct {
 
 // What several layers may import.
 const (
-	means  = "graph oci rule model"
+	means  = "graph oci rule splice model"
 	stages = "build/... registry/... infrastructure/... runtime/..."
 	memory = "risk ladder estate store bus"
 )
@@ -55,6 +55,7 @@ var layers = []layer{
 
 	{"infrastructure/threat", "infrastructure/paths infrastructure/network infrastructure/identity infrastructure/posture infrastructure/kube " + means, "judges the whole"},
 	{"infrastructure/paths", "infrastructure/network infrastructure/identity infrastructure/kube " + means, "judges over network and identity"},
+	{"infrastructure/amend", "infrastructure/kube " + means, "acts"},
 	{"infrastructure/lifetime", "infrastructure/kube " + means, "acts"},
 	{"infrastructure/network", "infrastructure/kube " + means, "judges"},
 	{"infrastructure/identity", "infrastructure/kube " + means, "judges"},
@@ -75,6 +76,7 @@ var layers = []layer{
 	{"rule", "model", "compiles rules, knows no stage"},
 	{"oci/ocitest", "oci model", "makes images for tests"},
 	{"oci", "model", "opens images"},
+	{"splice", "", "bytes only"},
 	{"graph", "", "integers only"},
 	{"examples/shop", "", "embedded files"},
 	{"deploy", "", "embedded files"},
@@ -103,15 +105,18 @@ const everywhere = "..."
 var cages = []cage{
 	{"github.com/google/go-cmp", "", everywhere, "differences in tests"},
 	{"github.com/rogpeppe/go-internal/testscript", "", everywhere, "command tests"},
+	{"github.com/rogpeppe/go-internal/diff", "cli", "", "differences of texts"},
 	{"github.com/rogpeppe/go-internal/txtar", "rule", everywhere, "the cases of a rule are txtar files"},
 	{"github.com/owenrumney/go-sarif/v3", "", everywhere, "the published schema of SARIF and another reader of it"},
 	{"github.com/santhosh-tekuri/jsonschema/v6", "", everywhere, "holds JSON outputs against their schemas"},
 	{"golang.org/x/sync", everywhere, "", "errgroup: bounded goroutines that are waited for"},
 
 	{"github.com/spf13/cobra", "cli", "", "commands"},
+	{"github.com/spf13/pflag", "cli", "", "the errors of cobra's switches"},
 	{"charm.land/lipgloss/v2", "cli", "", "colour on terminals"},
+	{"github.com/charmbracelet/x/ansi", "cli", "", "how wide a text is on a terminal"},
 	{"golang.org/x/term", "cli", "", "is it a terminal, how wide"},
-	{"go.yaml.in/yaml/v3", "config rule infrastructure/kube infrastructure/render runtime/detect internal/gen/...", everywhere, "YAML with positions: settings, rules, manifests, Sigma"},
+	{"go.yaml.in/yaml/v3", "config rule splice infrastructure/amend infrastructure/kube infrastructure/render runtime/detect internal/gen/...", everywhere, "YAML with positions: settings, rules, manifests, Sigma"},
 	{"sigs.k8s.io/yaml", "infrastructure/...", "", "YAML as Kubernetes reads it"},
 
 	{"modernc.org/sqlite", "store", "", "the default database"},

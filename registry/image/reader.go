@@ -22,8 +22,10 @@ const (
 
 // Reader takes inventories and remembers the facts of the layers that it has
 // read, so that images with a common base read it once. The zero value works;
-// it is safe for concurrent use.
+// it is safe for concurrent use where Layer is.
 type Reader struct {
+	Layer func() // called behind each layer, to show how far the reading has come; nil calls nothing
+
 	mu     sync.Mutex
 	cache  map[string]*facts // by DiffID and blob digest
 	cached int
@@ -42,6 +44,9 @@ func (r *Reader) Inventory(ctx context.Context, img *oci.Image) (*Inventory, err
 		f, err := r.layer(ctx, layer)
 		if err != nil {
 			return nil, fmt.Errorf("reading layer %s of %s: %w", layer.DiffID, inv.Name, err)
+		}
+		if r.Layer != nil {
+			r.Layer()
 		}
 		for _, n := range f.notes {
 			layerNotes = append(layerNotes, layerNote{i, n})
