@@ -2,9 +2,13 @@ package rules
 
 import (
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/rule"
 )
 
@@ -66,5 +70,47 @@ func TestReferencesAreWellFormed(t *testing.T) {
 				t.Errorf("%s: %q is not a whole https address", r.File, c)
 			}
 		}
+	}
+}
+
+// TestSetsAreWhole: a set that is named after a source holds every rule of its
+// stage that cites the source, and no other; the other sets go by control.
+func TestSetsAreWhole(t *testing.T) {
+	cat, errs := rule.Load(FS, "rules")
+	for _, err := range errs {
+		t.Error(err)
+	}
+	cites := func(source string, stages ...model.Stage) func(*rule.Rule) bool {
+		return func(r *rule.Rule) bool {
+			return slices.Contains(stages, r.Stage) && slices.ContainsFunc(r.Cites, func(c string) bool {
+				return strings.HasPrefix(strings.ToLower(c), strings.ToLower(source))
+			})
+		}
+	}
+	belongs := map[string]func(*rule.Rule) bool{
+		"cis-docker":     cites("CIS-Docker", model.Build, model.Registry),
+		"cis-kubernetes": cites("CIS-Kubernetes", model.Infrastructure),
+		"nsa-cisa":       cites("NSA/CISA", model.Infrastructure),
+		"pss-baseline":   cites("Pod Security Standards, baseline", model.Infrastructure),
+		"pss-restricted": cites("Pod Security Standards", model.Infrastructure),
+		"rbac":           func(r *rule.Rule) bool { return r.Stage == model.Infrastructure && r.Control == "identity" },
+		"supply-chain": func(r *rule.Rule) bool {
+			return r.Stage == model.Build && (r.Control == "base" || r.Control == "deps")
+		},
+	}
+	for _, set := range cat.NamedSets() {
+		var want []string
+		for _, r := range cat.Rules {
+			if belongs[set.Name] != nil && belongs[set.Name](r) {
+				want = append(want, r.ID)
+			}
+		}
+		if diff := cmp.Diff(want, set.Rules); diff != "" {
+			t.Errorf("%s: should be (-), is (+):\n%s", set.File, diff)
+		}
+		delete(belongs, set.Name)
+	}
+	for name := range belongs {
+		t.Errorf("there is no set %s", name)
 	}
 }
