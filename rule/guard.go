@@ -9,30 +9,41 @@ import (
 	"github.com/google/cel-go/common/types"
 )
 
-// guard is what must hold of an element for a rule's match to be true, or
-// unknown: a field is true, or a list that isn't empty; or it is one of some
-// texts, or, being a list, holds one. Most rules are about one kind of instruction or program, so that
-// asking the guard first saves most evaluations. It never changes an answer:
-// CEL makes false && error false too.
+// guard is what must hold of a field of an element for a rule's match to be
+// true, or unknown. Most rules are about one kind of instruction or program, so
+// that asking the guard first saves most evaluations. It never changes an
+// answer: CEL makes false && error false too.
 type guard struct {
 	field string
-	texts []string // nil: the field is true, or not empty
+	kind  guardKind
+	texts []string // of equals and holds
 }
 
-// allows reports whether match may be anything but false for an element.
+type guardKind int
+
+const (
+	isTrue   guardKind = iota
+	notEmpty           // a list
+	equals             // one of the texts
+	holds              // a list, one of the texts
+)
+
+// allows reports whether match may be anything but false for an element. Of a
+// value of another type than the guard is about, it can't tell.
 func (g guard) allows(element map[string]any) bool {
+	one := func(s string) bool { return slices.Contains(g.texts, s) }
 	switch v := element[g.field].(type) {
 	case bool:
-		return v || g.texts != nil
+		return v || g.kind != isTrue
 	case string:
-		return g.texts == nil || slices.Contains(g.texts, v)
+		return g.kind != equals || one(v)
 	case []string:
-		return g.texts == nil && len(v) > 0 || slices.ContainsFunc(v, func(s string) bool { return slices.Contains(g.texts, s) })
+		return g.kind == isTrue || g.kind == equals || len(v) > 0 && (g.kind == notEmpty || slices.ContainsFunc(v, one))
 	case []any:
-		return g.texts == nil && len(v) > 0 || slices.ContainsFunc(v, func(e any) bool {
+		return g.kind == isTrue || g.kind == equals || len(v) > 0 && (g.kind == notEmpty || slices.ContainsFunc(v, func(e any) bool {
 			s, ok := e.(string)
-			return !ok || slices.Contains(g.texts, s)
-		})
+			return !ok || one(s)
+		}))
 	}
 	return true
 }
@@ -56,7 +67,7 @@ func (f guardFinder) find(e ast.Expr) []guard {
 		return f.find(v)
 	}
 	if field, ok := f.field(e); ok {
-		return []guard{{field: field}}
+		return []guard{{field: field, kind: isTrue}}
 	}
 	if e.Kind() != ast.CallKind {
 		return nil
@@ -72,23 +83,23 @@ func (f guardFinder) find(e ast.Expr) []guard {
 		for i, side := range args {
 			if field, ok := f.field(side); ok {
 				if texts := literals(args[1-i]); len(texts) == 1 && args[1-i].Kind() == ast.LiteralKind {
-					return []guard{{field, texts}}
+					return []guard{{field: field, kind: equals, texts: texts}}
 				}
 			}
 		}
 	case operators.Greater:
 		if field, ok := f.size(args[0]); ok && args[1].Kind() == ast.LiteralKind && args[1].AsLiteral() == types.Int(0) {
-			return []guard{{field: field}}
+			return []guard{{field: field, kind: notEmpty}}
 		}
 	case operators.In:
 		if field, ok := f.field(args[0]); ok && args[1].Kind() == ast.ListKind {
 			if texts := literals(args[1]); texts != nil {
-				return []guard{{field, texts}}
+				return []guard{{field: field, kind: equals, texts: texts}}
 			}
 		}
 		if field, ok := f.field(args[1]); ok && args[0].Kind() == ast.LiteralKind {
 			if texts := literals(args[0]); texts != nil {
-				return []guard{{field, texts}}
+				return []guard{{field: field, kind: holds, texts: texts}}
 			}
 		}
 	}
@@ -113,8 +124,8 @@ func either(a, b []guard) []guard {
 	var out []guard
 	for _, g := range a {
 		for _, h := range b {
-			if g.field == h.field && (g.texts == nil) == (h.texts == nil) {
-				out = append(out, guard{g.field, slices.Concat(g.texts, h.texts)})
+			if g.field == h.field && g.kind == h.kind {
+				out = append(out, guard{g.field, g.kind, slices.Concat(g.texts, h.texts)})
 			}
 		}
 	}

@@ -12,7 +12,7 @@ func guarded(t *testing.T, match string) *Program[world] {
 	t.Helper()
 	env := testEnv()
 	scope := env.Scopes["items"]
-	scope.Type = Object("Thing", map[string]Type{"name": String(), "flag": Bool(), "tags": List(String())})
+	scope.Type = Object("Thing", map[string]Type{"name": String(), "flag": Bool(), "tags": List(String()), "any": Dyn()})
 	env.Scopes["items"] = scope
 	logic := "each: items\nvariables:\n  - name: named\n    expression: item.name in [\"a\", \"b\"]\nmatch: |\n  " + match + "\n"
 	p, errs := Compile(catalogue(t, map[string]string{"B101": logic}), env)
@@ -30,8 +30,10 @@ func TestGuards(t *testing.T) {
 	for _, name := range []any{"a", "b", "c", "", why} {
 		for _, flag := range []any{true, false, why} {
 			for _, tags := range []any{[]any{}, []any{"a"}, []any{"x", why}, []string{"b", "x"}, why} {
-				v := map[string]any{"name": name, "flag": flag, "tags": tags}
-				items = append(items, Element{Value: v, Cause: fmt.Sprint(v)})
+				for _, dyn := range []any{false, true, "", "a", []any{}, []any{"a"}, map[string]any{}} {
+					v := map[string]any{"name": name, "flag": flag, "tags": tags, "any": dyn}
+					items = append(items, Element{Value: v, Cause: fmt.Sprint(v)})
+				}
 			}
 		}
 	}
@@ -45,6 +47,10 @@ func TestGuards(t *testing.T) {
 		`("a" in item.tags || "b" in item.tags) && a`:            {"tags [a b]"},
 		`(item.flag && item.name == "a") || item.name == "b"`:    {"name [a b]"},
 		`item.tags.size() > 0 && a`:                              {"tags []"},
+		`size(item.any) > 0`:                                     {"any []"},
+		`item.any == true && item.flag`:                          {"flag []"},
+		`item.any == "a" || item.any == "b"`:                     {"any [a b]"},
+		`"a" in item.any`:                                        {"any [a]"},
 		`size(item.tags) > 1`:                                    nil,
 		`item.tags.size() > 0 || item.flag`:                      nil,
 		`!(item.name == "a")`:                                    nil,

@@ -154,8 +154,11 @@ func (t *tracker) find(word string) []int {
 		return nil
 	}
 	var out []int
+	last := word[len(word)-1]
+	wild := strings.IndexByte("*?]", last) >= 0
 	for i, h := range t.held {
-		if slices.ContainsFunc(h.paths, func(p string) bool { return samePath(word, p) }) {
+		// Most files are told by their last letter.
+		if slices.ContainsFunc(h.paths, func(p string) bool { return (wild || p[len(p)-1] == last) && samePath(word, p) }) {
 			out = append(out, i)
 		}
 	}
@@ -189,21 +192,22 @@ func samePath(word, file string) bool {
 		return true
 	}
 	if path.IsAbs(word) && path.IsAbs(file) {
-		if strings.ContainsAny(word, "*?[") {
-			ok, err := path.Match(word, file)
-			return err == nil && ok
-		}
-		return false
+		return matches(word, file)
 	}
 	a, b := path.Base(word), path.Base(file)
 	if a == b {
 		return a != "." && a != "/"
 	}
-	if strings.ContainsAny(a, "*?[") && a != "*" {
-		ok, err := path.Match(a, b)
-		return err == nil && ok
+	return a != "*" && matches(a, b)
+}
+
+// matches reports whether a pattern with wildcards matches a name.
+func matches(pattern, name string) bool {
+	if !strings.ContainsAny(pattern, "*?[") {
+		return false
 	}
-	return false
+	ok, err := path.Match(pattern, name)
+	return err == nil && ok
 }
 
 // urlBase is the file name that a download gets from its address.
