@@ -152,8 +152,8 @@ func (f *found) file(path string) {
 	switch ext := strings.ToLower(filepath.Ext(name)); {
 	case dockerfile.IsName(name):
 		f.dockerfiles = append(f.dockerfiles, path)
-	case oci.IsArchiveName(name) && oci.IsArchive(path):
-		f.images = append(f.images, path)
+	case oci.IsArchiveName(name):
+		f.archive(path)
 	case ext == ".log" || ext == ".jsonl" || ext == ".ndjson" || ext == ".gz":
 		f.log(path)
 	case ext == ".json":
@@ -162,6 +162,18 @@ func (f *found) file(path string) {
 		}
 	case ext == ".yaml" || ext == ".yml":
 		f.manifest(path)
+	}
+}
+
+// archive takes a file in if it begins like an archive of images; other
+// archives are nobody's input.
+func (f *found) archive(path string) {
+	yes, err := oci.IsArchive(path)
+	switch {
+	case err != nil:
+		f.miss(path, "can't be read: "+cause(err))
+	case yes:
+		f.images = append(f.images, path)
 	}
 }
 

@@ -200,6 +200,9 @@ func TestPlatform(t *testing.T) {
 			t.Errorf("%q: error %v", s, err)
 		}
 	}
+	if got := oci.Few(strings.Split(strings.Repeat("a,", 24)+"a", ",")); got != strings.Repeat("a, ", 19)+"a and 5 more" {
+		t.Errorf("few of 25: %s", got)
+	}
 	images := []*oci.Image{{Platform: "linux/arm/v6"}, {Platform: "linux/arm/v7"}, {Platform: "linux/arm64"}, {}}
 	for want, n := range map[oci.Platform]int{"": 4, "all": 4, "linux/arm": 2, "linux/arm/v7": 1, "linux/arm64": 1, "linux/amd64": 0} {
 		kept, _, err := oci.Only(images, want)
