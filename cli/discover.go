@@ -169,8 +169,8 @@ func (f *found) file(path string) {
 		f.dockerfiles = append(f.dockerfiles, path)
 	case strings.HasSuffix(name, kube.DumpSuffix):
 		f.manifests = append(f.manifests, path)
-	case oci.IsArchiveName(name) && oci.IsArchive(path):
-		f.images = append(f.images, path)
+	case oci.IsArchiveName(name):
+		f.archive(path)
 	case ext == ".log" || ext == ".jsonl" || ext == ".ndjson" || ext == ".gz":
 		f.log(path)
 	case ext == ".json":
@@ -215,6 +215,18 @@ func (f *found) placeCharts() {
 func outside(paths, roots []string) []string {
 	inside := under(paths, roots)
 	return slices.DeleteFunc(slices.Clone(paths), func(p string) bool { return slices.Contains(inside, p) })
+}
+
+// archive takes a file in if it begins like an archive of images; other
+// archives are nobody's input.
+func (f *found) archive(path string) {
+	yes, err := oci.IsArchive(path)
+	switch {
+	case err != nil:
+		f.miss(path, "can't be read: "+cause(err))
+	case yes:
+		f.images = append(f.images, path)
+	}
 }
 
 // log takes a file in as an audit log if it begins like one.

@@ -53,7 +53,7 @@ func (a *app) openImage(ctx context.Context, name string, from imageSource) ([]*
 		return nil, nil, failed("%w", err)
 	}
 	if len(left) > 0 {
-		a.say("note: %s is also there for %s: not read; --platform all reads every one", name, strings.Join(left, ", "))
+		a.say("note: %s is also there for %s: not read; --platform all reads every one", name, oci.Few(left))
 	}
 	return images, missed, nil
 }

@@ -36,28 +36,36 @@ var archiveMember = regexp.MustCompile(`^(blobs(/.*)?|oci-layout|index\.json|man
 // IsArchive reports whether a file begins like an archive of images: a tar,
 // also one compressed by gzip or zstd, with a name among its first members
 // that such archives use. It looks at the beginning alone; Open tells what it
-// really is.
-func IsArchive(name string) bool {
+// really is. The error is that of a file that can't be read.
+func IsArchive(name string) (bool, error) {
 	file, err := os.Open(name)
 	if err != nil {
-		return false
+		return false, err
 	}
 	defer file.Close()
 	plain, err := decompress(io.LimitReader(file, maxSniff))
 	if err != nil {
-		return false
+		return false, unreadable(err)
 	}
 	defer plain.Close()
 	for members, i := tar.NewReader(io.LimitReader(plain, maxSniff)), 0; i < maxPeek; i++ {
 		header, err := members.Next()
 		if err != nil {
-			return false
+			return false, unreadable(err)
 		}
 		if archiveMember.MatchString(path.Clean(header.Name)) {
-			return true
+			return true, nil
 		}
 	}
-	return false
+	return false, nil
+}
+
+// unreadable keeps an error of the file, and drops that of what is in it.
+func unreadable(err error) error {
+	if in := new(fs.PathError); errors.As(err, &in) {
+		return in
+	}
+	return nil
 }
 
 // archive opens the members of a tar where they lie. A compressed tar is
@@ -267,10 +275,10 @@ func (a *archive) unpack(ctx context.Context, file *os.File) error {
 	if err := os.Remove(spill.Name()); err != nil {
 		return errors.Join(err, spill.Close())
 	}
-	limit := min(max(info.Size()*maxRatio, minSpill), maxSpill-spilled.Load())
+	limit := max(min(max(info.Size()*maxRatio, minSpill), maxSpill-spilled.Load()), 0)
 	size, err := io.Copy(spill, io.LimitReader(plain, limit+1))
 	if err == nil && size > limit {
-		err = fmt.Errorf("unpacked it has more than %d bytes: unpack it yourself if that is meant", limit)
+		err = fmt.Errorf("it takes more than the %d bytes that it may: unpack it yourself if that is meant", limit)
 	}
 	if err != nil {
 		return errors.Join(fmt.Errorf("unpacking: %w", err), spill.Close())

@@ -83,8 +83,8 @@ func TestFormsAgree(t *testing.T) {
 		for _, how := range []string{"", "gzip", "zstd"} {
 			t.Run(form+" "+how, func(t *testing.T) {
 				path := put(t, "web.tar", ocitest.Compress(data, how))
-				if !oci.IsArchive(path) {
-					t.Error("is not taken for an archive")
+				if is, err := oci.IsArchive(path); !is || err != nil {
+					t.Errorf("is not taken for an archive: %v", err)
 				}
 				images := open(t, path)
 				if len(images) != 1 {
@@ -158,8 +158,8 @@ func TestOtherWriter(t *testing.T) {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	if !oci.IsArchive(path) {
-		t.Error("is not taken for an archive")
+	if is, err := oci.IsArchive(path); !is || err != nil {
+		t.Errorf("is not taken for an archive: %v", err)
 	}
 	images := open(t, path)
 	if len(images) != 2 {
@@ -266,6 +266,17 @@ var brokenArchives = map[string]struct {
 	"configuration is a pipe": {func() []byte {
 		return manifestJSON(`[{"Config":"c"}]`, ocitest.Entry{Name: "c", Type: tar.TypeFifo})
 	}, 0, "not in the archive", ""},
+	"sparse configuration": {func() []byte {
+		var b bytes.Buffer
+		w := tar.NewWriter(&b)
+		w.WriteHeader(&tar.Header{Name: "c", Typeflag: tar.TypeReg, Size: 4, PAXRecords: map[string]string{
+			"GNU.sp-rse.map": "0,4", "GNU.sp-rse.numblocks": "1", "GNU.sp-rse.size": "8",
+		}})
+		io.WriteString(w, "null")
+		w.Flush()
+		b.Write(manifestJSON(`[{"Config":"c"}]`))
+		return bytes.ReplaceAll(b.Bytes(), []byte("GNU.sp-rse"), []byte("GNU.sparse"))
+	}, 0, "not in the archive", ""},
 	"configuration of another digest": {func() []byte {
 		return spoil(func(e *ocitest.Entry) {
 			if strings.HasSuffix(e.Name, ".json") && len(e.Name) == 69 {
@@ -326,7 +337,7 @@ var brokenArchives = map[string]struct {
 	"zstd of rubbish": {func() []byte { return []byte("\x28\xb5\x2f\xfd rubbish") }, 0, "", "unpacking"},
 	"bomb": {func() []byte {
 		return ocitest.Compress(append(ocitest.Saved(web), make([]byte, 128<<20)...), "gzip")
-	}, 0, "", "more than 67108864 bytes"},
+	}, 0, "", "more than the 67108864 bytes"},
 	"broken layout beside docker's form": {func() []byte {
 		return ocitest.Tar(append(ocitest.SavedEntries(web), ocitest.Entry{Name: "oci-layout", Body: "{"}, ocitest.Entry{Name: "index.json", Body: "{"})...)
 	}, 1, "unexpected end of JSON", ""},
@@ -458,11 +469,13 @@ func TestIsArchive(t *testing.T) {
 		"nothing":     {nil, false},
 		"with a dot":  {ocitest.Tar(ocitest.Entry{Name: "./"}, ocitest.Entry{Name: "./oci-layout", Body: "{}"}), true},
 	} {
-		if got := oci.IsArchive(put(t, "x.tar", tc.data)); got != tc.want {
-			t.Errorf("%s: %v", name, got)
+		if got, err := oci.IsArchive(put(t, "x.tar", tc.data)); got != tc.want || err != nil {
+			t.Errorf("%s: %v, error %v", name, got, err)
 		}
 	}
-	if oci.IsArchive(folder) || oci.IsArchive(filepath.Join(folder, "none")) {
-		t.Error("what is no file is an archive")
+	for _, path := range []string{folder, filepath.Join(folder, "none")} {
+		if is, err := oci.IsArchive(path); is || err == nil {
+			t.Errorf("%s: %v, error %v", path, is, err)
+		}
 	}
 }

@@ -60,7 +60,7 @@ func (p Platform) pick(have []string) (picked []int, left []string, err error) {
 		i = max(first(defaultPlatform), 0)
 	default:
 		if i = first(p); i < 0 {
-			return nil, nil, fmt.Errorf("%w: %s; there is %s", ErrPlatform, p, strings.Join(have, ", "))
+			return nil, nil, fmt.Errorf("%w: %s; there is %s", ErrPlatform, p, Few(have))
 		}
 	}
 	return []int{i}, slices.Delete(slices.Clone(have), i, i+1), nil
@@ -82,7 +82,7 @@ func Only(images []*Image, want Platform) (kept []*Image, left []string, err err
 	slices.Sort(left)
 	left = slices.Compact(left)
 	if len(kept) == 0 {
-		return nil, nil, fmt.Errorf("%w: %s; there is %s", ErrPlatform, want, strings.Join(left, ", "))
+		return nil, nil, fmt.Errorf("%w: %s; there is %s", ErrPlatform, want, Few(left))
 	}
 	return kept, left, nil
 }
@@ -92,5 +92,14 @@ func platformName(os, arch, variant string) string {
 	if variant != "" {
 		out += "/" + variant
 	}
-	return out
+	return clip(out)
+}
+
+// Few lists platforms for people: the first twenty, and how many more.
+func Few(platforms []string) string {
+	const most = 20
+	if more := len(platforms) - most; more > 0 {
+		return fmt.Sprintf("%s and %d more", strings.Join(platforms[:most], ", "), more)
+	}
+	return strings.Join(platforms, ", ")
 }

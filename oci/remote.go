@@ -224,7 +224,8 @@ func (c *choice) pick(list []entry) []entry {
 }
 
 // guard is under every request: it refuses plain http where that isn't
-// allowed, redirects and token servers included, and ends what stalls.
+// allowed, redirects and token servers included, ends what stalls, and bounds
+// the answers that the library reads as a whole.
 type guard struct {
 	inner http.RoundTripper
 	plain string // host with which plain http is spoken; "" none
@@ -280,13 +281,18 @@ func (g *guard) RoundTrip(req *http.Request) (*http.Response, error) {
 		cancel(nil)
 		return nil, err
 	}
-	resp.Body = &watched{ReadCloser: resp.Body, ctx: ctx, cancel: cancel, timer: timer}
+	var content io.Reader = resp.Body
+	if path := req.URL.Path; path == "/v2/" || strings.Contains(path, "/manifests/") {
+		content = io.LimitReader(content, maxManifest+1)
+	}
+	resp.Body = &watched{Reader: content, body: resp.Body, ctx: ctx, cancel: cancel, timer: timer}
 	return resp, nil
 }
 
 // watched gives a body time for as long as bytes come.
 type watched struct {
-	io.ReadCloser
+	io.Reader
+	body   io.Closer
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
@@ -294,7 +300,7 @@ type watched struct {
 
 func (w *watched) Read(p []byte) (int, error) {
 	w.timer.Reset(stallTimeout)
-	n, err := w.ReadCloser.Read(p)
+	n, err := w.Reader.Read(p)
 	if err != nil && context.Cause(w.ctx) == errStalled {
 		err = errStalled
 	}
@@ -304,5 +310,5 @@ func (w *watched) Read(p []byte) (int, error) {
 func (w *watched) Close() error {
 	w.timer.Stop()
 	w.cancel(nil)
-	return w.ReadCloser.Close()
+	return w.body.Close()
 }

@@ -23,8 +23,7 @@ func TestRootOrder(t *testing.T) {
 		os.MkdirAll(at("usr/lib/apk/db"), 0o755), os.WriteFile(at("usr/lib/apk/db/installed"), nil, 0o644),
 		os.WriteFile(at("usr/lib/os-release"), nil, 0o644), os.Symlink("usr/lib", at("lib")), os.MkdirAll(at("var/lib/dpkg"), 0o755),
 	)
-	r, w := io.Pipe()
-	go func() { w.CloseWithError(writeTar(w, os.DirFS(dir))) }()
+	r := stream(os.DirFS(dir))
 	var got []string
 	for a := tar.NewReader(r); ; {
 		header, err := a.Next()
@@ -67,6 +66,13 @@ func entries(t *testing.T, r io.Reader) map[string]string {
 		}
 		out[header.Name] = string(header.Typeflag) + " " + string(body) + header.Linkname + header.PAXRecords[Unread]
 	}
+}
+
+// stream is the tar of a file system.
+func stream(from fs.FS) io.Reader {
+	r, w := io.Pipe()
+	go func() { w.CloseWithError(writeTar(w, from)) }()
+	return r
 }
 
 func mustDo(t testing.TB, errs ...error) {
@@ -156,8 +162,7 @@ func (l locked) ReadLink(name string) (string, error)   { return fs.ReadLink(l.F
 // comes all the same.
 func TestRootUnread(t *testing.T) {
 	from := locked{os.DirFS(rootFolder(t)), map[string]bool{"etc/os-release": true, "srv/proc": true}}
-	r, w := io.Pipe()
-	go func() { w.CloseWithError(writeTar(w, from)) }()
+	r := stream(from)
 	got := entries(t, r)
 	want := map[string]string{
 		"etc/": "5 ", "etc/os-release": "0 can't be read: permission denied",
@@ -167,8 +172,7 @@ func TestRootUnread(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
-	r, w = io.Pipe()
-	go func() { w.CloseWithError(writeTar(w, locked{from.FS, map[string]bool{".": true}})) }()
+	r = stream(locked{from.FS, map[string]bool{".": true}})
 	if diff := cmp.Diff(map[string]string{".": "0 can't be read: permission denied", "etc/": "5 ", "etc/os-release": "0 ID=debian\n"}, entries(t, r)); diff != "" {
 		t.Errorf("root (-want +got):\n%s", diff)
 	}
