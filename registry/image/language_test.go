@@ -213,7 +213,7 @@ func TestLanguagePURL(t *testing.T) {
 	for _, p := range inv.Packages {
 		got = append(got, p.PURL+" "+p.Ecosystem+" "+p.Source)
 	}
-	want := []string{"pkg:maven/Org.x/Y@1.0-b1 Maven Org.x:Y", "pkg:pypi/zope-interface@5 PyPI zope-interface", "pkg:npm/%40types/node@1.0.0%2Bb npm @Types/node"}
+	want := []string{"pkg:maven/Org.x/Y@1.0-b1 Maven Org.x:Y", "pkg:pypi/zope-interface@5 PyPI zope-interface", "pkg:npm/%40Types/node@1.0.0%2Bb npm @Types/node"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("package URLs (-want +got):\n%s", diff)
 	}

@@ -3,7 +3,9 @@ package image
 import "strings"
 
 // purl writes the package URL of a package (purl-spec and its type
-// definitions). Names of deb, apk, golang, npm and pypi are lower case.
+// definitions). Names of deb, apk, golang and pypi are lower case. Those of npm
+// keep theirs, though new ones have to be lower: JSONStream and jsonstream are
+// two packages.
 func purl(kind foundKind, os OS, p Package) string {
 	var out strings.Builder
 	switch name := strings.ToLower(p.Name); kind {
@@ -12,7 +14,7 @@ func purl(kind foundKind, os OS, p Package) string {
 	case foundApk:
 		out.WriteString("pkg:apk/" + systemName(os, name))
 	case foundNPM:
-		out.WriteString("pkg:npm/" + npmPURL(name))
+		out.WriteString("pkg:npm/" + npmPURL(p.Name))
 	case foundPython, foundEgg:
 		out.WriteString("pkg:pypi/" + escape(NormalPython(name)))
 	case foundJava:

@@ -305,8 +305,8 @@ func sample() *image.Inventory {
 			{PURL: "pkg:golang/stdlib@1.22.1", Name: "stdlib", Version: "1.22.1", Source: "stdlib", SourceVersion: "1.22.1", Ecosystem: "Go", Layer: layer("2"), Path: "/bin/app <x&y>"},
 			{PURL: "pkg:maven/org.x/Y@1", Name: "org.x:Y", Version: "1", Source: "org.x:Y", SourceVersion: "1", Ecosystem: "Maven", Layer: layer("2"), Path: "/a.jar"},
 			{PURL: "pkg:pypi/zope-interface@5.4", Name: "Zope.Interface", Version: "5.4", Source: "zope-interface", SourceVersion: "5.4", Ecosystem: "PyPI", Layer: layer("2"), Path: "/x.dist-info/METADATA"},
-			{PURL: "pkg:npm/%40types/node@1.0.0", Name: "@Types/node", Version: "1.0.0", Source: "@Types/node", SourceVersion: "1.0.0", Ecosystem: "npm", Layer: layer("2"), Path: "/node_modules/@Types/node/package.json"},
-			{PURL: "pkg:npm/jsonstream@1.3.5", Name: "JSONStream", Version: "1.3.5", Source: "JSONStream", SourceVersion: "1.3.5", Ecosystem: "npm", Layer: layer("2"), Path: "/node_modules/JSONStream/package.json"},
+			{PURL: "pkg:npm/%40Types/node@1.0.0", Name: "@Types/node", Version: "1.0.0", Source: "@Types/node", SourceVersion: "1.0.0", Ecosystem: "npm", Layer: layer("2"), Path: "/node_modules/@Types/node/package.json"},
+			{PURL: "pkg:npm/JSONStream@1.3.5", Name: "JSONStream", Version: "1.3.5", Source: "JSONStream", SourceVersion: "1.3.5", Ecosystem: "npm", Layer: layer("2"), Path: "/node_modules/JSONStream/package.json"},
 		},
 		Incomplete: []model.Incomplete{{What: "shop/web:1 /lib.jar", Why: "a Java archive that doesn't say what it is"}},
 	}
