@@ -63,8 +63,9 @@ func (a *app) assessCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.show(doc, func(w io.Writer, p report.Paint) error { return doc.Text(w, p, flags.atMost()) })
-		}),
+			return a.show(doc, func(w io.Writer, p report.Paint) error { return doc.Text(w, p, flags.atMost()) },
+				rendering{"html", doc.HTML}, rendering{"svg", doc.SVG})
+		}, "html", "svg"),
 	}
 	flags.add(cmd)
 	return cmd
