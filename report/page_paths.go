@@ -236,7 +236,6 @@ func spreadGraph(from model.Ref, reached []risk.Reached) drawing.Graph {
 			dropped = append(dropped, grp)
 			continue
 		}
-		grp.box = len(g.Nodes)
 		g.Nodes = append(g.Nodes, grp.node(cluster+"/"))
 		for _, p := range grp.parents {
 			g.Edges = append(g.Edges, drawing.Edge{From: p.box, To: grp.box, Label: grp.edge})
@@ -261,7 +260,7 @@ type group struct {
 	edge    string
 	parents []*group
 	names   []string
-	box     int
+	box     int // its place among all
 }
 
 // spreadParents bounds the arrows into one box.
@@ -284,11 +283,11 @@ func groupsOf(reached []risk.Reached) []*group {
 		parents := w.groups[:min(len(w.groups), spreadParents)]
 		key := fmt.Sprintf("%s|%s", r.Ref.Kind, w.edge)
 		for _, p := range parents {
-			key += fmt.Sprintf("|%p", p)
+			key += fmt.Sprintf("|%d", p.box)
 		}
 		grp := byKey[key]
 		if grp == nil || i == 0 {
-			grp = &group{kind: r.Ref.Kind, edge: w.edge, parents: parents}
+			grp = &group{kind: r.Ref.Kind, edge: w.edge, parents: parents, box: len(out)}
 			byKey[key] = grp
 			out = append(out, grp)
 		}
