@@ -78,13 +78,6 @@ func reaches(b risk.Blast) string {
 	return cmp.Or(strings.Join(out, ", "), "nothing else")
 }
 
-// graphOf collects nodes by name.
-type graphOf struct {
-	drawing.Graph
-	at     map[string]int
-	prefix string // of every key: the only cluster
-}
-
 // Ways is a drawing of ways through a cluster: each from a start to a goal,
 // as steps whose ends are named "kind key", or by words.
 type Ways struct {
@@ -114,6 +107,13 @@ func (w Ways) Graph(id string) drawing.Graph {
 		g.node(way.To, drawing.Goal)
 	}
 	return g.Graph
+}
+
+// graphOf collects nodes by name.
+type graphOf struct {
+	drawing.Graph
+	at     map[string]int
+	prefix string // of every key: the only cluster
 }
 
 func newGraph(id, title, desc string, names []string) *graphOf {

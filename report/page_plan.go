@@ -315,7 +315,7 @@ func (d Assessment) staircase(linked bool) (drawing.Staircase, string) {
 		s.Stop, s.StopName = d.steps, fmt.Sprintf("under the line after %s, %.4g h", plural(d.steps, "action", "actions"), d.hours)
 	}
 	if more > 0 {
-		s.More = fmt.Sprintf("%s (%.4g h, %s) not drawn", plural(more, "action more", "actions more"), leftHours, left)
+		s.More = fmt.Sprintf("%s (%.4g h) that remove %s are not drawn", plural(more, "action more", "actions more"), leftHours, left)
 	}
 	return s, ""
 }
