@@ -69,6 +69,10 @@ func (d pathsReport) blastPart(width float64) drawing.Part {
 		}
 		bars.Rows = append(bars.Rows, drawing.Bar{Name: b.Workload, Value: b.Score, Text: text})
 	}
+	if len(bars.Rows) == 0 {
+		part.Lines = []string{"No workload was read."}
+		return part
+	}
 	part.Picture = bars.Draw(width)
 	return part
 }

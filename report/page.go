@@ -194,7 +194,7 @@ func (d Assessment) headline() string {
 	}
 	switch {
 	case d.under && d.steps == 0:
-		return fmt.Sprintf("Nothing has to be done: the load of %s is under the line %s.", d.Load, d.Line)
+		return fmt.Sprintf("The load of %s is under the line %s.", d.Load, d.Line)
 	case d.under:
 		return fmt.Sprintf("Do %s (%.4g h): the load falls from %s to %s, under the line %s.", plural(d.steps, "action", "actions"), d.hours, d.Load, d.Plan[d.steps-1].After, d.Line)
 	case d.steps == 0:

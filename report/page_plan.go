@@ -260,21 +260,13 @@ func (d Assessment) stairs(p *page) {
 func (d Assessment) SVG(w io.Writer) error {
 	s, why := d.staircase(false)
 	if why != "" {
-		_, err := drawing.Sheet("stairs", "Staircase of "+d.Estate, why, drawing.Part{Heading: "Staircase of " + d.Estate, Lines: []string{why}}).WriteTo(w)
+		_, err := drawing.Sheet("stairs", "Staircase of "+d.Estate, why, drawing.Part{Heading: "Staircase of " + d.Estate, Lines: []string{why, d.caution()}}).WriteTo(w)
 		return err
 	}
 	s.ID = "stairs"
-	sheet := drawing.Sheet("sheet", s.Title, s.Desc, drawing.Part{Heading: d.headline(), Lines: d.doubts(), Picture: s.Draw(stairsWide)})
+	sheet := drawing.Sheet("sheet", s.Title, s.Desc, drawing.Part{Heading: d.headline(), Lines: []string{d.caution()}, Picture: s.Draw(stairsWide)})
 	_, err := sheet.WriteTo(w)
 	return err
-}
-
-// doubts is what a drawing without lists has to say of what was not read.
-func (d Assessment) doubts() []string {
-	if len(d.Incomplete) == 0 {
-		return nil
-	}
-	return []string{"Not everything was read: " + plural(len(d.Incomplete), "thing is", "things are") + " unknown and may change this."}
 }
 
 // staircase is the plan as steps, or why there is none.

@@ -1,6 +1,9 @@
 package drawing
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Level draws a level of so many as filled squares, or dashed ones where it is
 // unknown (below 0). It says nothing to a screen reader: its text stands
@@ -69,7 +72,8 @@ func (b Bars) Draw(w float64) Picture {
 	return c.done(w, h)
 }
 
-// Part is a drawing of a sheet with what stands above it.
+// Part is a drawing of a sheet with what stands above it; empty lines are left
+// out.
 type Part struct {
 	Heading string
 	Lines   []string
@@ -78,8 +82,11 @@ type Part struct {
 
 // Sheet puts several drawings below each other.
 func Sheet(id, title, desc string, parts ...Part) Picture {
+	parts = slices.Clone(parts)
 	w, h := 480.0, float64(margin)
-	for _, p := range parts {
+	for i := range parts {
+		p := &parts[i]
+		p.Lines = slices.DeleteFunc(slices.Clone(p.Lines), func(line string) bool { return line == "" })
 		w = max(w, p.Picture.W+2*margin, width(p.Heading, 16)+4*margin)
 		h += 40 + float64(len(p.Lines))*18 + p.Picture.H
 	}
