@@ -25,10 +25,15 @@ generate: ## the example's images and audit log, the pages of the rules
 
 check: lint build test cover generated ignored ## everything that CI gates
 
-e2e: build ## with real parts: a Debian root (installs mmdebstrap where it is absent)
+e2e: build browser ## with real parts: a Debian root (installs mmdebstrap where it is absent), a browser
 	@command -v mmdebstrap >/dev/null || { apt-get update -qq && apt-get install -y -qq mmdebstrap; }
 	@command -v skopeo >/dev/null && command -v docker-registry >/dev/null || { apt-get update -qq && apt-get install -y -qq skopeo docker-registry; }
 	cd test/e2e && SCANTLING=$(CURDIR)/dist/scantling $(GO) test -count=1 ./...
+
+.PHONY: browser
+browser: build ## the report in Debian's chromium (installed where it is absent); needs node and npm
+	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
+	cd test/browser && npm ci --silent && SCANTLING=$(CURDIR)/dist/scantling GO=$(GO) npm test --silent
 
 .PHONY: cover generated ignored
 # The packages that the ranking rests on are covered to 85 %.

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -74,8 +75,9 @@ func (a *app) assessCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.show(doc, func(w io.Writer, p report.Paint) error { return doc.Text(w, p, flags.atMost()) }, a.forCI(doc.Judged())...)
-		}, ciFormats...),
+			more := append(a.forCI(doc.Judged()), rendering{"html", doc.HTML}, rendering{"svg", doc.SVG})
+			return a.show(doc, func(w io.Writer, p report.Paint) error { return doc.Text(w, p, flags.atMost()) }, more...)
+		}, append(slices.Clone(ciFormats), "html", "svg")...),
 	}
 	flags.add(cmd)
 	flags.addLine(cmd)

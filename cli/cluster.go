@@ -338,8 +338,8 @@ func (a *app) pathsCommand() *cobra.Command {
 				doc.Edges = m.Edges()
 			}
 			a.outcome(nil, len(missed), false)
-			return a.show(doc, func(w io.Writer, p report.Paint) error { return a.pathsText(w, p, doc) })
-		}),
+			return a.show(doc, func(w io.Writer, p report.Paint) error { return a.pathsText(w, p, doc) }, rendering{"svg", doc.svg})
+		}, "svg"),
 	}
 	cmd.Flags().BoolVar(&edges, "edges", false, "print every edge of the graph as well")
 	cmd.Flags().IntVar(&k, "most", 10, "number of paths to print, the most probable first")

@@ -27,7 +27,7 @@ func (a *app) demoCommand() *cobra.Command {
 		Args:    cobra.NoArgs,
 		RunE: a.checked(func(ctx context.Context, _ []string) error {
 			return a.demo(ctx, all)
-		}),
+		}, "html", "svg"),
 	}
 	cmd.Flags().BoolVar(&all, "all", false, "print every action of the plan")
 	return cmd
@@ -73,7 +73,7 @@ func (a *app) demo(ctx context.Context, all bool) (err error) {
 		}
 		_, err := fmt.Fprintf(w, "\nThis is %s as of %s. Yours: scantling assess DIR\n", demoDir, shop.Day)
 		return err
-	})
+	}, rendering{"html", doc.HTML}, rendering{"svg", doc.SVG})
 }
 
 // unpack writes all files of an embedded tree below dir.

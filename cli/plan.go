@@ -23,8 +23,9 @@ func (a *app) planCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.show(doc, func(w io.Writer, p report.Paint) error { return doc.PlanText(w, p, flags.atMost()) })
-		}),
+			return a.show(doc, func(w io.Writer, p report.Paint) error { return doc.PlanText(w, p, flags.atMost()) },
+				rendering{"html", doc.PlanHTML}, rendering{"svg", doc.SVG})
+		}, "html", "svg"),
 	}
 	flags.add(cmd)
 	flags.addLine(cmd)

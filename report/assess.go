@@ -30,10 +30,11 @@ type Assessment struct {
 	Notes      []string           `json:"notes"`
 	Incomplete []model.Incomplete `json:"incomplete"`
 
-	asOf  time.Time
-	steps int // that bring the load under the line
-	hours float64
-	under bool
+	ranked *risk.Assessment
+	asOf   time.Time
+	steps  int // that bring the load under the line
+	hours  float64
+	under  bool
 }
 
 // PlanStep is one action of the plan. Removes and After are null where the
@@ -66,7 +67,7 @@ func NewAssessment(tool Tool, e *estate.Estate, a *risk.Assessment, controls []l
 		Load: a.Load, Line: a.Line, Accepted: a.Accepted,
 		Ladder: controls, Plan: []PlanStep{},
 		Stages: e.Stages, Unplaced: orEmpty(e.Unplaced), Findings: listed(e.Findings), Alerts: orEmpty(e.Alerts),
-		Notes: orEmpty(a.Notes), Incomplete: orEmpty(e.Incomplete), asOf: asOf,
+		Notes: orEmpty(a.Notes), Incomplete: orEmpty(e.Incomplete), ranked: a, asOf: asOf,
 	}
 	if a.Idle > 0 {
 		d.Notes = append(d.Notes, plural(a.Idle, "action removes nothing measurable and is left out", "actions remove nothing measurable and are left out"))

@@ -473,6 +473,16 @@ func TestWhy(t *testing.T) {
 				}
 			}
 		}
+		var all []int
+		for _, step := range a.Plan {
+			all = append(all, step.N)
+		}
+		for i, why := range a.Whys(all...) {
+			alone, err := a.Why(i + 1)
+			if d := cmp.Diff(alone, why); err != nil || d != "" {
+				t.Errorf("step %d is explained otherwise among others: %v\n%s", i+1, err, d)
+			}
+		}
 		if _, err := a.Why(len(a.Plan) + 1); err == nil {
 			t.Error("a step beyond the plan was explained")
 		}

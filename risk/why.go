@@ -51,22 +51,36 @@ func (a *Assessment) Why(n int) (Reasons, error) {
 	if n < 1 || n > len(a.Plan) {
 		return Reasons{}, fmt.Errorf("the plan has no step %d: it has 1 to %d", n, len(a.Plan))
 	}
-	r := Reasons{Step: a.Plan[n-1]}
-	if a.Load == nil || r.Step.Removes == nil {
-		return r, nil
+	return a.Whys(n)[0], nil
+}
+
+// Whys explains several steps of the plan, given in ascending order. The plan
+// is gone through once, however many are asked for.
+func (a *Assessment) Whys(ns ...int) []Reasons {
+	out := make([]Reasons, len(ns))
+	before, done := a.base.clone(), 0
+	for i, n := range ns {
+		out[i].Step = a.Plan[n-1]
+		if a.Load == nil || out[i].Step.Removes == nil {
+			continue
+		}
+		for ; done < n-1; done++ {
+			before.apply(a.world.change(a.Plan[done].Action))
+		}
+		after := before.clone()
+		after.apply(a.world.change(out[i].Step.Action))
+		a.explain(&out[i], before, after)
 	}
-	before := a.base.clone()
-	for _, s := range a.Plan[:n-1] {
-		before.apply(a.world.change(s.Action))
-	}
-	after := before.clone()
-	after.apply(a.world.change(r.Step.Action))
+	return out
+}
+
+// explain adds the scenarios that differ most between two states.
+func (a *Assessment) explain(r *Reasons, before, after *state) {
 	changed := a.changed(before, after)
 	for _, i := range changed[:min(shown, len(changed))] {
 		r.Scenarios = append(r.Scenarios, a.scenario(i, before, after))
 	}
 	r.More = len(changed) - len(r.Scenarios)
-	return r, nil
 }
 
 // Alone is the load after step n without the steps before it, nil where the

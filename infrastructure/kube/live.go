@@ -70,23 +70,31 @@ func (l *Live) Read(ctx context.Context, cluster string) (*Snapshot, error) {
 		}
 		return nil, l.explain(ctx, oneOf(failures, first))
 	}
-	s := assemble(cluster, readings, incomplete)
-	s.Origin = &Origin{Cluster: l.name, Server: version, Time: time.Now().UTC().Truncate(time.Second)}
+	origin := &Origin{Cluster: l.name, Server: version, Time: time.Now().UTC().Truncate(time.Second)}
 	if l.namespace != "" {
-		s.Origin.Namespaces = []string{l.namespace}
-		if err := l.hasNamespace(s); err != nil {
+		origin.Namespaces = []string{l.namespace}
+		if err := l.onlyNamespace(readings); err != nil {
 			return nil, err
 		}
 	}
+	s := assemble(cluster, readings, incomplete)
+	s.Origin = origin
 	return s, nil
 }
 
-// hasNamespace refuses a namespace that isn't there, which would look clean.
-// Where namespaces may not be listed that is said already.
-func (l *Live) hasNamespace(s *Snapshot) error {
+// onlyNamespace drops the other namespaces: nothing in them was read, so
+// nothing can be said of them. It refuses one that isn't there, which would
+// look clean; where namespaces may not be listed that is said already.
+func (l *Live) onlyNamespace(readings []reading) error {
 	var names []string
-	for _, o := range s.ByKind("Namespace") {
-		names = append(names, o.Name)
+	for i := range readings {
+		readings[i].objects = slices.DeleteFunc(readings[i].objects, func(o *Object) bool {
+			if o.Kind != "Namespace" {
+				return false
+			}
+			names = append(names, o.Name)
+			return o.Name != l.namespace
+		})
 	}
 	if len(names) == 0 || slices.Contains(names, l.namespace) {
 		return nil

@@ -181,7 +181,7 @@ func (m *Model) ranked(changes []change, pick []int, entries []graph.Vertex, goa
 		c := changes[left[best]]
 		done = append(done, left[best])
 		left = slices.Delete(left, best, best+1)
-		out = append(out, Fix{Change: c.title, Cuts: round(100 * float64(all-remain) / float64(max(all, 1))), Patch: c.patch})
+		out = append(out, Fix{Change: c.title, Cuts: round(100 * float64(all-remain) / float64(max(all, 1))), Patch: c.patch, facts: c.facts})
 	}
 	return out
 }

@@ -29,6 +29,7 @@ type Path struct {
 	To          string       `json:"to"`
 	Probability float64      `json:"probability"` // that every fact of it holds
 	Steps       []model.Step `json:"steps"`       // each after the steps that it needs
+	Cut         []bool       `json:"-"`           // by step: the fixes take away what it rests on
 }
 
 // Blast is what a compromised workload leads to, however unlikely.
@@ -53,6 +54,8 @@ type Fix struct {
 	Change string  `json:"change"`
 	Cuts   float64 `json:"cuts"`
 	Patch  string  `json:"patch"`
+
+	facts []graph.Fact // that it removes
 }
 
 // Default values of what may be lost, of 1000 points (docs/model.md).
@@ -92,7 +95,7 @@ func (m *Model) Report(k int) Report {
 		r.Blast = append(r.Blast, m.blast(v, reach[i]))
 		found = append(found, m.likeliest(v, reach[i], targets, max(k, 1))...)
 	}
-	r.Paths = m.paths(found)
+	r.Paths = m.paths(found, fixed(r.Fixes))
 	slices.SortStableFunc(r.Blast, func(a, b Blast) int {
 		return cmp.Or(cmp.Compare(b.Score, a.Score), strings.Compare(a.Workload, b.Workload))
 	})
@@ -148,17 +151,33 @@ func (m *Model) likeliest(from graph.Vertex, reach *graph.Set, jewels []graph.Ve
 }
 
 // paths proves the most probable of all supports.
-func (m *Model) paths(found []likely) []Path {
+func (m *Model) paths(found []likely, gone *graph.Set) []Path {
 	slices.SortStableFunc(found, func(a, b likely) int { return cmp.Compare(b.support.P, a.support.P) })
 	found = found[:min(len(found), maxPaths)]
 	out := make([]Path, 0, len(found))
 	for _, l := range found {
-		out = append(out, Path{
+		steps := m.graph.Proof(l.from, l.to, l.support.Facts)
+		path := Path{
 			From: m.refs[l.from].Key, To: m.refs[l.to].String(), Probability: round(l.support.P),
-			Steps: m.derivation(l.from, m.graph.Proof(l.from, l.to, l.support.Facts)),
-		})
+			Steps: m.derivation(l.from, steps), Cut: make([]bool, len(steps)),
+		}
+		for i, s := range steps {
+			path.Cut[i] = slices.ContainsFunc(m.graph.Rests(s), func(f graph.Fact) bool { return gone.Has(int(f)) })
+		}
+		out = append(out, path)
 	}
 	return out
+}
+
+// fixed is the set of facts that the fixes remove.
+func fixed(fixes []Fix) *graph.Set {
+	gone := graph.NewSet(0)
+	for _, fix := range fixes {
+		for _, f := range fix.facts {
+			gone.Add(int(f))
+		}
+	}
+	return gone
 }
 
 // derivation resolves the steps of one proof and ties each to those that it

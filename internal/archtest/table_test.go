@@ -22,14 +22,15 @@ var layers = []layer{
 	{"internal/archtest", "", "reads source, imports none of it"},
 	{"docs", "config risk ladder " + stages + " graph model", "tests that hold the documents against the code"},
 	{"cmd/scantling", "cli", "a main of under 20 lines"},
-	{"cli", "server web report notify config " + memory + " " + stages + " " + means + " rules examples/shop deploy", "the only place that wires the rest together"},
+	{"cli", "server web report report/drawing notify config " + memory + " " + stages + " " + means + " rules examples/shop deploy", "the only place that wires the rest together"},
 	{"internal/gen/...", "server web report notify config " + memory + " " + stages + " " + means + " rules examples/shop internal/testkit oci/ocitest", "generators and benchmarks: anything below cli"},
 	{"internal/testkit/...", "model", "for tests of every package, so below them all but the words"},
 
 	// Surfaces.
 	{"server/...", "web report notify config " + memory + " " + stages + " " + means + " rules", "wires too"},
 	{"web", "model", "the embedded page"},
-	{"report", "risk ladder estate model", "renders what memory hands over"},
+	{"report", "report/drawing risk ladder estate model", "renders what memory hands over"},
+	{"report/drawing", "", "plain structs to SVG, knows nothing of ours"},
 	{"notify", "store model", "outbox"},
 	{"config", "model", "one struct"},
 
