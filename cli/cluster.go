@@ -25,14 +25,22 @@ func (a *app) clusterCommand() *cobra.Command {
 	}, a.networkListCommand(), a.networkProbeCommand())
 	return group(&cobra.Command{
 		Use:   "cluster",
-		Short: "Judge a cluster from its manifests: posture, network, attack paths",
-	}, a.checkCommand(), net, a.pathsCommand())
+		Short: "Judge a cluster, live or from its manifests: posture, network, attack paths",
+	}, a.snapshotCommand(), a.checkCommand(), net, a.pathsCommand())
 }
 
-// snapshot reads the manifests that the arguments name; - is standard input.
+// snapshot reads the manifests and snapshots that the arguments name; - is
+// standard input, and no argument the live cluster.
 func (a *app) snapshot(ctx context.Context, args []string) (*kube.Snapshot, error) {
 	if len(args) == 0 {
-		return nil, usage("name the manifests to read: files, folders, or - for standard input (this version doesn't read live clusters)")
+		s, err := a.live(ctx, "cluster", a.access)
+		if err == nil {
+			a.tellOrigin(s)
+		}
+		return s, err
+	}
+	if a.access != (kube.Access{}) {
+		return nil, usage("--context, --namespace and --kubeconfig are for the live cluster, which is read where no path is named: leave out %s", args[0])
 	}
 	if slices.Contains(args, "-") && len(args) > 1 {
 		return nil, usage("- stands for all input: name nothing beside it")
@@ -50,12 +58,13 @@ func (a *app) snapshot(ctx context.Context, args []string) (*kube.Snapshot, erro
 	if len(s.Objects) == 0 && len(s.Incomplete) == 0 {
 		return nil, failed("%s: no Kubernetes object was found", args[0])
 	}
+	a.tellOrigin(s)
 	return s, nil
 }
 
 func (a *app) checkCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "check PATH…",
+	return a.reads(&cobra.Command{
+		Use:     "check [PATH…]",
 		Short:   "Judge the posture of workloads, roles and bindings",
 		Example: "  scantling cluster check examples/shop/k8s\n  kubectl get all -A -o yaml | scantling cluster check -",
 		RunE: a.checked(func(ctx context.Context, args []string) error {
@@ -77,7 +86,7 @@ func (a *app) checkCommand() *cobra.Command {
 			a.outcome(reading.Findings, len(missed), false)
 			return a.show(doc, doc.Text)
 		}),
-	}
+	})
 }
 
 // connections is what `cluster network list` prints as JSON.
@@ -89,8 +98,8 @@ type connections struct {
 }
 
 func (a *app) networkListCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:     "list PATH…",
+	return a.reads(&cobra.Command{
+		Use:     "list [PATH…]",
 		Short:   "One line a pair that may connect",
 		Example: "  scantling cluster network list examples/shop/k8s",
 		RunE: a.checked(func(ctx context.Context, args []string) error {
@@ -121,7 +130,7 @@ func (a *app) networkListCommand() *cobra.Command {
 				return nil
 			})
 		}),
-	}
+	})
 }
 
 // missedOf joins what the reader and an engine could not tell. A kind that is
@@ -143,7 +152,7 @@ func (a *app) networkProbeCommand() *cobra.Command {
 	var ports []string
 	var matrix bool
 	cmd := &cobra.Command{
-		Use:     "probe PATH…",
+		Use:     "probe [PATH…]",
 		Short:   "Whether one connection is allowed, with the rules that decide",
 		Example: "  scantling cluster network probe k8s --from shop/web --to shop/db --port tcp/5432\n  scantling cluster network probe k8s --matrix --port tcp/80 --port udp/53",
 		RunE: a.checked(func(ctx context.Context, args []string) error {
@@ -170,7 +179,7 @@ func (a *app) networkProbeCommand() *cobra.Command {
 	cmd.Flags().StringVar(&to, "to", "", "destination: namespace/pod, namespace/workload or an address")
 	cmd.Flags().StringArrayVar(&ports, "port", nil, "protocol and port or name, as tcp/80 (repeatable)")
 	cmd.Flags().BoolVar(&matrix, "matrix", false, "print every pair of pods")
-	return cmd
+	return a.reads(cmd)
 }
 
 // matrixReport is the matrix with what every JSON object carries.
@@ -292,7 +301,7 @@ func (a *app) pathsCommand() *cobra.Command {
 	var edges bool
 	var k int
 	cmd := &cobra.Command{
-		Use:     "paths PATH…",
+		Use:     "paths [PATH…]",
 		Short:   "What a compromised container reaches, and the smallest change that stops it",
 		Example: "  scantling cluster paths examples/shop/k8s\n  scantling cluster paths k8s --edges --format json",
 		RunE: a.checked(func(ctx context.Context, args []string) error {
@@ -319,7 +328,7 @@ func (a *app) pathsCommand() *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&edges, "edges", false, "print every edge of the graph as well")
 	cmd.Flags().IntVar(&k, "most", 10, "number of paths to print, the most probable first")
-	return cmd
+	return a.reads(cmd)
 }
 
 // maxPaths bounds --most.

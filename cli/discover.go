@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/scantling/scantling/build/dockerfile"
+	"github.com/scantling/scantling/infrastructure/kube"
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/oci"
 	"github.com/scantling/scantling/runtime/ingest"
@@ -152,6 +153,8 @@ func (f *found) file(path string) {
 	switch ext := strings.ToLower(filepath.Ext(name)); {
 	case dockerfile.IsName(name):
 		f.dockerfiles = append(f.dockerfiles, path)
+	case strings.HasSuffix(name, kube.DumpSuffix):
+		f.manifests = append(f.manifests, path)
 	case ext == ".log" || ext == ".jsonl" || ext == ".ndjson" || ext == ".gz":
 		f.log(path)
 	case ext == ".json":

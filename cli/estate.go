@@ -237,11 +237,21 @@ func (r *reader) infrastructure(ctx context.Context) error {
 		if len(c.Manifests) > 0 {
 			files = r.below(c.Manifests)
 		}
+		if c.Context != "" && len(c.Manifests) == 0 {
+			err := r.cluster(c.Name, judge, func() (*kube.Snapshot, error) {
+				return r.app.live(ctx, c.Name, kube.Access{Context: c.Context})
+			})
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		if len(files) == 0 {
 			r.readings = append(r.readings, model.Reading{Stage: model.Infrastructure, Why: "no Kubernetes manifest was found"})
 			continue
 		}
-		if err := r.cluster(ctx, c.Name, files, judge); err != nil {
+		err := r.cluster(c.Name, judge, func() (*kube.Snapshot, error) { return kube.Read(ctx, c.Name, files) })
+		if err != nil {
 			return err
 		}
 	}
@@ -249,13 +259,14 @@ func (r *reader) infrastructure(ctx context.Context) error {
 }
 
 // cluster reads and judges one cluster.
-func (r *reader) cluster(ctx context.Context, name string, files []string, judge *posture.Judge) error {
+func (r *reader) cluster(name string, judge *posture.Judge, read func() (*kube.Snapshot, error)) error {
 	bar := r.app.progress("infrastructure", 4)
-	s, err := kube.Read(ctx, name, files)
+	s, err := read()
 	if err != nil {
 		r.miss("cluster "+name, err)
 		return nil
 	}
+	r.app.tellOrigin(s)
 	r.readings = append(r.readings, model.Reading{Stage: model.Infrastructure, Read: len(s.Objects), Incomplete: s.Incomplete})
 	bar.step()
 	reading := judge.Judge(s)

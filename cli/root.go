@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
+	"github.com/scantling/scantling/infrastructure/kube"
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/report"
 )
@@ -104,6 +105,7 @@ type app struct {
 	quiet    bool
 	rules    string
 	rulesDir []string
+	access   kube.Access // --context, --namespace, --kubeconfig
 }
 
 func (a *app) root() *cobra.Command {

@@ -23,15 +23,23 @@ func assemble(cluster string, readings []reading, incomplete []model.Incomplete)
 		s.Incomplete = append(s.Incomplete, r.incomplete...)
 		s.Read += r.read
 		s.Skipped += r.skipped
+		if r.origin != nil {
+			s.Origin = r.origin
+		}
 	}
 	scopeCustomKinds(objects)
 	s.Objects, s.Incomplete = lastOfEach(objects, s.Incomplete)
-	s.Incomplete = append(s.Incomplete, unknownKinds(s.Objects)...)
+	s.Incomplete = append(s.Incomplete, unknownKinds(s.Objects, s.Incomplete)...)
 	slices.SortFunc(s.Objects, compareObjects)
 	slices.SortStableFunc(s.Incomplete, func(a, b model.Incomplete) int {
 		return cmp.Or(strings.Compare(a.What, b.What), strings.Compare(a.Why, b.Why))
 	})
 	s.Workloads, s.folded = fold(s.Objects)
+	for _, w := range s.Workloads {
+		if w.Object.Raw == nil {
+			w.Object.Raw = plain(w.Object.Typed)
+		}
+	}
 	return s
 }
 
@@ -87,7 +95,7 @@ func lastOfEach(objects []*Object, incomplete []model.Incomplete) ([]*Object, []
 			kept = append(kept, o)
 			continue
 		}
-		if !reflect.DeepEqual(o.Raw, winner.Raw) {
+		if !reflect.DeepEqual(o.data(), winner.data()) {
 			incomplete = append(incomplete, model.Incomplete{
 				What: place(o.Position.File, o.Position.Line),
 				Why:  fmt.Sprintf("%s is described again at %s, which counts: this one is not judged", o, place(winner.Position.File, winner.Position.Line)),
@@ -97,8 +105,9 @@ func lastOfEach(objects []*Object, incomplete []model.Incomplete) ([]*Object, []
 	return kept, incomplete
 }
 
-// unknownKinds gives one line for each kind that has no type here.
-func unknownKinds(objects []*Object) []model.Incomplete {
+// unknownKinds gives one line for each kind that has no type here, unless the
+// maker of a snapshot has told of it.
+func unknownKinds(objects []*Object, told []model.Incomplete) []model.Incomplete {
 	type seen struct {
 		count int
 		first string
@@ -116,6 +125,9 @@ func unknownKinds(objects []*Object) []model.Incomplete {
 	}
 	lines := make([]model.Incomplete, 0, len(kinds))
 	for name, k := range kinds {
+		if slices.ContainsFunc(told, func(i model.Incomplete) bool { return i.What == name }) {
+			continue
+		}
 		lines = append(lines, model.Incomplete{What: name, Why: fmt.Sprintf("not known: kept, not judged (%d, first at %s)", k.count, k.first)})
 	}
 	return lines

@@ -3,6 +3,7 @@ package kube
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,6 +20,11 @@ type reading struct {
 	incomplete []model.Incomplete
 	read       int
 	skipped    int
+
+	lean   *lean   // nil for manifests, whose objects are kept as they are
+	origin *Origin // of a snapshot's file
+	gaps   int     // how many of incomplete the snapshot's maker told
+	partly string  // why a kind was read in part, so that it is said once
 }
 
 func (r *reading) fail(file string, line int, format string, args ...any) {
@@ -31,6 +37,9 @@ const maxGaps = 200
 // readText turns the text of one file into objects. A file that was named by
 // itself must hold Kubernetes objects; one found in a folder may be anything.
 func readText(file string, text []byte, named bool) reading {
+	if isDump(text) {
+		return readDump(file, text)
+	}
 	var r reading
 	if !named && plainlyForeign(text) {
 		r.skipped++
@@ -174,7 +183,7 @@ func (r *reading) object(file string, line int, raw map[string]any) {
 	}
 	if typed != nil {
 		if err := decodeTyped(raw, typed); err != nil {
-			r.fail(file, line, "%s %s doesn't fit its type: %v: kept, not judged", kind, o.Name, err)
+			r.misfit(file, line, fmt.Sprintf("%s %s doesn't fit its type: %v: kept, not judged", kind, o.Name, err))
 		} else {
 			if named, is := typed.(metav1.Object); is {
 				named.SetNamespace(o.Namespace)
@@ -182,7 +191,15 @@ func (r *reading) object(file string, line int, raw map[string]any) {
 			o.Typed = typed
 		}
 	}
-	r.objects = append(r.objects, o)
+	r.objects = append(r.objects, r.lean.keep(o))
+}
+
+// misfit names an object that doesn't fit its type, unless the maker of the
+// snapshot that it is from has done so.
+func (r *reading) misfit(file string, line int, why string) {
+	if !slices.ContainsFunc(r.incomplete[:r.gaps], func(i model.Incomplete) bool { return i.Why == why }) {
+		r.fail(file, line, "%s", why)
+	}
 }
 
 // dropSecretValues keeps the names of a Secret's entries and empties their
@@ -200,7 +217,7 @@ func dropSecretValues(raw map[string]any) {
 	}
 	if meta, isMap := raw["metadata"].(map[string]any); isMap {
 		if annotations, isMap := meta["annotations"].(map[string]any); isMap {
-			delete(annotations, "kubectl.kubernetes.io/last-applied-configuration")
+			delete(annotations, lastApplied)
 		}
 	}
 }
@@ -248,8 +265,23 @@ func unusualNumbers(v any) bool {
 	return false
 }
 
+// data is Raw, or what it would be.
+func (o *Object) data() map[string]any {
+	if o.Raw == nil && o.Typed != nil {
+		return plain(o.Typed)
+	}
+	return o.Raw
+}
+
 func (o *Object) meta() map[string]any {
-	m, _ := o.Raw["metadata"].(map[string]any)
+	raw := o.Raw
+	if named, is := o.Typed.(metav1.Object); is && raw == nil {
+		raw = plain(&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
+			Name: named.GetName(), GenerateName: named.GetGenerateName(), Namespace: named.GetNamespace(), UID: named.GetUID(),
+			Labels: named.GetLabels(), Annotations: named.GetAnnotations(), OwnerReferences: named.GetOwnerReferences(),
+		}})
+	}
+	m, _ := raw["metadata"].(map[string]any)
 	return m
 }
 

@@ -35,8 +35,8 @@ type source struct {
 	open  func() (fs.File, error)
 }
 
-// Read reads the manifests (.yaml, .yml and .json) that paths name: files, and
-// folders with all below them. Links are followed as long as they stay in
+// Read reads the manifests (.yaml, .yml and .json) and snapshots (DumpSuffix)
+// that paths name: files, and folders with all below them. Links are followed as long as they stay in
 // their folder; a .git folder is passed over. The error is non-nil only when
 // none of the paths can be read at all or ctx ends.
 func Read(ctx context.Context, cluster string, paths []string) (*Snapshot, error) {
@@ -130,7 +130,7 @@ func isManifest(name string) bool {
 	case ".yaml", ".yml", ".json":
 		return true
 	}
-	return false
+	return strings.HasSuffix(name, DumpSuffix)
 }
 
 // gather lists the files of all paths, sorted by name, each once.
