@@ -35,6 +35,7 @@ type Config struct {
 	Users      []User   // beside Admin and the components
 	Controller []string // more arguments for the controller manager
 	Kwok       bool     // let kwok play the kubelet of every node
+	Bare       bool     // no controller manager and no scheduler
 }
 
 // Plane is a running control plane.
@@ -98,20 +99,28 @@ func (p *Plane) start(ctx context.Context, cfg Config) error {
 			return err
 		}
 	}
+	if cfg.Kwok {
+		if err := p.kwok(cfg.Programs, ports[3]); err != nil {
+			return err
+		}
+	}
+	if cfg.Bare {
+		return nil
+	}
+	return p.control(ctx, cfg)
+}
+
+// control starts what acts on its own, and waits until it does.
+func (p *Plane) control(ctx context.Context, cfg Config) error {
 	manager := append([]string{
 		"--kubeconfig=" + p.Kubeconfig("system:kube-controller-manager"), "--secure-port=0", "--use-service-account-credentials=true",
-		"--service-account-private-key-file=" + p.path("accounts.key"), "--root-ca-file=" + p.path("tls/apiserver.crt"), "--kube-api-qps=200", "--kube-api-burst=400",
+		"--service-account-private-key-file=" + p.path("accounts.key"), "--root-ca-file=" + p.path("tls/apiserver.crt"),
 	}, cfg.Controller...)
 	if err := p.run(filepath.Join(cfg.Programs, "kube-controller-manager"), manager...); err != nil {
 		return err
 	}
 	if err := p.run(filepath.Join(cfg.Programs, "kube-scheduler"), "--kubeconfig="+p.Kubeconfig("system:kube-scheduler"), "--secure-port=0"); err != nil {
 		return err
-	}
-	if cfg.Kwok {
-		if err := p.kwok(cfg.Programs, ports[3]); err != nil {
-			return err
-		}
 	}
 	return p.until(ctx, "the service account controller", func(c *Client) bool {
 		return c.Do(ctx, Request{Path: "/api/v1/namespaces/default/serviceaccounts/default"}).OK()

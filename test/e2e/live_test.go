@@ -1,0 +1,269 @@
+package e2e
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/scantling/scantling/test/e2e/plane"
+)
+
+// shop is the example, and manifests what describes its cluster.
+var (
+	shop      = filepath.Join("..", "..", "examples", "shop")
+	manifests = filepath.Join(shop, "k8s")
+)
+
+// quiet is an audit policy that logs nothing but reading users.
+const quiet = `apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+  - level: Metadata
+    users: [reader]
+  - level: None
+`
+
+// shopNode is the only node, so that every pod may sit beside every other, as
+// is assumed of manifests.
+const shopNode = "node-a"
+
+// runningShop is the example in a live cluster.
+func runningShop(t *testing.T) *plane.Plane {
+	p, admin := start(t, plane.Config{Policy: quiet, Kwok: true, Users: []plane.User{{Name: "reader"}, {Name: "half"}, {Name: "nobody"}}})
+	makeNode(t, admin, shopNode)
+	volume := `{"apiVersion":"v1","kind":"PersistentVolume","metadata":{"name":"data"},"spec":{"capacity":{"storage":"50Gi"},"accessModes":["ReadWriteOnce"],"csi":{"driver":"shop.example","volumeHandle":"data"}}}`
+	must(t, admin.Do(t.Context(), plane.Request{Verb: http.MethodPost, Path: "/api/v1/persistentvolumes", Body: volume}))
+	known, left, err := plane.Manifests(manifests)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d objects are created; not %v, whose kinds need a CustomResourceDefinition", len(known), left)
+	if err := admin.Create(t.Context(), known); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the shop's pods", 3*time.Minute, func() bool { return running(t, admin, known) })
+	return p
+}
+
+func makeNode(t *testing.T, admin *plane.Client, name string) {
+	t.Helper()
+	body := fmt.Sprintf(`{"apiVersion":"v1","kind":"Node","metadata":{"name":%q},"status":{"capacity":{"cpu":"64","memory":"512Gi","pods":"250"},"allocatable":{"cpu":"64","memory":"512Gi","pods":"250"}}}`, name)
+	must(t, admin.Do(t.Context(), plane.Request{Verb: http.MethodPost, Path: "/api/v1/nodes", Body: body}))
+}
+
+// running is true when each workload that keeps pods has them all.
+func running(t *testing.T, admin *plane.Client, known []plane.Manifest) bool {
+	for _, m := range known {
+		var o struct {
+			Spec   struct{ Replicas int }
+			Status struct{ ReadyReplicas, NumberReady int }
+		}
+		switch m.Kind {
+		case "Deployment", "StatefulSet", "DaemonSet":
+			if err := admin.Do(t.Context(), plane.Request{Path: m.Collection() + "/" + m.Name}).Decode(&o); err != nil {
+				t.Fatal(err)
+			}
+			if want := max(o.Spec.Replicas, 1); o.Status.ReadyReplicas+o.Status.NumberReady != want {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// TestLiveShop: a live cluster gives what its own manifests give.
+func TestLiveShop(t *testing.T) {
+	plane.Programs(t)
+	program := build(t)
+	p := runningShop(t)
+	admin := p.Kubeconfig(plane.Admin)
+
+	file := filepath.Join(t.TempDir(), "shop.snapshot.gz")
+	if got := scantling(t, program, "cluster", "snapshot", "--kubeconfig", admin, "-o", file); got.code != 0 {
+		t.Fatalf("snapshot: code %d\n%s%s", got.code, got.out, got.talk)
+	}
+	for _, command := range [][]string{{"check"}, {"network", "list"}, {"paths", "--edges", "--most", "1000"}} {
+		t.Run(strings.Join(command, " "), func(t *testing.T) {
+			args := append(append([]string{"cluster"}, command...), "--format", "json")
+			live := normal(t, scantling(t, program, append(args, "--kubeconfig", admin)...))
+			compare(t, live, "a snapshot", normal(t, scantling(t, program, append(args, file)...)))
+			compare(t, live, "manifests", normal(t, scantling(t, program, append(args, manifests)...)))
+		})
+	}
+	t.Run("rights", func(t *testing.T) { testRights(t, program, p) })
+}
+
+// What may differ between a live cluster and the manifests that made it. All
+// that is not here has to be equal.
+var (
+	differingKeys = map[string]string{
+		"position":   "objects have a file and a line in manifests, a line in a snapshot, and neither live",
+		"where":      "the same, in evidence",
+		"incomplete": "there is no live ServiceMonitor: no CustomResourceDefinition was installed",
+		"summary":    "it counts the objects read, and a live cluster has some of its own",
+		"nodes":      "the one node counts beside the unknown one that a new pod may get",
+	}
+	differingText = map[string]string{
+		shopNode: "(any node)", // manifests don't say where pods run
+		"; pods whose node is unknown may share one": "", // they do say so
+	}
+	// The API server's own namespaces, service accounts that it makes in every
+	// namespace, and groups that its own bindings give rights to.
+	liveOnly = regexp.MustCompile(`\bnamespace (default|kube-[a-z-]+)$|^identity cluster/(default|kube-[a-z-]+)/|^identity cluster/[a-z-]+/default$|^identity cluster//group:system:`)
+)
+
+// normal is a result without what may differ: for each key of the document its
+// text, or for a list the texts of its entries.
+func normal(t *testing.T, o outcome) map[string][]string {
+	t.Helper()
+	for from, to := range differingText {
+		o.out = strings.ReplaceAll(o.out, from, to)
+	}
+	var doc map[string]any
+	o.read(t, &doc)
+	out := map[string][]string{}
+	for key, v := range doc {
+		if differingKeys[key] != "" {
+			continue
+		}
+		if key == "edges" {
+			v = reachable(v, doc["entries"])
+		}
+		list, isList := v.([]any)
+		if !isList {
+			list = []any{v}
+		}
+		for _, x := range list {
+			text, err := json.Marshal(without(x))
+			if err != nil {
+				t.Fatal(err)
+			}
+			out[key] = append(out[key], string(text))
+		}
+		slices.Sort(out[key])
+		out[key] = slices.Compact(out[key])
+	}
+	return out
+}
+
+// without drops the keys that may differ, at any depth.
+func without(v any) any {
+	switch t := v.(type) {
+	case map[string]any:
+		for key, x := range t {
+			if differingKeys[key] != "" {
+				delete(t, key)
+				continue
+			}
+			t[key] = without(x)
+		}
+	case []any:
+		for i, x := range t {
+			t[i] = without(x)
+		}
+	}
+	return v
+}
+
+// reachable keeps the edges that lead on from a workload: beside them, a live
+// cluster has what the controllers of Kubernetes may do. It drops those to
+// what only a live cluster has.
+func reachable(edges, entries any) []any {
+	all, _ := edges.([]any)
+	names, _ := entries.([]any)
+	end := func(edge any, side string) string {
+		e, _ := edge.(map[string]any)
+		name, _ := e[side].(string)
+		return name
+	}
+	seen := map[string]bool{}
+	for _, name := range names {
+		seen[fmt.Sprint("workload ", name)] = true
+	}
+	for grown := true; grown; {
+		grown = false
+		for _, e := range all {
+			if to := end(e, "to"); seen[end(e, "from")] && !seen[to] && !liveOnly.MatchString(to) {
+				seen[to], grown = true, true
+			}
+		}
+	}
+	var kept []any
+	for _, e := range all {
+		if seen[end(e, "from")] && seen[end(e, "to")] {
+			delete(e.(map[string]any), "needs") // indexes of other edges
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// compare holds the live result against another one.
+func compare(t *testing.T, live map[string][]string, what string, other map[string][]string) {
+	t.Helper()
+	for key := range live {
+		t.Logf("%s: %d %s", what, len(other[key]), key)
+		for _, x := range live[key] {
+			if !slices.Contains(other[key], x) {
+				t.Errorf("%s: only live, not of %s: %.2000s", key, what, x)
+			}
+		}
+		for _, x := range other[key] {
+			if !slices.Contains(live[key], x) {
+				t.Errorf("%s: only of %s, not live: %.2000s", key, what, x)
+			}
+		}
+	}
+	if len(live) != len(other) {
+		t.Errorf("%d keys live, %d of %s", len(live), len(other), what)
+	}
+}
+
+// testRights reads the cluster with the shipped roles, with the half of them,
+// and with none.
+func testRights(t *testing.T, program string, p *plane.Plane) {
+	roles, _, err := plane.Manifests(filepath.Join("..", "..", "deploy"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	admin, err := p.Client(plane.Admin)
+	if err != nil {
+		t.Fatal(err)
+	}
+	bind := func(user, role string) {
+		name := user + "-" + role
+		roles = append(roles, plane.Manifest{
+			APIVersion: "rbac.authorization.k8s.io/v1", Kind: "ClusterRoleBinding", Name: name,
+			Text: fmt.Sprintf(`{"apiVersion":"rbac.authorization.k8s.io/v1","kind":"ClusterRoleBinding","metadata":{"name":%q},
+"roleRef":{"apiGroup":"rbac.authorization.k8s.io","kind":"ClusterRole","name":%q},
+"subjects":[{"apiGroup":"rbac.authorization.k8s.io","kind":"User","name":%q}]}`, name, role, user),
+		})
+	}
+	bind("reader", "scantling-read")
+	bind("reader", "scantling-read-secrets")
+	bind("half", "scantling-read")
+	if err := admin.Create(t.Context(), roles); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		user  string
+		code  int
+		least string // what the program says
+	}{
+		{"reader", 0, ""},
+		{"half", 4, "secrets"},
+		{"nobody", 4, "pods"},
+	} {
+		t.Run(c.user, func(t *testing.T) {
+			got := scantling(t, program, "cluster", "snapshot", "--kubeconfig", p.Kubeconfig(c.user), "-o", filepath.Join(t.TempDir(), "x"), "--format", "json")
+			t.Logf("code %d\n%.1500s%s", got.code, got.out, got.talk)
+		})
+	}
+}
