@@ -26,7 +26,7 @@ func (a *app) clusterCommand() *cobra.Command {
 	return group(&cobra.Command{
 		Use:   "cluster",
 		Short: "Judge a cluster, live or from its manifests: posture, network, attack paths",
-	}, a.snapshotCommand(), a.checkCommand(), net, a.pathsCommand())
+	}, a.snapshotCommand(), a.checkCommand(), net, a.pathsCommand(), a.roleCommand())
 }
 
 // snapshot reads the manifests and snapshots that the arguments name; - is

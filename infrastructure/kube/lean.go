@@ -24,6 +24,8 @@ func prune(o runtime.Object) {
 		t.Status.InitContainerStatuses = pruneStatuses(s.InitContainerStatuses)
 		t.Status.ContainerStatuses = pruneStatuses(s.ContainerStatuses)
 		t.Status.EphemeralContainerStatuses = pruneStatuses(s.EphemeralContainerStatuses)
+	case *corev1.ConfigMap:
+		t.BinaryData = nil
 	case *corev1.Node:
 		t.Status.Images, t.Status.VolumesInUse, t.Status.VolumesAttached = nil, nil, nil
 	}

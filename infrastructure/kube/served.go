@@ -28,11 +28,14 @@ type liveKind struct {
 
 // liveKinds is all that is read from a live cluster: what some judge reads,
 // and the policies of other projects, which a judge has to know of. Leases,
-// events, endpoints, and the values of ConfigMaps and Secrets are never asked
-// for. deploy/read-only.yaml grants exactly these.
+// events, endpoints and the values of Secrets are never asked for. ConfigMaps
+// come with their values, in which secrets are looked for.
+// deploy/read-only.yaml grants exactly these: a kind that a judge begins to
+// read has to be entered in both, or live clusters would look clean of it.
 var liveKinds = slices.Concat(
-	builtin("", "v1", typed, "Namespace namespaces Node nodes Pod pods ReplicationController replicationcontrollers Service services ServiceAccount serviceaccounts"),
+	builtin("", "v1", typed, "ConfigMap configmaps LimitRange limitranges Namespace namespaces Node nodes Pod pods ReplicationController replicationcontrollers Service services ServiceAccount serviceaccounts"),
 	builtin("", "v1", bare, "Secret secrets"),
+	builtin("admissionregistration.k8s.io", "v1 v1beta1", typed, "MutatingWebhookConfiguration mutatingwebhookconfigurations ValidatingAdmissionPolicyBinding validatingadmissionpolicybindings ValidatingWebhookConfiguration validatingwebhookconfigurations"),
 	builtin("apps", "v1", typed, "DaemonSet daemonsets Deployment deployments ReplicaSet replicasets StatefulSet statefulsets"),
 	builtin("batch", "v1 v1beta1", typed, "CronJob cronjobs Job jobs"),
 	builtin("networking.k8s.io", "v1 v1beta1", typed, "Ingress ingresses NetworkPolicy networkpolicies"),

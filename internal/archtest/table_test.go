@@ -22,7 +22,7 @@ var layers = []layer{
 	{"internal/archtest", "", "reads source, imports none of it"},
 	{"docs", "config risk ladder " + stages + " graph model", "tests that hold the documents against the code"},
 	{"cmd/scantling", "cli", "a main of under 20 lines"},
-	{"cli", "server web report notify config " + memory + " " + stages + " " + means + " rules examples/shop", "the only place that wires the rest together"},
+	{"cli", "server web report notify config " + memory + " " + stages + " " + means + " rules examples/shop deploy", "the only place that wires the rest together"},
 	{"internal/gen/...", "server web report notify config " + memory + " " + stages + " " + means + " rules examples/shop internal/testkit oci/ocitest", "generators and benchmarks: anything below cli"},
 	{"internal/testkit/...", "model", "for tests of every package, so below them all but the words"},
 
@@ -58,6 +58,7 @@ var layers = []layer{
 	{"infrastructure/network", "infrastructure/kube " + means, "judges"},
 	{"infrastructure/identity", "infrastructure/kube " + means, "judges"},
 	{"infrastructure/posture", "infrastructure/kube " + means, "judges"},
+	{"infrastructure/kube/kubetest", means, "serves clusters for tests"},
 	{"infrastructure/kube", means, "reads"},
 
 	{"runtime/respond", "runtime/incident runtime/detect runtime/ingest " + means, "acts"},
@@ -73,12 +74,13 @@ var layers = []layer{
 	{"oci", "model", "opens images"},
 	{"graph", "", "integers only"},
 	{"examples/shop", "", "embedded files"},
+	{"deploy", "", "embedded files"},
 	{"model", "", "standard library only"},
 }
 
 // forTests are importable from test files of every package, and from no other
 // file unless its layer says so.
-const forTests = "rules internal/testkit/... oci/ocitest"
+const forTests = "rules internal/testkit/... oci/ocitest infrastructure/kube/kubetest"
 
 // aboveTests is what even external test packages may not import.
 const aboveTests = "cli cmd/... internal/gen/... internal/archtest"
@@ -121,7 +123,7 @@ var cages = []cage{
 	{"github.com/pandatix/go-cvss", "registry/advisory", "", "CVSS vectors"},
 	{"golang.org/x/mod", "", "internal/gen/...", "version order of the example's modules"},
 
-	{"k8s.io/client-go", "infrastructure/kube infrastructure/lifetime runtime/respond", "", "the live cluster: its reader and the two that act"},
+	{"k8s.io/client-go", "infrastructure/kube/... infrastructure/lifetime runtime/respond", "", "the live cluster: its reader and the two that act"},
 	{"k8s.io/api", "infrastructure/...", "", "types of Kubernetes objects"},
 	{"k8s.io/apimachinery", "infrastructure/...", "", "types of Kubernetes objects"},
 	{"k8s.io/component-helpers", "infrastructure/...", "", "the scheduler's and authorizer's own matching"},
