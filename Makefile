@@ -56,6 +56,10 @@ ignored:
 bench: build ## assess time and peak memory: the shop, and 1,000 workloads
 	$(GO) run ./internal/gen/bench
 
+.PHONY: bench-cluster
+bench-cluster: ## heap and peak memory of reading 20,000 pods
+	SCANTLING_PODS=20000 $(GO) test -count=1 -run '^TestMemory$$' -v ./infrastructure/kube
+
 FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/kube ./registry/image ./registry/advisory ./oci ./rule ./runtime/ingest ./runtime/detect
 fuzz: ## every parser of foreign bytes, FUZZTIME each
 	@for p in $(FUZZ); do for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \

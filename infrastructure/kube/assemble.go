@@ -35,10 +35,15 @@ func assemble(cluster string, readings []reading, incomplete []model.Incomplete)
 		return cmp.Or(strings.Compare(a.What, b.What), strings.Compare(a.Why, b.Why))
 	})
 	s.Workloads, s.folded = fold(s.Objects)
+	kept := map[*Object]bool{}
 	for _, w := range s.Workloads {
+		kept[w.Object] = true
 		if w.Object.Raw == nil {
 			w.Object.Raw = plain(w.Object.Typed)
 		}
+	}
+	for _, r := range readings {
+		r.lean.spare(kept)
 	}
 	return s
 }

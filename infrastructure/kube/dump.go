@@ -10,6 +10,12 @@ import (
 	"io"
 	"time"
 
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	utiljson "k8s.io/apimachinery/pkg/util/json"
+
 	"github.com/scantling/scantling/model"
 )
 
@@ -52,6 +58,7 @@ const (
 // gzip, a header and then an object a line, in the order of Objects. It holds
 // no values of Secrets. The same snapshot gives the same bytes.
 func (s *Snapshot) Write(w io.Writer) error {
+	defer tidy()()
 	packed := gzip.NewWriter(w)
 	lines := bufio.NewWriterSize(packed, 64<<10)
 	encoder := json.NewEncoder(lines)
@@ -82,6 +89,7 @@ func isDump(text []byte) bool { return bytes.HasPrefix(text, []byte("\x1f\x8b"))
 
 // readDump reads a snapshot's file. Lines of positions are those of its JSON.
 func readDump(file string, packed []byte) reading {
+	defer tidy()()
 	r := reading{lean: newLean()}
 	text, err := gzip.NewReader(bytes.NewReader(packed))
 	if err != nil {
@@ -131,8 +139,42 @@ func (r *reading) told(file string, list []model.Incomplete) {
 	r.gaps = len(r.incomplete)
 }
 
+// quick are the beginnings of the lines that come in thousands, as Write
+// writes them.
+var quick = map[string]func() runtime.Object{
+	`{"apiVersion":"v1","kind":"Pod",`:             func() runtime.Object { return &corev1.Pod{} },
+	`{"apiVersion":"apps/v1","kind":"ReplicaSet",`: func() runtime.Object { return &appsv1.ReplicaSet{} },
+}
+
+// behind takes a pod or ReplicaSet whose owner has been seen, without the
+// detour over Raw, which it won't keep. Any doubt is left to the usual way.
+func (r *reading) behind(file string, at int, text []byte) bool {
+	for start, empty := range quick {
+		if !bytes.HasPrefix(text, []byte(start)) {
+			continue
+		}
+		o := &Object{Typed: empty(), Position: model.Position{File: file, Line: at}}
+		if utiljson.Unmarshal(text, o.Typed) != nil {
+			return false
+		}
+		named := o.Typed.(metav1.Object)
+		o.APIVersion, o.Kind = o.Typed.GetObjectKind().GroupVersionKind().ToAPIVersionAndKind()
+		o.Name, o.Namespace = named.GetName(), named.GetNamespace()
+		if o.Name == "" || o.Namespace == "" || !r.lean.knows(o) {
+			return false
+		}
+		r.read++
+		r.objects = append(r.objects, r.lean.keep(o))
+		return true
+	}
+	return false
+}
+
 // line takes one object.
 func (r *reading) line(file string, at int, text []byte) {
+	if r.behind(file, at, text) {
+		return
+	}
 	scanned := scanJSON(file, text)
 	if len(scanned.incomplete) > 0 || len(scanned.docs) != 1 || !isObject(scanned.docs[0].raw) {
 		r.fail(file, at, "a line that is no Kubernetes object: not read")

@@ -2,6 +2,10 @@ package kube
 
 import (
 	"reflect"
+	"runtime/debug"
+	"slices"
+	"strings"
+	"sync"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -39,8 +43,8 @@ func pruneStatuses(list []corev1.ContainerStatus) []corev1.ContainerStatus {
 }
 
 // lean keeps the objects of one reading small. Pods and ReplicaSets come in
-// thousands that differ in little: of each owner the first is kept as it is,
-// and the others share its parts that are equal and have no Raw.
+// thousands that differ in little: those of one owner share the parts that are
+// equal, and have no Raw unless they are the Object of their workload.
 type lean struct {
 	first map[ownerID]*Object
 }
@@ -49,26 +53,80 @@ type ownerID struct{ kind, namespace, ownerKind, owner string }
 
 func newLean() *lean { return &lean{map[ownerID]*Object{}} }
 
-// keep makes o small. A nil lean, as for manifests, leaves it as it is.
+// ownerOf returns the owner of an object of a kind that comes in thousands.
+func ownerOf(o *Object) (ownerID, bool) {
+	if o.Kind != "Pod" && o.Kind != "ReplicaSet" {
+		return ownerID{}, false
+	}
+	up, owned := o.controllerOwner()
+	return ownerID{o.Kind, o.Namespace, up.kind, up.name}, owned
+}
+
+// knows reports whether another object of the same owner was kept.
+func (l *lean) knows(o *Object) bool {
+	id, owned := ownerOf(o)
+	return owned && l.first[id] != nil
+}
+
+// keep makes o small. A nil lean, as for manifests, leaves it as it is. Of the
+// first of an owner's the Raw that a file gave is kept until spare.
 func (l *lean) keep(o *Object) *Object {
 	if l == nil || o.Typed == nil {
 		return o
 	}
-	if o.Kind == "Pod" || o.Kind == "ReplicaSet" {
-		if up, owned := o.controllerOwner(); owned {
-			id := ownerID{o.Kind, o.Namespace, up.kind, up.name}
-			if first := l.first[id]; first != nil {
-				share(reflect.ValueOf(o.Typed).Elem(), reflect.ValueOf(first.Typed).Elem(), 0)
-				o.Raw = nil
-				return o
+	if id, owned := ownerOf(o); owned {
+		if first := l.first[id]; first != nil {
+			if pod, is := o.Typed.(*corev1.Pod); is {
+				renameToken(pod, first.Typed.(*corev1.Pod))
 			}
+			share(reflect.ValueOf(o.Typed).Elem(), reflect.ValueOf(first.Typed).Elem(), 0)
+			o.Raw = nil
+		} else {
 			l.first[id] = o
 		}
+		return o
 	}
 	if o.Raw == nil {
 		o.Raw = plain(o.Typed)
 	}
 	return o
+}
+
+// spare takes the Raw of what stands behind the object of a workload.
+func (l *lean) spare(kept map[*Object]bool) {
+	if l == nil {
+		return
+	}
+	for _, o := range l.first {
+		if !kept[o] {
+			o.Raw = nil
+		}
+	}
+}
+
+// tokenVolume begins the name that the API server makes up for the volume of
+// a pod's token; five random letters follow.
+const tokenVolume = "kube-api-access-"
+
+// renameToken calls that volume as the first pod of the owner does, so that
+// the containers of both are equal. Only the name and its mounts say it.
+func renameToken(pod, first *corev1.Pod) {
+	isToken := func(v corev1.Volume) bool { return strings.HasPrefix(v.Name, tokenVolume) }
+	at, like := slices.IndexFunc(pod.Spec.Volumes, isToken), slices.IndexFunc(first.Spec.Volumes, isToken)
+	if at < 0 || like < 0 {
+		return
+	}
+	old, name := pod.Spec.Volumes[at].Name, first.Spec.Volumes[like].Name
+	pod.Spec.Volumes[at].Name = name
+	for _, list := range [][]corev1.Container{pod.Spec.InitContainers, pod.Spec.Containers} {
+		for i := range list {
+			for j := range list[i].VolumeMounts {
+				if list[i].VolumeMounts[j].Name == old {
+					list[i].VolumeMounts[j].Name = name
+				}
+			}
+		}
+	}
 }
 
 // maxShare bounds how deep equal parts are looked for: a container's fields,
@@ -105,6 +163,33 @@ func share(v, like reflect.Value, depth int) {
 			if depth < maxShare {
 				share(v.Index(i), like.Index(i), depth+1)
 			}
+		}
+	}
+}
+
+// garbage is how much of it may lie about while a large cluster is read, in
+// per cent of what is kept: objects are decoded into several times that.
+const garbage = 40
+
+var tidying struct {
+	sync.Mutex
+	readers int
+	before  int
+}
+
+// tidy makes the collector run more often, in the whole process, until the
+// last reader has called what it returns.
+func tidy() (end func()) {
+	tidying.Lock()
+	defer tidying.Unlock()
+	if tidying.readers++; tidying.readers == 1 {
+		tidying.before = debug.SetGCPercent(garbage)
+	}
+	return func() {
+		tidying.Lock()
+		defer tidying.Unlock()
+		if tidying.readers--; tidying.readers == 0 {
+			debug.SetGCPercent(tidying.before)
 		}
 	}
 }

@@ -34,6 +34,7 @@ type gaps = []model.Incomplete
 // in Snapshot.Incomplete. The error is non-nil only when nothing at all can be
 // read or ctx ends.
 func (l *Live) Read(ctx context.Context, cluster string) (*Snapshot, error) {
+	defer tidy()()
 	version, kinds, incomplete, err := l.discover(ctx)
 	if err != nil {
 		return nil, err

@@ -278,7 +278,7 @@ func (o *Object) meta() map[string]any {
 	if named, is := o.Typed.(metav1.Object); is && raw == nil {
 		raw = plain(&metav1.PartialObjectMetadata{ObjectMeta: metav1.ObjectMeta{
 			Name: named.GetName(), GenerateName: named.GetGenerateName(), Namespace: named.GetNamespace(), UID: named.GetUID(),
-			Labels: named.GetLabels(), Annotations: named.GetAnnotations(), OwnerReferences: named.GetOwnerReferences(),
+			Labels: named.GetLabels(), Annotations: named.GetAnnotations(),
 		}})
 	}
 	m, _ := raw["metadata"].(map[string]any)
@@ -291,7 +291,12 @@ func (o *Object) metaString(field string) string {
 }
 
 // UID returns metadata.uid, empty in manifests.
-func (o *Object) UID() string { return o.metaString("uid") }
+func (o *Object) UID() string {
+	if named, is := o.Typed.(metav1.Object); is && o.Raw == nil {
+		return string(named.GetUID())
+	}
+	return o.metaString("uid")
+}
 
 // Labels returns a copy of metadata.labels.
 func (o *Object) Labels() map[string]string { return stringMap(o.meta()["labels"]) }
@@ -324,6 +329,9 @@ type owner struct{ kind, name string }
 // controllerOwner returns the owner that controls o: the reference marked so,
 // else the first. A Node owns mirror pods without being a workload.
 func (o *Object) controllerOwner() (owner, bool) {
+	if named, is := o.Typed.(metav1.Object); is && o.Raw == nil {
+		return controllerOf(named.GetOwnerReferences())
+	}
 	refs, _ := o.meta()["ownerReferences"].([]any)
 	var found []owner
 	for _, ref := range refs {
@@ -342,4 +350,19 @@ func (o *Object) controllerOwner() (owner, bool) {
 		return owner{}, false
 	}
 	return found[0], true
+}
+
+// controllerOf is the same for an object without Raw.
+func controllerOf(refs []metav1.OwnerReference) (owner, bool) {
+	var first owner
+	for _, ref := range refs {
+		switch {
+		case ref.Kind == "" || ref.Name == "" || ref.Kind == "Node":
+		case ref.Controller != nil && *ref.Controller:
+			return owner{ref.Kind, ref.Name}, true
+		case first == (owner{}):
+			first = owner{ref.Kind, ref.Name}
+		}
+	}
+	return first, first != (owner{})
 }
