@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"os"
 	"os/exec"
 	"syscall"
 	"testing"
@@ -85,13 +84,4 @@ func must(t *testing.T, answer plane.Answer) {
 	if err := answer.Error(); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// write puts a text into a file of a folder that is gone after the test.
-func write(t *testing.T, path, text string) string {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return path
 }

@@ -18,7 +18,9 @@ type process struct {
 	done chan struct{} // closed when it has ended
 }
 
-// run starts a program, which ends with this one at the latest.
+// run starts a program, which ends with this one at the latest: the kernel
+// kills it when the thread that started it ends, and the threads of a Go
+// program end with it.
 func (p *Plane) run(program string, args ...string) error {
 	q := &process{name: filepath.Base(program), done: make(chan struct{})}
 	q.log = p.path(q.name + ".log")

@@ -46,7 +46,7 @@ func serviceAccount(ns, name, pod, ip, agent string) actor {
 
 // node is a kubelet.
 func node(name string) actor {
-	return actor{name: "system:node:" + name, ip: nodeIPs[name], agent: "kubelet/v1.37.2 (linux/amd64) kubernetes/8a9b1e5"}
+	return actor{name: "system:node:" + name, ip: nodeIPs[name], agent: "kubelet/v1.37.2 (linux/amd64) kubernetes/unknown"}
 }
 
 // controller is one of kube-controller-manager's service accounts.

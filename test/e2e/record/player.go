@@ -21,8 +21,10 @@ type player struct {
 	clients map[string]*plane.Client // by user, or by pod for service accounts
 	kubelet *kubelet
 
-	real map[string]string // generated names, by their names in the script
-	pods int               // that have come up so far
+	real   map[string]string // generated names, by their names in the script
+	pods   int               // that have come up so far
+	opened string            // the node that takes pods; "" for all of them
+	marks  int               // set on nodes so far
 
 	offset int64   // of the log, up to which it was read
 	log    []event // read and not taken

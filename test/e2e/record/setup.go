@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -100,21 +101,52 @@ func (p *player) makeNode(name string) error {
 func room(pods string) object { return object{"cpu": "64", "memory": "512Gi", "pods": pods} }
 
 // open leaves the scheduler one node with room for pods. A pod may tolerate
-// any taint, but no lack of room.
+// any taint, but no lack of room. The scheduler hears of it in its own time: a
+// pod that asks for the mark that is set last shows when it has.
 func (p *player) open(node string) error {
+	if node == p.opened {
+		return nil
+	}
 	for _, n := range nodes {
 		pods := "0"
 		if n == node {
 			pods = "110"
 		}
-		patch := object{"status": object{"capacity": room(pods), "allocatable": room(pods)}}
-		if err := p.patch("/api/v1/nodes/"+n+"/status", patch); err != nil {
+		if err := p.patch("/api/v1/nodes/"+n+"/status", object{"status": object{"capacity": room(pods), "allocatable": room(pods)}}); err != nil {
 			return err
 		}
 	}
-	// The scheduler hears of it in its own time.
-	time.Sleep(100 * time.Millisecond)
+	p.marks++
+	mark := object{"opened": strconv.Itoa(p.marks)}
+	if err := p.patch("/api/v1/nodes/"+node, object{"metadata": object{"labels": mark}}); err != nil {
+		return err
+	}
+	if err := p.scout(mark); err != nil {
+		return fmt.Errorf("opening node %s: %w", node, err)
+	}
+	p.opened = node
 	return nil
+}
+
+// scout waits until the scheduler places a pod on the node with the mark.
+func (p *player) scout(mark object) error {
+	const all = "/api/v1/namespaces/kube-system/pods"
+	name := fmt.Sprint("scout-", mark["opened"])
+	body := object{"apiVersion": "v1", "kind": "Pod", "metadata": object{"name": name}, "spec": object{
+		"nodeSelector": mark, "terminationGracePeriodSeconds": 0, "containers": []any{object{"name": "main", "image": "registry.example/scout:1"}},
+	}}
+	if err := p.admin.Do(p.ctx, plane.Request{Verb: http.MethodPost, Path: all, Body: body}).Error(); err != nil {
+		return err
+	}
+	err := p.until("the scheduler", func() (bool, error) {
+		var found pod
+		err := p.admin.Do(p.ctx, plane.Request{Path: all + "/" + name}).Decode(&found)
+		return found.Spec.NodeName != "", err
+	})
+	if err != nil {
+		return err
+	}
+	return p.admin.Do(p.ctx, plane.Request{Verb: http.MethodDelete, Path: all + "/" + name}).Error()
 }
 
 func (p *player) patch(path string, body any) error {
@@ -212,7 +244,7 @@ func (p *player) cast() error {
 			p.real[acting[key]] = x.Metadata.Name
 		}
 	}
-	for _, name := range append([]string{catalogPod}, storefrontPod, runnerPod, deployerPod, prometheusPod, ingressPod) {
+	for _, name := range []string{catalogPod, storefrontPod, runnerPod, deployerPod, prometheusPod, ingressPod} {
 		if p.real[name] == "" {
 			return fmt.Errorf("no pod plays %s", name)
 		}
@@ -228,9 +260,21 @@ func cronJobDue(p *player) error {
 
 // runnerIsAdmin waits until the authorizer has heard of the new binding.
 func runnerIsAdmin(p *player) error {
-	review := object{"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": object{
-		"user": "system:serviceaccount:shop:runner", "resourceAttributes": object{"verb": "list", "resource": "secrets"},
-	}}
+	return p.mayDo(object{"user": "system:serviceaccount:shop:runner", "resourceAttributes": object{"verb": "list", "resource": "secrets"}})
+}
+
+// nodeMayAsk waits until the authorizer has heard of a pod on the node: from
+// then on its kubelet may ask for tokens of the pod's account.
+func nodeMayAsk(node, ns, account string) step {
+	return func(p *player) error {
+		return p.mayDo(object{"user": "system:node:" + node, "groups": []string{"system:nodes"}, "resourceAttributes": object{
+			"verb": "create", "resource": "serviceaccounts", "subresource": "token", "namespace": ns, "name": account,
+		}})
+	}
+}
+
+func (p *player) mayDo(what object) error {
+	review := object{"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview", "spec": what}
 	return p.until("the authorizer", func() (bool, error) {
 		var answer struct{ Status struct{ Allowed bool } }
 		err := p.admin.Do(p.ctx, plane.Request{Verb: http.MethodPost, Path: "/apis/authorization.k8s.io/v1/subjectaccessreviews", Body: review}).Decode(&answer)

@@ -54,7 +54,7 @@ func heartbeats() []call {
 func started(at time.Time, n, ns, pod, account string) []call {
 	calls := []call{{at: at.Add(time.Second), who: component("kube-scheduler"), verb: "create", on: pods(ns, pod).sub("binding"), code: 201}}
 	if account != "" {
-		calls = append(calls, call{at: at.Add(2 * time.Second), who: node(n), verb: "create", on: core("serviceaccounts", ns, account).sub("token"), code: 201, body: tokenFor{pod}})
+		calls = append(calls, call{at: at.Add(2 * time.Second), who: node(n), verb: "create", on: core("serviceaccounts", ns, account).sub("token"), code: 201, body: tokenFor{pod}, before: nodeMayAsk(n, ns, account)})
 	}
 	return append(calls, call{at: at.Add(4 * time.Second), who: node(n), verb: "patch", on: pods(ns, pod).sub("status"), code: 200, body: running{}})
 }
