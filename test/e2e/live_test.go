@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -15,11 +16,8 @@ import (
 	"github.com/scantling/scantling/test/e2e/plane"
 )
 
-// shop is the example, and manifests what describes its cluster.
-var (
-	shop      = filepath.Join("..", "..", "examples", "shop")
-	manifests = filepath.Join(shop, "k8s")
-)
+// manifests describe the example's cluster.
+var manifests = filepath.Join("..", "..", "examples", "shop", "k8s")
 
 // quiet is an audit policy that logs nothing but reading users.
 const quiet = `apiVersion: audit.k8s.io/v1
@@ -31,27 +29,42 @@ rules:
   - level: None
 `
 
-// shopNode is the only node, so that every pod may sit beside every other, as
-// is assumed of manifests.
-const shopNode = "node-a"
+// theNode is the only node, so that every pod may sit beside every other, as is
+// assumed of manifests.
+const theNode = "node-a"
 
-// runningShop is the example in a live cluster.
-func runningShop(t *testing.T) *plane.Plane {
+// alive is what manifests describe, in a live cluster.
+func alive(t *testing.T, manifests string) *plane.Plane {
 	t.Helper()
 	p, admin := start(t, plane.Config{Policy: quiet, Kwok: true, Users: []plane.User{{Name: "reader"}, {Name: "half"}, {Name: "nobody"}}})
-	makeNode(t, admin, shopNode)
+	makeNode(t, admin, theNode)
 	volume := `{"apiVersion":"v1","kind":"PersistentVolume","metadata":{"name":"data"},"spec":{"capacity":{"storage":"50Gi"},"accessModes":["ReadWriteOnce"],"csi":{"driver":"shop.example","volumeHandle":"data"}}}`
 	must(t, admin.Do(t.Context(), plane.Request{Verb: http.MethodPost, Path: "/api/v1/persistentvolumes", Body: volume}))
 	known, left, err := plane.Manifests(manifests)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Logf("%d objects are created; not %v, whose kinds need a CustomResourceDefinition", len(known), left)
-	if err := admin.Create(t.Context(), known); err != nil {
-		t.Fatal(err)
+	t.Logf("%d objects are created; left out, for their kinds need a CustomResourceDefinition: %v", len(known), left)
+	for i, m := range known {
+		if m.Kind != "Namespace" && (i == 0 || known[i-1].Kind == "Namespace") {
+			until(t, "the default service accounts", time.Minute, func() bool { return hasAccounts(t, admin, known[:i]) })
+		}
+		if err := admin.Create(t.Context(), known[i:i+1]); err != nil {
+			t.Fatal(err)
+		}
 	}
-	until(t, "the shop's pods", 3*time.Minute, func() bool { return running(t, admin, known) })
+	until(t, "the pods", 3*time.Minute, func() bool { return running(t, admin, known) })
 	return p
+}
+
+// hasAccounts is true when each namespace has the account that a bare pod needs.
+func hasAccounts(t *testing.T, admin *plane.Client, namespaces []plane.Manifest) bool {
+	for _, m := range namespaces {
+		if !admin.Do(t.Context(), plane.Request{Path: "/api/v1/namespaces/" + m.Name + "/serviceaccounts/default"}).OK() {
+			return false
+		}
+	}
+	return true
 }
 
 func makeNode(t *testing.T, admin *plane.Client, name string) {
@@ -60,19 +73,24 @@ func makeNode(t *testing.T, admin *plane.Client, name string) {
 	must(t, admin.Do(t.Context(), plane.Request{Verb: http.MethodPost, Path: "/api/v1/nodes", Body: body}))
 }
 
-// running is true when each workload that keeps pods has them all.
+// running is true when each workload that keeps pods has them all, and each
+// bare pod has come up.
 func running(t *testing.T, admin *plane.Client, known []plane.Manifest) bool {
 	for _, m := range known {
 		var o struct {
 			Spec   struct{ Replicas int }
-			Status struct{ ReadyReplicas, NumberReady int }
+			Status struct {
+				ReadyReplicas, NumberReady, Active, Succeeded int
+				Phase                                         string
+			}
 		}
 		switch m.Kind {
-		case "Deployment", "StatefulSet", "DaemonSet":
+		case "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "Pod":
 			if err := admin.Do(t.Context(), plane.Request{Path: m.Collection() + "/" + m.Name}).Decode(&o); err != nil {
 				t.Fatal(err)
 			}
-			if want := max(o.Spec.Replicas, 1); o.Status.ReadyReplicas+o.Status.NumberReady != want {
+			up := o.Status.ReadyReplicas + o.Status.NumberReady + o.Status.Active + o.Status.Succeeded
+			if up < max(o.Spec.Replicas, 1) && o.Status.Phase != "Running" {
 				return false
 			}
 		}
@@ -84,22 +102,37 @@ func running(t *testing.T, admin *plane.Client, known []plane.Manifest) bool {
 func TestLiveShop(t *testing.T) {
 	plane.Programs(t)
 	program := build(t)
-	p := runningShop(t)
-	admin := p.Kubeconfig(plane.Admin)
+	p := alive(t, manifests)
+	compareLive(t, program, p, manifests, differingKeys)
+	t.Run("rights", func(t *testing.T) { testRights(t, program, p) })
+}
 
-	file := filepath.Join(t.TempDir(), "shop.snapshot.gz")
+// TestLiveShapes: the same of objects that the API server changes most.
+func TestLiveShapes(t *testing.T) {
+	plane.Programs(t)
+	shapes := filepath.Join("testdata", "shapes.yaml")
+	differing := maps.Clone(differingKeys)
+	differing["why"] = "admission adds the token's volume to a bare pod, and a controller fills in a gathered role: the proof names what they wrote"
+	compareLive(t, build(t), alive(t, shapes), shapes, differing)
+}
+
+// compareLive holds each judge's result on the live cluster against those on
+// its snapshot and on its manifests.
+func compareLive(t *testing.T, program string, p *plane.Plane, manifests string, differing map[string]string) {
+	t.Helper()
+	admin := p.Kubeconfig(plane.Admin)
+	file := filepath.Join(t.TempDir(), "live.snapshot.gz")
 	if got := scantling(t, program, "cluster", "snapshot", "--kubeconfig", admin, "-o", file); got.code != 0 {
 		t.Fatalf("snapshot: code %d\n%s%s", got.code, got.out, got.talk)
 	}
 	for _, command := range [][]string{{"check", "--rules", "all"}, {"network", "list"}, {"paths", "--edges", "--most", "1000"}} {
 		t.Run(strings.Join(command, " "), func(t *testing.T) {
 			args := append(append([]string{"cluster"}, command...), "--format", "json")
-			live := normal(t, scantling(t, program, append(args, "--kubeconfig", admin)...))
-			compare(t, live, "a snapshot", normal(t, scantling(t, program, append(args, file)...)))
-			compare(t, live, "manifests", normal(t, scantling(t, program, append(args, manifests)...)))
+			live := normal(t, scantling(t, program, append(args, "--kubeconfig", admin)...), differing)
+			compare(t, live, "a snapshot", normal(t, scantling(t, program, append(args, file)...), differing))
+			compare(t, live, "manifests", normal(t, scantling(t, program, append(args, manifests)...), differing))
 		})
 	}
-	t.Run("rights", func(t *testing.T) { testRights(t, program, p) })
 }
 
 // What may differ between a live cluster and the manifests that made it. All
@@ -113,7 +146,7 @@ var (
 		"nodes":      "the one node counts beside the unknown one that a new pod may get",
 	}
 	differingText = map[string]string{
-		shopNode: "(any node)", // manifests don't say where pods run
+		theNode: "(any node)", // manifests don't say where pods run
 		"; pods whose node is unknown may share one": "", // they do say so
 	}
 	// The API server's own namespaces, service accounts that it makes in every
@@ -123,7 +156,7 @@ var (
 
 // normal is a result without what may differ: for each key of the document its
 // text, or for a list the texts of its entries.
-func normal(t *testing.T, o outcome) map[string][]string {
+func normal(t *testing.T, o outcome, differing map[string]string) map[string][]string {
 	t.Helper()
 	for from, to := range differingText {
 		o.out = strings.ReplaceAll(o.out, from, to)
@@ -132,7 +165,7 @@ func normal(t *testing.T, o outcome) map[string][]string {
 	o.read(t, &doc)
 	out := map[string][]string{}
 	for key, v := range doc {
-		if differingKeys[key] != "" {
+		if differing[key] != "" {
 			continue
 		}
 		if key == "edges" {
@@ -143,7 +176,7 @@ func normal(t *testing.T, o outcome) map[string][]string {
 			list = []any{v}
 		}
 		for _, x := range list {
-			text, err := json.Marshal(without(x))
+			text, err := json.Marshal(without(x, differing))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -155,20 +188,20 @@ func normal(t *testing.T, o outcome) map[string][]string {
 	return out
 }
 
-// without drops the keys that may differ, at any depth.
-func without(v any) any {
+// without drops keys at any depth.
+func without(v any, keys map[string]string) any {
 	switch t := v.(type) {
 	case map[string]any:
 		for key, x := range t {
-			if differingKeys[key] != "" {
+			if keys[key] != "" {
 				delete(t, key)
 				continue
 			}
-			t[key] = without(x)
+			t[key] = without(x, keys)
 		}
 	case []any:
 		for i, x := range t {
-			t[i] = without(x)
+			t[i] = without(x, keys)
 		}
 	}
 	return v

@@ -18,10 +18,11 @@ type Manifest struct {
 	Text                              string
 }
 
-// plurals are the resources of the kinds that the example has.
+// plurals are the resources of the kinds that can be created.
 var plurals = map[string]string{
 	"Namespace": "namespaces", "ServiceAccount": "serviceaccounts", "Secret": "secrets", "ConfigMap": "configmaps", "Service": "services",
 	"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets", "CronJob": "cronjobs",
+	"Pod": "pods", "ReplicaSet": "replicasets", "ReplicationController": "replicationcontrollers", "Job": "jobs",
 	"Role": "roles", "RoleBinding": "rolebindings", "ClusterRole": "clusterroles", "ClusterRoleBinding": "clusterrolebindings",
 	"Ingress": "ingresses", "IngressClass": "ingressclasses", "NetworkPolicy": "networkpolicies",
 }
@@ -29,7 +30,7 @@ var plurals = map[string]string{
 // first are the kinds that others need, in the order in which they go.
 var first = []string{"Namespace", "ServiceAccount", "IngressClass", "ClusterRole", "Role"}
 
-// Manifests reads every document below a folder, in an order in which they can
+// Manifests reads every document of a file or below a folder, in an order in which they can
 // be created. The second value names those of kinds that this package doesn't
 // know, which are left out.
 func Manifests(dir string) (known []Manifest, left []string, err error) {
