@@ -63,30 +63,50 @@ func (a *app) snapshot(ctx context.Context, args []string) (*kube.Snapshot, erro
 }
 
 func (a *app) checkCommand() *cobra.Command {
-	return a.reads(&cobra.Command{
+	var by standard
+	cmd := &cobra.Command{
 		Use:     "check [PATH…]",
 		Short:   "Judge the posture of workloads, roles and bindings",
 		Example: "  scantling cluster check examples/shop/k8s\n  kubectl get all -A -o yaml | scantling cluster check -",
 		RunE: a.checked(func(ctx context.Context, args []string) error {
+			if err := by.check(); err != nil {
+				return err
+			}
 			s, err := a.snapshot(ctx, args)
 			if err != nil {
 				return err
 			}
-			cat, missed, err := a.catalogue("", nil)
+			reading, missed, err := a.judge(s, by)
 			if err != nil {
 				return err
 			}
-			judge, errs := posture.Compile(cat)
-			for _, err := range errs {
-				missed = append(missed, a.broken(err))
-			}
-			reading := judge.Judge(s)
 			missed = slices.Concat(missed, s.Incomplete, reading.Incomplete)
 			doc := report.NewFindings(a.tool(), reading.Findings, missed, len(s.Objects))
 			a.outcome(reading.Findings, len(missed), false)
 			return a.show(doc, doc.Text)
 		}),
-	})
+	}
+	cmd.Flags().StringVar(&by.spec, "pod-security", "", "judge by a level of the Pod Security Standards alone, as restricted:v1.37")
+	cmd.Flags().StringVar(&by.kubernetes, "kubernetes-version", "", "version that version-bound checks go by (default the live cluster's own, else the newest)")
+	return a.reads(cmd)
+}
+
+// judge judges the posture of a snapshot: by our rules, or by one standard.
+func (a *app) judge(s *kube.Snapshot, by standard) (model.Reading, []model.Incomplete, error) {
+	if by.spec != "" {
+		reading, what, err := by.judge(s)
+		a.say("Pod Security Standards: %s", what)
+		return reading, nil, err
+	}
+	cat, missed, err := a.catalogue("", nil)
+	if err != nil {
+		return model.Reading{}, nil, err
+	}
+	judge, errs := posture.Compile(cat)
+	for _, err := range errs {
+		missed = append(missed, a.broken(err))
+	}
+	return judge.Judge(s), missed, nil
 }
 
 // connections is what `cluster network list` prints as JSON.

@@ -78,6 +78,9 @@ func (r *reader) anything() error {
 	if len(f.dockerfiles)+len(f.layouts)+len(f.manifests)+len(f.logs)+len(f.incomplete) > 0 {
 		return nil
 	}
+	if len(r.missed) > 0 {
+		return failed("%s: nothing to assess: %s: %s", r.dir, r.missed[0].What, r.missed[0].Why)
+	}
 	return failed("%s: nothing to assess: no Dockerfile, image layout, Kubernetes manifest or audit log was found", r.dir)
 }
 

@@ -38,7 +38,7 @@ func TestScripts(t *testing.T) {
 		Setup: func(env *testscript.Env) error {
 			return os.Symlink(examples, filepath.Join(env.WorkDir, "examples"))
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "json": jsonIs, "plain": plain},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "json": jsonIs, "plain": plain, "cluster": clusterOf(t)},
 	})
 }
 

@@ -70,8 +70,20 @@ func (d snapshotReport) text(w io.Writer, _ report.Paint) error {
 }
 
 // replaceFile writes a file that only its owner may read, so that there is
-// the old one or the whole new one and never a part.
+// the old one or the whole new one and never a part. What is there and no
+// file, as a device or a pipe, is written to as it is.
 func replaceFile(name string, write func(io.Writer) error) error {
+	if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() {
+		device, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err != nil {
+			return fmt.Errorf("%s", cause(err))
+		}
+		if err := write(device); err != nil {
+			device.Close() //nolint:errcheck // the first error is told
+			return err
+		}
+		return device.Close()
+	}
 	temporary, err := os.CreateTemp(filepath.Dir(name), ".scantling-*")
 	if err != nil {
 		return fmt.Errorf("%s", cause(err))

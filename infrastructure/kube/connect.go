@@ -130,8 +130,10 @@ func distance(a, b string) int {
 }
 
 // maxAnswer is the size in bytes of the largest answer that is read, after
-// decompression. A page of 500 ordinary pods has 5 MB.
-const maxAnswer = 64 << 20
+// decompression. A page of 500 ordinary pods has 3 MB, a page of one object
+// never more than the 1.5 MiB that etcd takes. What is decoded may be larger
+// many times over: a server that means harm can cost some GiB of memory.
+const maxAnswer = 16 << 20
 
 var errAnswer = fmt.Errorf("an answer of more than %d MiB", maxAnswer>>20)
 

@@ -27,7 +27,10 @@ const DumpSuffix = ".snapshot.gz"
 const (
 	// maxLine is the size in bytes of the largest object. etcd takes 1.5 MiB.
 	maxLine = 16 << 20
-	// maxGaps of a header; a snapshot that was left with more than that says so.
+	// maxDumpMarks is how many values all objects may have. Those of 100,000
+	// pods are 50 million.
+	maxDumpMarks = 64 << 20
+	// maxHeaderGaps is how many gaps of the snapshot's maker are told again.
 	maxHeaderGaps = 10_000
 )
 
@@ -113,10 +116,14 @@ func readDump(file string, packed []byte) reading {
 	}
 	r.origin = head.Origin
 	r.told(file, head.Incomplete)
-	at, size := 1, len(lines.Bytes())
+	at, size, values := 1, len(lines.Bytes()), 0
 	for lines.Scan() {
 		at++
 		size += len(lines.Bytes()) + 1
+		if values += marks(lines.Bytes()); values > maxDumpMarks {
+			r.fail(file, at, "more than %d values: the rest isn't read", maxDumpMarks)
+			return r
+		}
 		r.line(file, at, lines.Bytes())
 	}
 	switch err := lines.Err(); {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strconv"
 	"time"
 
@@ -61,7 +62,7 @@ func (l *Live) Read(ctx context.Context, cluster string) (*Snapshot, error) {
 		}
 		read = read || len(readings[i].objects) > 0
 		first = errors.Join(first, err)
-		incomplete = append(incomplete, model.Incomplete{What: "list " + kinds[i].name(), Why: l.why(err)})
+		incomplete = append(incomplete, model.Incomplete{What: "list " + kinds[i].name(), Why: l.why(kinds[i], err)})
 	}
 	if !read {
 		if first == nil {
@@ -73,8 +74,24 @@ func (l *Live) Read(ctx context.Context, cluster string) (*Snapshot, error) {
 	s.Origin = &Origin{Cluster: l.name, Server: version, Time: time.Now().UTC().Truncate(time.Second)}
 	if l.namespace != "" {
 		s.Origin.Namespaces = []string{l.namespace}
+		if err := l.hasNamespace(s); err != nil {
+			return nil, err
+		}
 	}
 	return s, nil
+}
+
+// hasNamespace refuses a namespace that isn't there, which would look clean.
+// Where namespaces may not be listed that is said already.
+func (l *Live) hasNamespace(s *Snapshot) error {
+	var names []string
+	for _, o := range s.ByKind("Namespace") {
+		names = append(names, o.Name)
+	}
+	if len(names) == 0 || slices.Contains(names, l.namespace) {
+		return nil
+	}
+	return fmt.Errorf("there is no namespace %q: the nearest is %q", l.namespace, nearest(l.namespace, names))
 }
 
 // oneOf is the first failure, for many kinds fail for one reason.
@@ -88,14 +105,17 @@ func oneOf(failures []error, otherwise error) error {
 }
 
 // why words the failure of one kind, and what to do.
-func (l *Live) why(err error) string {
-	where := "in all namespaces"
-	if l.namespace != "" {
-		where = "in namespace " + l.namespace
+func (l *Live) why(k served, err error) string {
+	where := ""
+	switch {
+	case k.namespaced && l.namespace != "":
+		where = " in namespace " + l.namespace
+	case k.namespaced:
+		where = " in all namespaces"
 	}
 	switch {
 	case apierrors.IsForbidden(err):
-		return "this account may not list them " + where + ": " + askForRole
+		return "this account may not list them" + where + ": " + askForRole
 	case errors.Is(err, context.DeadlineExceeded):
 		return fmt.Sprintf("no answer within %v", pageTime)
 	case errors.Is(err, errAnswer):

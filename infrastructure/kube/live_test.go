@@ -298,7 +298,7 @@ func TestHugePage(t *testing.T) {
 	if diff := cmp.Diff([]string{"500", "50", "50"}, limits); diff != "" || len(s.ByKind("Pod")) != 60 {
 		t.Errorf("%d pods: %s", len(s.ByKind("Pod")), diff)
 	}
-	if len(s.Incomplete) != 1 || s.Incomplete[0].What != "list nodes" || s.Incomplete[0].Why != "an answer of more than 64 MiB: the rest isn't read" {
+	if len(s.Incomplete) != 1 || s.Incomplete[0].What != "list nodes" || s.Incomplete[0].Why != "an answer of more than 16 MiB: the rest isn't read" {
 		t.Error(s.Incomplete)
 	}
 }
@@ -334,6 +334,14 @@ func TestNamespace(t *testing.T) {
 	}
 	if !slices.Contains(server.Requests(), "/api/v1/namespaces/ns-1/pods?limit=500") || !slices.Contains(server.Requests(), "/api/v1/nodes?limit=500") {
 		t.Error(server.Requests())
+	}
+}
+
+func TestNamespaceThatIsNotThere(t *testing.T) {
+	_, objects := manifests(t, shop)
+	_, err := connect(t, kubetest.New(t, objects), Access{Namespace: "shpo"}).Read(context.Background(), "prod")
+	if want := `there is no namespace "shpo": the nearest is "shop"`; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
 	}
 }
 

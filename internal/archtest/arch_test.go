@@ -151,7 +151,7 @@ func TestCheckReports(t *testing.T) {
 			"build/lint/a.go:4: github.com/moby/buildkit/frontend/dockerfile/parser belongs in build/dockerfile",
 			"cli/a.go:3: github.com/rogpeppe/go-internal/testscript is for tests",
 			"cli/a.go:4: no cage names github.com/rogpeppe/go-internal/other: add it to the table with a reason",
-			"infrastructure/network/a.go:3: k8s.io/client-go/kubernetes belongs in infrastructure/kube, infrastructure/lifetime, runtime/respond",
+			"infrastructure/network/a.go:3: k8s.io/client-go/kubernetes belongs in infrastructure/kube/..., infrastructure/lifetime, runtime/respond",
 			"model/a.go:3: github.com/valyala/fastjson belongs in runtime/...",
 			"registry/image/a.go:3: github.com/google/go-containerregistry/pkg/v1 belongs in oci/..., internal/gen/...",
 			"report/a.go:3: github.com/google/go-cmp/cmp is for tests",
