@@ -5,7 +5,11 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"strconv"
 	"syscall"
 	"testing"
 	"time"
@@ -20,22 +24,67 @@ type outcome struct {
 	peak      int64 // largest resident size in bytes
 }
 
-// scantling runs the program and waits for its end, whatever code it gives.
-func scantling(t *testing.T, program string, args ...string) outcome {
-	t.Helper()
-	var out, talk bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), program, args...)
-	cmd.Stdout, cmd.Stderr = &out, &talk
+// measure names the file that a run's peak is written to: this program then
+// runs another one for itself.
+const measure = "SCANTLING_E2E_MEASURE"
+
+// TestMain runs the tests, or the program that its arguments name. The kernel
+// counts the memory of the process that starts another one among that one's, so
+// that a test, which may have become large, can't measure a program itself.
+func TestMain(m *testing.M) {
+	if file := os.Getenv(measure); file != "" {
+		os.Exit(measured(file, os.Args[1], os.Args[2:]))
+	}
+	os.Exit(m.Run())
+}
+
+// measured runs a program and writes its peak, in bytes.
+func measured(file, program string, args []string) int {
+	cmd := exec.Command(program, args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	err := cmd.Run()
 	var exit *exec.ExitError
 	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
+		fmt.Fprintln(os.Stderr, err)
+		return 1
 	}
 	usage, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage)
 	if !ok {
-		t.Fatal("no resource usage on this system")
+		fmt.Fprintln(os.Stderr, "no resource usage on this system")
+		return 1
 	}
-	return outcome{cmd.ProcessState.ExitCode(), out.String(), talk.String(), usage.Maxrss << 10}
+	if err := os.WriteFile(file, []byte(strconv.FormatInt(usage.Maxrss<<10, 10)), 0o600); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return cmd.ProcessState.ExitCode()
+}
+
+// scantling runs the program and waits for its end, whatever code it gives.
+func scantling(t *testing.T, program string, args ...string) outcome {
+	t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	peak := filepath.Join(t.TempDir(), "peak")
+	var out, talk bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), self, append([]string{program}, args...)...)
+	cmd.Env = append(os.Environ(), measure+"="+peak)
+	cmd.Stdout, cmd.Stderr = &out, &talk
+	var exit *exec.ExitError
+	if err := cmd.Run(); err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	got := outcome{code: cmd.ProcessState.ExitCode(), out: out.String(), talk: talk.String()}
+	text, err := os.ReadFile(peak)
+	if err != nil {
+		t.Fatalf("%v: %v\n%s", args, err, got.talk)
+	}
+	if got.peak, err = strconv.ParseInt(string(text), 10, 64); err != nil {
+		t.Fatal(err)
+	}
+	return got
 }
 
 // read decodes the program's JSON.
