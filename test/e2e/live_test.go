@@ -80,17 +80,16 @@ func running(t *testing.T, admin *plane.Client, known []plane.Manifest) bool {
 		var o struct {
 			Spec   struct{ Replicas int }
 			Status struct {
-				ReadyReplicas, NumberReady, Active, Succeeded int
-				Phase                                         string
+				ReadyReplicas, NumberReady int
+				Phase                      string
 			}
 		}
 		switch m.Kind {
-		case "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Job", "Pod":
+		case "Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "ReplicationController", "Pod":
 			if err := admin.Do(t.Context(), plane.Request{Path: m.Collection() + "/" + m.Name}).Decode(&o); err != nil {
 				t.Fatal(err)
 			}
-			up := o.Status.ReadyReplicas + o.Status.NumberReady + o.Status.Active + o.Status.Succeeded
-			if up < max(o.Spec.Replicas, 1) && o.Status.Phase != "Running" {
+			if up := o.Status.ReadyReplicas + o.Status.NumberReady; up < max(o.Spec.Replicas, 1) && o.Status.Phase != "Running" {
 				return false
 			}
 		}

@@ -22,7 +22,7 @@ type Manifest struct {
 var plurals = map[string]string{
 	"Namespace": "namespaces", "ServiceAccount": "serviceaccounts", "Secret": "secrets", "ConfigMap": "configmaps", "Service": "services",
 	"Deployment": "deployments", "StatefulSet": "statefulsets", "DaemonSet": "daemonsets", "CronJob": "cronjobs",
-	"Pod": "pods", "ReplicaSet": "replicasets", "ReplicationController": "replicationcontrollers", "Job": "jobs",
+	"Pod": "pods", "ReplicaSet": "replicasets", "ReplicationController": "replicationcontrollers",
 	"Role": "roles", "RoleBinding": "rolebindings", "ClusterRole": "clusterroles", "ClusterRoleBinding": "clusterrolebindings",
 	"Ingress": "ingresses", "IngressClass": "ingressclasses", "NetworkPolicy": "networkpolicies",
 }
