@@ -63,7 +63,17 @@ const (
 func (s *Snapshot) Write(w io.Writer) error {
 	defer tidy()()
 	packed := gzip.NewWriter(w)
-	lines := bufio.NewWriterSize(packed, 64<<10)
+	if err := s.writeLines(packed); err != nil {
+		return fmt.Errorf("writing a snapshot: %w", err)
+	}
+	if err := packed.Close(); err != nil {
+		return fmt.Errorf("writing a snapshot: %w", err)
+	}
+	return nil
+}
+
+func (s *Snapshot) writeLines(w io.Writer) error {
+	lines := bufio.NewWriterSize(w, 64<<10)
 	encoder := json.NewEncoder(lines)
 	encoder.SetEscapeHTML(false)
 	head := header{Schema: dumpSchema, Kind: dumpKind, Origin: s.Origin, Objects: len(s.Objects), Incomplete: s.Incomplete}
@@ -71,20 +81,14 @@ func (s *Snapshot) Write(w io.Writer) error {
 		head.Incomplete = []model.Incomplete{}
 	}
 	if err := encoder.Encode(head); err != nil {
-		return fmt.Errorf("writing a snapshot: %w", err)
+		return err
 	}
 	for _, o := range s.Objects {
 		if err := encoder.Encode(o.data()); err != nil {
-			return fmt.Errorf("writing a snapshot: %s: %w", o, err)
+			return fmt.Errorf("%s: %w", o, err)
 		}
 	}
-	if err := lines.Flush(); err != nil {
-		return fmt.Errorf("writing a snapshot: %w", err)
-	}
-	if err := packed.Close(); err != nil {
-		return fmt.Errorf("writing a snapshot: %w", err)
-	}
-	return nil
+	return lines.Flush()
 }
 
 // isDump is true for text under gzip, the one form of a file that isn't text.
@@ -99,20 +103,26 @@ func readDump(file string, packed []byte) reading {
 		r.fail(file, 0, "not readable as gzip: %v", err)
 		return r
 	}
+	r.lines(file, text)
+	return r
+}
+
+// lines reads what lies under gzip.
+func (r *reading) lines(file string, text io.Reader) {
 	lines := bufio.NewScanner(io.LimitReader(text, MaxTotal+1))
 	lines.Buffer(make([]byte, 0, 64<<10), maxLine)
 	if !lines.Scan() {
 		r.fail(file, 0, "not readable as a snapshot: %s", ending(lines.Err()))
-		return r
+		return
 	}
 	var head header
 	if err := json.Unmarshal(lines.Bytes(), &head); err != nil || head.Kind != dumpKind {
 		r.fail(file, 0, "under gzip lies no snapshot of `scantling cluster snapshot`: not read")
-		return r
+		return
 	}
 	if head.Schema != dumpSchema {
 		r.fail(file, 1, "a snapshot of schema %d, which a later version wrote: not read", head.Schema)
-		return r
+		return
 	}
 	r.origin = head.Origin
 	r.told(file, head.Incomplete)
@@ -122,7 +132,7 @@ func readDump(file string, packed []byte) reading {
 		size += len(lines.Bytes()) + 1
 		if values += marks(lines.Bytes()); values > maxDumpMarks {
 			r.fail(file, at, "more than %d values: the rest isn't read", maxDumpMarks)
-			return r
+			return
 		}
 		r.line(file, at, lines.Bytes())
 	}
@@ -134,7 +144,6 @@ func readDump(file string, packed []byte) reading {
 	case at-1 != head.Objects:
 		r.fail(file, at, "the snapshot has %d objects, its first line says %d", at-1, head.Objects)
 	}
-	return r
 }
 
 // told takes over what the snapshot's maker could not read.
