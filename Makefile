@@ -1,8 +1,8 @@
 # Everything that CI gates is a word here, and CI runs the same words.
 GO ?= go
 FUZZTIME ?= 10s
+.PHONY: all build test lint fmt generate check cover generated ignored controlplane e2e browser record bench bench-cluster bench-lint bench-posture fuzz clean
 
-.PHONY: all build test lint fmt generate check e2e bench bench-lint fuzz clean
 all: build
 
 build: ## the one binary, without cgo
@@ -19,48 +19,43 @@ lint: ## formatting, vet, staticcheck
 fmt:
 	$(GO) tool gofumpt -l -w .
 
-generate: ## the example's images and audit log, the pages of the rules
+generate: ## the example's images, the pages of the rules
 	$(GO) run ./internal/gen/shop
 	$(GO) run ./cmd/scantling rules docs --out docs/rules
 
-check: lint build test cover generated ignored ## everything that CI gates
-
-e2e: build browser ## with real parts: a Debian root (installs mmdebstrap where it is absent), a browser
-	@command -v mmdebstrap >/dev/null || { apt-get update -qq && apt-get install -y -qq mmdebstrap; }
-	@command -v skopeo >/dev/null && command -v docker-registry >/dev/null || { apt-get update -qq && apt-get install -y -qq skopeo docker-registry; }
-	cd test/e2e && SCANTLING=$(CURDIR)/dist/scantling $(GO) test -count=1 ./...
-
-.PHONY: browser
-browser: build ## the report in Debian's chromium (installed where it is absent); needs node and npm
-	@command -v chromium >/dev/null || { apt-get update -qq && apt-get install -y -qq chromium; }
-	cd test/browser && npm ci --silent && SCANTLING=$(CURDIR)/dist/scantling GO=$(GO) npm test --silent
-
-.PHONY: cover generated ignored
+check: lint build test cover generated ignored ## everything that needs only Go
 # The packages that the ranking rests on are covered to 85 %.
 cover:
 	@for p in model graph rule risk estate ladder; do \
 	  $(GO) test -cover ./$$p | awk -v p=$$p '{ for (i = 1; i <= NF; i++) if ($$i ~ /%$$/) { c = $$i + 0; print p, $$i; if (c < 85) exit 1 } }' || { echo "$$p: below 85 %"; exit 1; }; \
 	done
-
 generated: generate
 	git add -N docs/rules && git diff --exit-code --stat -- examples docs/rules
-
-# Many global ignore files hide build/, which is a stage here.
-ignored:
+ignored: # many global ignore files hide build/, which is a stage here
 	@! git check-ignore -q --no-index build/lint/judge.go || { echo "build/ is ignored by Git"; exit 1; }
+
+# With real parts. What is absent is installed from Debian, and from npm for the browser. The API server and its like
+# are built once into a cache folder: about 20 CPU minutes cold, nothing after that.
+DEBIAN = install() { for p in $$1; do command -v $$p >/dev/null || { apt-get update -qq && apt-get install -y -qq $$2; return; }; done; }; install
+E2E = cd test/e2e && SCANTLING=$(CURDIR)/dist/scantling CONTROLPLANE=$$(controlplane/build.sh) $(GO) test -count=1
+controlplane:
+	@$(DEBIAN) etcd etcd-server
+	test/e2e/controlplane/build.sh
+e2e: build controlplane browser ## a Debian root, registries, a Kubernetes control plane, a browser
+	@$(DEBIAN) "mmdebstrap skopeo docker-registry" "mmdebstrap skopeo docker-registry"
+	$(E2E) -timeout 30m ./...
+browser: build ## the report in Debian's chromium; needs node and npm
+	@$(DEBIAN) chromium chromium
+	cd test/browser && npm ci --silent && SCANTLING=$(CURDIR)/dist/scantling GO=$(GO) npm test --silent
+record: build controlplane ## the example's audit log, from a real API server
+	$(E2E) -run '^TestRecording' ./record -update
 
 bench: build ## assess time and peak memory: the shop, and 1,000 workloads
 	$(GO) run ./internal/gen/bench
-
-.PHONY: bench-cluster
 bench-cluster: ## heap and peak memory of reading 20,000 pods
 	SCANTLING_PODS=20000 $(GO) test -count=1 -run '^TestMemory$$' -v ./infrastructure/kube
-
-.PHONY: bench-lint
 bench-lint: ## the build stage beside BuildKit's linter: agreement, time and their ratio
 	cd test/peer && $(GO) test -count=1 -run . -bench Lint -benchtime 3x -v .
-
-.PHONY: bench-posture
 bench-posture: ## processor time of all infrastructure rules for an object, beside one YAML parse; at most 100 µs
 	$(GO) test ./infrastructure/posture -run '^$$' -bench '^BenchmarkRules$$' -benchtime 3x
 

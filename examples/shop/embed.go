@@ -7,7 +7,7 @@ package shop
 import "embed"
 
 // FS is the estate's folder, read-only: scantling.yaml is at its root. The
-// images/ and audit/ folders are written by internal/gen/shop.
+// images/ folder is written by internal/gen/shop, audit/ by test/e2e/record.
 //
 //go:embed README.md scantling.yaml advisories audit images k8s services
 var FS embed.FS

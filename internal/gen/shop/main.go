@@ -1,5 +1,6 @@
-// Command shop writes the machine-made half of examples/shop: the image
-// layouts under images/ and the Kubernetes audit log under audit/.
+// Command shop writes the machine-made half of examples/shop that no machine
+// is needed for: the image layouts under images/. The audit log beside them is
+// recorded from a real API server (test/e2e/record).
 //
 //	go run ./internal/gen/shop [-out examples/shop]
 //
@@ -18,7 +19,7 @@ import (
 )
 
 func main() {
-	out := flag.String("out", filepath.Join("examples", "shop"), "folder that receives images/ and audit/")
+	out := flag.String("out", filepath.Join("examples", "shop"), "folder that receives images/")
 	flag.Parse()
 	if err := generate(*out); err != nil {
 		fmt.Fprintln(os.Stderr, "shop:", err)
@@ -26,21 +27,13 @@ func main() {
 	}
 }
 
-// generate replaces images/ and audit/ under dir.
-func generate(dir string) error {
-	for _, sub := range []string{imagesDir, auditDir} {
-		if err := os.RemoveAll(filepath.Join(dir, sub)); err != nil {
-			return fmt.Errorf("clearing %s: %w", sub, err)
-		}
-	}
-	if err := writeImages(filepath.Join(dir, imagesDir)); err != nil {
-		return err
-	}
-	return writeAudit(filepath.Join(dir, auditDir))
-}
+// imagesDir is the folder that generate owns.
+const imagesDir = "images"
 
-// The folders that generate owns.
-const (
-	imagesDir = "images"
-	auditDir  = "audit"
-)
+// generate replaces images/ under dir.
+func generate(dir string) error {
+	if err := os.RemoveAll(filepath.Join(dir, imagesDir)); err != nil {
+		return fmt.Errorf("clearing %s: %w", imagesDir, err)
+	}
+	return writeImages(filepath.Join(dir, imagesDir))
+}
