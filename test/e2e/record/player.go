@@ -3,7 +3,6 @@ package record
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -124,25 +123,27 @@ func (p *player) send(c call, id string) error {
 	if r.Body, err = p.body(c); err != nil {
 		return err
 	}
-	code := 0
-	switch {
-	case c.verb == "patch":
+	if c.verb == "patch" {
 		r.Type = "application/strategic-merge-patch+json"
-		fallthrough
-	default:
-		answer := client.Do(p.ctx, r)
-		code, err = answer.Code, answer.Err
-		if err == nil && code != c.code {
-			err = errors.New(string(answer.Body))
-		}
-	case c.verb == "watch", c.on.Subresource == "exec":
-		if c.on.Subresource == "exec" {
-			upgrade(r.Header, c.verb)
-		}
-		code, err = client.Open(p.ctx, r)
 	}
+	if c.verb == "watch" || c.on.Subresource == "exec" {
+		return opened(p.ctx, client, r, c)
+	}
+	answer := client.Do(p.ctx, r)
+	if answer.Err != nil || answer.Code != c.code {
+		return fmt.Errorf("want code %d: %d %.500s (%v)", c.code, answer.Code, answer.Body, answer.Err)
+	}
+	return nil
+}
+
+// opened sends a request whose answer has no end of its own.
+func opened(ctx context.Context, client *plane.Client, r plane.Request, c call) error {
+	if c.on.Subresource == "exec" {
+		upgrade(r.Header, c.verb)
+	}
+	code, err := client.Open(ctx, r)
 	if err != nil || code != c.code {
-		return fmt.Errorf("answer %d, want %d: %w", code, c.code, err)
+		return fmt.Errorf("want code %d: %d (%v)", c.code, code, err)
 	}
 	return nil
 }
