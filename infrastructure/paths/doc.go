@@ -12,7 +12,8 @@
 // A workload whose node is unknown stands on the hub node "(any node)",
 // together with all others of that sort: manifests don't say where pods will
 // run, and two pods of which nobody knows that they are kept apart may share a
-// node.
+// node. For the same reason it may stand on each node that is known, as a
+// CronJob of a live cluster between its runs.
 //
 // Facts about the network belong to namespaces: one fact says that a namespace
 // lets every other in to those of its workloads that no ingress policy isolates

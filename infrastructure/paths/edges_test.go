@@ -37,8 +37,9 @@ func TestEdgesWithoutRights(t *testing.T) {
 			worker + onNode("shop", "x", "w1", rootSpec) + onNode("other", "mate", "w1", keySpec) + onNode("other", "z", "w2", quietSpec),
 			[]string{"node w1", "pod other/mate", "secret other/key"},
 		},
-		"escape to an unknown node":      {onNode("shop", "x", "", rootSpec) + onNode("other", "mate", "", quietSpec), []string{"node (any node)", "pod other/mate"}},
-		"unknown node beside known ones": {worker + onNode("shop", "x", "", rootSpec) + onNode("other", "mate", "w1", quietSpec), []string{"node (any node)"}},
+		"escape to an unknown node":        {onNode("shop", "x", "", rootSpec) + onNode("other", "mate", "", quietSpec), []string{"node (any node)", "pod other/mate"}},
+		"unknown node beside known ones":   {worker + onNode("shop", "x", "", rootSpec) + onNode("other", "mate", "w1", quietSpec), []string{"node (any node)", "node w1", "node w2", "pod other/mate"}},
+		"known node beside an unknown one": {worker + onNode("shop", "x", "w1", rootSpec) + onNode("other", "mate", "", quietSpec), []string{"node w1", "pod other/mate"}},
 		"files of a node's pods": {worker + onNode("shop", "x", "w1", "automountServiceAccountToken: false, containers: [{name: c, image: i, volumeMounts: [{name: v, mountPath: /v, readOnly: true}]}], volumes: [{name: v, hostPath: {path: /var/lib/kubelet}}]") +
 			onNode("other", "mate", "w1", "containers: [{name: c, image: i, envFrom: [{secretRef: {name: key}}]}]"), []string{"sa other/default", "secret other/key"}},
 		"token of a secret": {worker + `---

@@ -126,7 +126,33 @@ func (b *builder) expandDebug(k key) {
 	}
 }
 
+// unknownNode joins the hub of workloads whose node is unknown to the nodes
+// that are known: such a workload may stand on each of them, so who takes its
+// node may have taken that one, and who takes that one may find it there.
+func (b *builder) unknownNode(k key) {
+	if _, some := b.findNode(anyNode); !some {
+		return
+	}
+	switch {
+	case k.sort == root && k.a == anyNode:
+		for _, n := range b.nodes {
+			if n.name != anyNode {
+				b.step(implied, key{sort: root, a: n.name}, k)
+			}
+		}
+	case k.sort == tokens && k.a == anyNode:
+		for _, n := range b.nodes {
+			if n.name != anyNode {
+				b.step(implied, key{sort: tokens, a: n.name}, k)
+			}
+		}
+	case (k.sort == on || k.sort == tokens) && k.a != anyNode:
+		b.step(implied, key{sort: k.sort, a: anyNode}, k)
+	}
+}
+
 func (b *builder) expandNode(k key) {
+	b.unknownNode(k)
 	switch k.sort {
 	case root:
 		b.step(nodePods, key{sort: on, a: k.a}, k)

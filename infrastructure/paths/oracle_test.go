@@ -3,6 +3,7 @@ package paths
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -384,10 +385,18 @@ func TestReachAgreesWithNaiveEvaluator(t *testing.T) {
 			t.Fatal(err)
 		}
 		o := &oracle{s: s, n: n, id: id, spaces: []string{"kube-system", "other", "shop"}, onNodes: map[string][]string{}}
+		// Bare pods stand on n1, and all others may stand anywhere.
+		nodes := map[string]bool{}
+		for _, o := range s.ByKind("Node") {
+			nodes[o.Name] = true
+		}
 		for _, w := range s.Workloads {
-			o.onNodes[loadName(w)] = []string{anyNode}
-			if w.Kind == "Pod" {
-				o.onNodes[loadName(w)] = []string{"n1"}
+			nodes["n1"] = nodes["n1"] || w.Kind == "Pod"
+		}
+		for _, w := range s.Workloads {
+			o.onNodes[loadName(w)] = []string{"n1"}
+			if w.Kind != "Pod" {
+				o.onNodes[loadName(w)] = append(slices.Sorted(maps.Keys(nodes)), anyNode)
 			}
 		}
 		for _, w := range s.Workloads {

@@ -202,6 +202,13 @@ func (m *Model) derivation(from graph.Vertex, steps []graph.Step) []model.Step {
 // blast counts what one entry leads to.
 func (m *Model) blast(from graph.Vertex, reach *graph.Set) Blast {
 	b := Blast{Workload: m.refs[from].Key}
+	isNode := func(name string) bool { return name != anyNode || len(m.nodes) == 1 }
+	nodes := 0
+	for _, n := range m.nodes {
+		if isNode(n.name) {
+			nodes++
+		}
+	}
 	for v := range reach.All() {
 		switch m.keys[v].sort {
 		case control:
@@ -209,7 +216,9 @@ func (m *Model) blast(from graph.Vertex, reach *graph.Set) Blast {
 		case known:
 			b.Reaches.Secrets++
 		case root:
-			b.Reaches.Nodes++
+			if isNode(m.keys[v].a) {
+				b.Reaches.Nodes++
+			}
 		case admin:
 			b.Reaches.ClusterAdmin = true
 		}
@@ -221,8 +230,8 @@ func (m *Model) blast(from graph.Vertex, reach *graph.Set) Blast {
 	if n := len(m.secrets); n > 0 {
 		b.Score += secretPoints * float64(b.Reaches.Secrets) / float64(n)
 	}
-	if n := len(m.nodes); n > 0 {
-		b.Score += nodePoints * float64(b.Reaches.Nodes) / float64(n)
+	if nodes > 0 {
+		b.Score += nodePoints * float64(b.Reaches.Nodes) / float64(nodes)
 	}
 	b.Score = round(b.Score)
 	return b

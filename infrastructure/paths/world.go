@@ -127,11 +127,16 @@ func (b *builder) place(l *load) {
 	for _, name := range l.nodes {
 		b.onNode[name] = append(b.onNode[name], l)
 		if component := l.Labels["component"]; l.Namespace == systemNamespace && (component == "kube-apiserver" || component == "etcd") {
-			if at, ok := slices.BinarySearchFunc(b.nodes, name, func(n node, s string) int { return strings.Compare(n.name, s) }); ok && name != anyNode {
+			if at, ok := b.findNode(name); ok && name != anyNode {
 				b.nodes[at].control = cmp.Or(b.nodes[at].control, "runs "+component)
 			}
 		}
 	}
+}
+
+// findNode returns the place of a node in the list, once that is sorted.
+func (b *builder) findNode(name string) (int, bool) {
+	return slices.BinarySearchFunc(b.nodes, name, func(n node, s string) int { return strings.Compare(n.name, s) })
 }
 
 // fits reports whether the scheduler could put a DaemonSet's pod on a node:
