@@ -2,12 +2,22 @@ package cli
 
 import (
 	"context"
-	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
 	"github.com/scantling/scantling/deploy"
+	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/report"
 )
+
+// roleReport is what `cluster role` prints as JSON.
+type roleReport struct {
+	Schema     int                `json:"schema"`
+	Tool       report.Tool        `json:"tool"`
+	Manifest   string             `json:"manifest"` // YAML to apply
+	Incomplete []model.Incomplete `json:"incomplete"`
+}
 
 func (a *app) roleCommand() *cobra.Command {
 	var bare bool
@@ -16,21 +26,16 @@ func (a *app) roleCommand() *cobra.Command {
 		Short:   "Print the account and the roles that let Scantling read a cluster",
 		Example: "  scantling cluster role | kubectl apply -f -",
 		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if a.format != "text" {
-				return usage("--format %q: %s prints YAML: leave out --format", a.format, cmd.CommandPath())
+		RunE: a.checked(func(context.Context, []string) error {
+			doc := roleReport{Schema: report.Schema, Tool: a.tool(), Manifest: deploy.ReadOnly, Incomplete: []model.Incomplete{}}
+			if bare {
+				doc.Manifest = deploy.WithoutSecrets()
 			}
-			return a.checked(func(context.Context, []string) error {
-				text := deploy.ReadOnly
-				if bare {
-					text = deploy.WithoutSecrets()
-				}
-				if _, err := fmt.Fprint(a.Out, text); err != nil {
-					return failed("writing the result: %w", err)
-				}
-				return nil
-			})(cmd, args)
-		},
+			return a.show(doc, func(w io.Writer, _ report.Paint) error {
+				_, err := io.WriteString(w, doc.Manifest)
+				return err
+			})
+		}),
 	}
 	cmd.Flags().BoolVar(&bare, "no-secrets", false, "leave out the right to list Secrets, which RBAC can't grant without their values")
 	return cmd

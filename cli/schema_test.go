@@ -26,7 +26,7 @@ var schemaOf = map[string]string{
 	"cluster paths": "paths", "detect run": "alert",
 	"rules list": "rules", "rules show": "rules", "rules test": "cases",
 	"rules docs": "pages", "rules new": "new-rule",
-	"version": "version", "do": "do", "ci": "ci", "cluster snapshot": "snapshot", "completion": "completion",
+	"version": "version", "do": "do", "ci": "ci", "cluster snapshot": "snapshot", "cluster role": "role", "completion": "completion",
 }
 
 // loadSchemas compiles the published schemas. Published, they are open: keys
