@@ -11,7 +11,9 @@ import (
 
 // What rules read of the objects around the one that they judge.
 
-// accountBound is variables.accountBound.
+// accountBound is variables.accountBound: whether some binding names the
+// workload's account. What every cluster binds to all accounts by itself is
+// not meant: it gives them nothing but how to find the API.
 func accountBound(t *target) any {
 	if t.workload == nil {
 		return rule.Unknown{Reason: t.object.Kind + " has no pods"}
@@ -22,7 +24,7 @@ func accountBound(t *target) any {
 		}
 	}
 	for _, o := range t.snapshot.ByKind("ClusterRoleBinding") {
-		if b, ok := o.Typed.(*rbacv1.ClusterRoleBinding); ok && t.named(b.Subjects, "") {
+		if b, ok := o.Typed.(*rbacv1.ClusterRoleBinding); ok && !builtIn(o) && t.named(b.Subjects, "") {
 			return true
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/scantling/scantling/infrastructure/kube"
 	"github.com/scantling/scantling/rule"
 )
 
@@ -17,10 +18,12 @@ var grantType = rule.Object("Grant", map[string]rule.Type{
 // grantFields are the fields of grantType, in the order in which they are read.
 var grantFields = []string{"verbs", "apiGroups", "resources", "resourceNames"}
 
-// grants is variables.grants: what a role grants on resources.
+// grants is variables.grants: what a role grants on resources. An aggregated
+// role grants nothing of its own: a controller fills it in from other roles,
+// which are judged where they are written.
 func grants(t *target) any {
 	out := []any{}
-	if builtIn(t) || t.object.Raw["rules"] == nil {
+	if builtIn(t.object) || t.object.Raw["rules"] == nil || t.object.Raw["aggregationRule"] != nil {
 		return out
 	}
 	list, ok := t.object.Raw["rules"].([]any)
@@ -64,13 +67,13 @@ func texts(v any) (list []string, ok bool) {
 	return list, true
 }
 
-// builtIn reports whether the API server itself creates a role and keeps what
-// it grants. Both its label and its name are asked for, so that a label alone
+// builtIn reports whether the API server itself creates a role or binding and
+// keeps what it grants. Both its label and its name are asked for, so that a label alone
 // exempts nothing; who may write roles of such names could change the real ones.
 // Source: Kubernetes documentation, "Using RBAC Authorization", Default roles
 // and role bindings.
-func builtIn(t *target) bool {
-	name := t.object.Name
-	return t.object.Labels()["kubernetes.io/bootstrapping"] == "rbac-defaults" &&
+func builtIn(o *kube.Object) bool {
+	name := o.Name
+	return o.Labels()["kubernetes.io/bootstrapping"] == "rbac-defaults" &&
 		(strings.HasPrefix(name, "system:") || slices.Contains([]string{"cluster-admin", "admin", "edit", "view"}, name))
 }
