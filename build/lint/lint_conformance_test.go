@@ -193,7 +193,7 @@ func linesLikeBuildKit(t *testing.T, j *Judge, text, ignore string) map[string]b
 
 // isBuildKit reports whether an alias is a name of BuildKit's linter.
 func isBuildKit(alias string) bool {
-	return alias != "DownloadThenRun" && !strings.ContainsAny(alias, "0123456789-_")
+	return alias != "downloadThenRun" && !strings.ContainsAny(alias, "0123456789-_")
 }
 
 // TestRealFiles: no public Dockerfile crashes the judge or takes long.

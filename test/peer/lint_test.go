@@ -122,7 +122,7 @@ func ours(cat *rule.Catalogue) map[string]string {
 	out := map[string]string{}
 	for _, r := range cat.Stage(model.Build) {
 		for _, a := range r.Aliases {
-			if a != "DownloadThenRun" && !strings.ContainsAny(a, "0123456789-_") {
+			if a != "downloadThenRun" && !strings.ContainsAny(a, "0123456789-_") {
 				out[a] = r.ID
 			}
 		}
