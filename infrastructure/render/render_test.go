@@ -333,6 +333,15 @@ func TestKustomization(t *testing.T) {
 	}
 }
 
+// A kustomization may lie in the root itself.
+func TestKustomizationOfRoot(t *testing.T) {
+	dir := lay(t, shopKustomization)
+	got, err := Render(t.Context(), Request{Root: filepath.Join(dir, "base", "rules"), Path: ".", Kind: Kustomization})
+	if err != nil || len(got.Documents) != 1 || got.Documents[0].File != "policy.yaml" || got.Documents[0].Lines == nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
 // TestRefused: what is hostile or broken ends with one reason, soon, and
 // nothing outside the root is read.
 func TestRefused(t *testing.T) {
