@@ -31,7 +31,7 @@ const (
 // path is the folder's name joined with what is below it.
 type found struct {
 	dockerfiles []string
-	manifests   []string // files, and folders and charts to render
+	manifests   []string // files, charts, and the files of kustomizations
 	charts      []string // folders
 	images      []string // layout folders and archives
 	sboms       []string
@@ -190,7 +190,7 @@ func (f *found) rendered(path string) bool {
 	case name == "Chart.yaml":
 		f.charts = append(f.charts, dir)
 	case render.IsKustomization(name):
-		f.manifests = append(f.manifests, dir)
+		f.manifests = append(f.manifests, path) // its folder may hold what is excluded, or no manifests
 	case strings.HasSuffix(name, ".tgz") && render.KindOf(os.DirFS(dir), name) == render.Archive:
 		f.manifests = append(f.manifests, path)
 	default:

@@ -40,7 +40,8 @@ var kustomizationNames = []string{"kustomization.yaml", "kustomization.yml", "Ku
 // kustomization.
 func IsKustomization(name string) bool { return slices.Contains(kustomizationNames, name) }
 
-// KindOf tells what a folder or file of fsys is; "" for none of the kinds.
+// KindOf tells what a folder or file of fsys is; "" for none of the kinds. The
+// file of a kustomization is what its folder is.
 func KindOf(fsys fs.FS, name string) Kind {
 	if strings.HasSuffix(name, ".tgz") && isPackedChart(fsys, name) {
 		return Archive
@@ -56,6 +57,9 @@ func KindOf(fsys fs.FS, name string) Kind {
 		if regular(name) {
 			return Kustomization
 		}
+	}
+	if IsKustomization(path.Base(name)) && regular("") {
+		return Kustomization
 	}
 	return ""
 }
