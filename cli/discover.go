@@ -163,8 +163,7 @@ func (f *found) file(path string) {
 	name := filepath.Base(path)
 	switch ext := strings.ToLower(filepath.Ext(name)); {
 	case f.rendered(path):
-	case isSBOM(path):
-		f.sboms = append(f.sboms, path)
+	case f.sbom(path):
 	case dockerfile.IsName(name):
 		f.dockerfiles = append(f.dockerfiles, path)
 	case strings.HasSuffix(name, kube.DumpSuffix):
