@@ -1,6 +1,7 @@
 package render
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -339,6 +340,17 @@ func TestKustomizationOfRoot(t *testing.T) {
 	got, err := Render(t.Context(), Request{Root: filepath.Join(dir, "base", "rules"), Path: ".", Kind: Kustomization})
 	if err != nil || len(got.Documents) != 1 || got.Documents[0].File != "policy.yaml" || got.Documents[0].Lines == nil {
 		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// A part of a values file is another one, so none is read.
+func TestHugeValues(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "values.yaml")
+	if err := os.WriteFile(name, append(bytes.Repeat([]byte("# x\n"), maxFile/4), "privileged: true\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if values, err := userValues([]string{name}); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Errorf("%v, %v", values, err)
 	}
 }
 
