@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/discovery"
@@ -36,6 +37,7 @@ type Live struct {
 	namespace string
 	host      string
 	client    *rest.RESTClient
+	patience  time.Duration // with what the server says of itself
 }
 
 // Bounds on the requests. The API server's own fairness is what protects it;
@@ -74,7 +76,7 @@ func Connect(a Access) (*Live, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
 	}
-	return &Live{name: name, namespace: a.Namespace, host: config.Host, client: client}, nil
+	return &Live{name: name, namespace: a.Namespace, host: config.Host, client: client, patience: pageTime}, nil
 }
 
 // nameOf returns the cluster's name in the kubeconfig, "" inside a pod.
@@ -164,7 +166,9 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 // discover asks for what the server is and serves.
 func (l *Live) discover(ctx context.Context) (version string, kinds []served, incomplete gaps, err error) {
 	client := discovery.NewDiscoveryClient(l.client)
-	groups, lists, err := client.ServerGroupsAndResourcesWithContext(ctx)
+	soon, cancel := context.WithTimeout(ctx, l.patience)
+	defer cancel()
+	groups, lists, err := client.ServerGroupsAndResourcesWithContext(soon)
 	var partly *discovery.ErrGroupDiscoveryFailed
 	if err != nil && !errors.As(err, &partly) {
 		return "", nil, nil, l.explain(ctx, err)
@@ -172,7 +176,7 @@ func (l *Live) discover(ctx context.Context) (version string, kinds []served, in
 	if partly == nil {
 		partly = &discovery.ErrGroupDiscoveryFailed{}
 	}
-	if info, err := client.ServerVersionWithContext(ctx); err == nil {
+	if info, err := client.ServerVersionWithContext(soon); err == nil {
 		version = info.GitVersion
 	}
 	kinds, incomplete = plan(groups, lists, partly.Groups)

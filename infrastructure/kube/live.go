@@ -27,6 +27,9 @@ const (
 	// maxObjects of one kind: four times the pods of the largest cluster that
 	// Kubernetes is tested with.
 	maxObjects = 600_000
+	// maxHollow is how many pages of one kind may hold nothing: no server has
+	// a reason for one.
+	maxHollow = 100
 )
 
 type gaps = []model.Incomplete
@@ -146,7 +149,7 @@ func (l *Live) kind(ctx context.Context, k served) (reading, error) {
 
 func (l *Live) pages(ctx context.Context, k served) (reading, error) {
 	r := reading{lean: newLean()}
-	next, limit := "", pageSize
+	next, limit, hollow := "", pageSize, 0
 	for {
 		body, err := l.page(ctx, k, next, limit)
 		if errors.Is(err, errAnswer) && limit > 1 {
@@ -156,13 +159,18 @@ func (l *Live) pages(ctx context.Context, k served) (reading, error) {
 		if err != nil {
 			return r, err
 		}
-		before := next
+		before, had := next, len(r.objects)
 		if next, err = k.decode(&r, body); err != nil {
 			return r, err
+		}
+		if len(r.objects) == had {
+			hollow++
 		}
 		switch {
 		case next == "":
 			return r, nil
+		case hollow > maxHollow:
+			return r, fmt.Errorf("more than %d pages with nothing in them: the rest isn't read", maxHollow)
 		case next == before:
 			return r, errors.New("the cluster repeats a page: the rest isn't read")
 		case len(r.objects) >= maxObjects:
