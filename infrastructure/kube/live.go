@@ -76,7 +76,7 @@ func (l *Live) Read(ctx context.Context, cluster string) (*Snapshot, error) {
 	origin := &Origin{Cluster: l.name, Server: version, Time: time.Now().UTC().Truncate(time.Second)}
 	if l.namespace != "" {
 		origin.Namespaces = []string{l.namespace}
-		if err := l.onlyNamespace(readings); err != nil {
+		if err := l.onlyNamespace(readings, failures); err != nil {
 			return nil, err
 		}
 	}
@@ -87,19 +87,22 @@ func (l *Live) Read(ctx context.Context, cluster string) (*Snapshot, error) {
 
 // onlyNamespace drops the other namespaces: nothing in them was read, so
 // nothing can be said of them. It refuses one that isn't there, which would
-// look clean; where namespaces may not be listed that is said already.
-func (l *Live) onlyNamespace(readings []reading) error {
+// look clean; where they could not be listed, all or in part, that is said
+// already.
+func (l *Live) onlyNamespace(readings []reading, failures []error) error {
 	var names []string
+	partly := false
 	for i := range readings {
 		readings[i].objects = slices.DeleteFunc(readings[i].objects, func(o *Object) bool {
 			if o.Kind != "Namespace" {
 				return false
 			}
 			names = append(names, o.Name)
+			partly = failures[i] != nil
 			return o.Name != l.namespace
 		})
 	}
-	if len(names) == 0 || slices.Contains(names, l.namespace) {
+	if partly || len(names) == 0 || slices.Contains(names, l.namespace) {
 		return nil
 	}
 	return fmt.Errorf("there is no namespace %q: the nearest is %q", l.namespace, nearest(l.namespace, names))

@@ -351,6 +351,25 @@ func TestNamespaceThatIsNotThere(t *testing.T) {
 	}
 }
 
+// TestNamespaceOfAPart: a list of namespaces that broke off proves nothing.
+func TestNamespaceOfAPart(t *testing.T) {
+	server := kubetest.New(t, nil)
+	server.Make("v1", "Namespace", 600, func(i int) map[string]any {
+		return map[string]any{"apiVersion": "v1", "kind": "Namespace", "metadata": map[string]any{"name": fmt.Sprintf("ns-%03d", i)}}
+	})
+	server.Answer = func(w http.ResponseWriter, r *http.Request, resource string) bool {
+		if resource != "namespaces" || !r.URL.Query().Has("continue") {
+			return false
+		}
+		kubetest.Status(w, http.StatusInternalServerError, "InternalError", "out of order")
+		return true
+	}
+	s := readLive(t, connect(t, server, Access{Namespace: "ns-599"}))
+	if len(s.Incomplete) != 1 || s.Incomplete[0].What != "list namespaces" {
+		t.Error(s.Incomplete)
+	}
+}
+
 func TestNothingReadable(t *testing.T) {
 	forbidden := kubetest.New(t, nil)
 	forbidden.Answer = func(w http.ResponseWriter, _ *http.Request, resource string) bool {
