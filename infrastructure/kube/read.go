@@ -170,6 +170,9 @@ func (r Reader) gather(paths []string) ([]source, []unit, []model.Incomplete) {
 			sources = append(sources, found...)
 			units = append(units, more...)
 			incomplete = append(incomplete, missed...)
+			if len(found)+len(more)+len(missed) == 0 {
+				incomplete = append(incomplete, model.Incomplete{What: path, Why: "no Kubernetes object was found: no manifest, chart or snapshot is in it"})
+			}
 		case !info.Mode().IsRegular():
 			incomplete = append(incomplete, model.Incomplete{What: path, Why: irregular})
 		case r.stands(path) != "":
