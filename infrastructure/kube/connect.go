@@ -19,6 +19,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/scantling/scantling/model"
 )
 
 // Access says which cluster to read, and as whom. The zero value is what
@@ -93,7 +95,7 @@ func nameOf(config *api.Config, context string) (string, error) {
 		if len(config.Contexts) == 0 {
 			return "", fmt.Errorf("there is no context %q: no kubeconfig in KUBECONFIG or ~/.kube/config names any", used)
 		}
-		return "", fmt.Errorf("the kubeconfig has no context %q: the nearest is %q", used, nearest(used, slices.Sorted(maps.Keys(config.Contexts))))
+		return "", fmt.Errorf("the kubeconfig has no context %q: %s", used, nearest(used, slices.Sorted(maps.Keys(config.Contexts))))
 	}
 	return c.Cluster, nil
 }
@@ -106,29 +108,12 @@ func list(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// nearest is the one of least edit distance, the first where equal.
+// nearest names the one of several that was most likely meant, else a few.
 func nearest(word string, names []string) string {
-	return slices.MinFunc(names, func(a, b string) int { return cmp.Compare(distance(word, a), distance(word, b)) })
-}
-
-// distance counts the bytes to insert, drop or replace.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	if n := model.Nearest(word, names); n != "" {
+		return fmt.Sprintf("the nearest is %q", n)
 	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			least := min(row[j]+1, row[j+1]+1, before)
-			if a[i] != b[j] {
-				least = min(row[j]+1, row[j+1]+1, before+1)
-			}
-			before, row[j+1] = row[j+1], least
-		}
-	}
-	return row[len(b)]
+	return "there is " + list(names)
 }
 
 // maxAnswer is the size in bytes of the largest answer that is read, after

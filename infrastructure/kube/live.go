@@ -105,7 +105,7 @@ func (l *Live) onlyNamespace(readings []reading, failures []error) error {
 	if partly || len(names) == 0 || slices.Contains(names, l.namespace) {
 		return nil
 	}
-	return fmt.Errorf("there is no namespace %q: the nearest is %q", l.namespace, nearest(l.namespace, names))
+	return fmt.Errorf("there is no namespace %q: %s", l.namespace, nearest(l.namespace, names))
 }
 
 // oneOf is the first failure, for many kinds fail for one reason.
