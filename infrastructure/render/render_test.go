@@ -225,6 +225,9 @@ func TestArchive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if kind := KindOf(os.DirFS(dir), "shop-1.0.0.tgz"); kind != Archive {
+		t.Errorf("an archive that tar made is a %q", kind)
+	}
 	packed, err := Render(t.Context(), Request{Root: dir, Path: "shop-1.0.0.tgz", Kind: Archive})
 	if err != nil {
 		t.Fatal(err)
