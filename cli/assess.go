@@ -67,7 +67,7 @@ func (a *app) assessCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "assess [DIR]",
 		Short:   "Read all stages, join them, and print the plan and the ladder",
-		Long:    "Assess finds Dockerfiles, image layouts, Kubernetes manifests, audit logs and advisories\nbelow DIR (or takes those that scantling.yaml names), judges each, joins them, and prints\nthe load, an ordered plan, the ladder of fourteen controls, and what was not read.",
+		Long:    "Assess finds Dockerfiles, images, SBOMs, Kubernetes manifests, charts, kustomizations, audit\nlogs and advisories below DIR (or takes those that scantling.yaml names), judges each, joins\nthem, and prints the load, an ordered plan, the ladder of fourteen controls, and what was not read.",
 		Example: "  scantling assess .\n  scantling assess examples/shop --format json\n  scantling assess . --advisories ~/osv",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: a.checked(func(ctx context.Context, args []string) error {

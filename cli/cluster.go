@@ -73,7 +73,7 @@ func (a *app) checkCommand() *cobra.Command {
 	var by standard
 	cmd := &cobra.Command{
 		Use:     "check [PATH…]",
-		Short:   "Judge the posture of workloads, roles and bindings",
+		Short:   "Judge the posture of workloads and of the objects around them",
 		Example: "  scantling cluster check examples/shop/k8s\n  kubectl get all -A -o yaml | scantling cluster check -",
 		RunE: a.checked(func(ctx context.Context, args []string) error {
 			if err := by.check(); err != nil {

@@ -31,7 +31,7 @@ const (
 // path is the folder's name joined with what is below it.
 type found struct {
 	dockerfiles []string
-	manifests   []string // files, and folders and charts to render
+	manifests   []string // files, charts, and the files of kustomizations
 	charts      []string // folders
 	images      []string // layout folders and archives
 	sboms       []string
@@ -163,8 +163,7 @@ func (f *found) file(path string) {
 	name := filepath.Base(path)
 	switch ext := strings.ToLower(filepath.Ext(name)); {
 	case f.rendered(path):
-	case isSBOM(path):
-		f.sboms = append(f.sboms, path)
+	case f.sbom(path):
 	case dockerfile.IsName(name):
 		f.dockerfiles = append(f.dockerfiles, path)
 	case strings.HasSuffix(name, kube.DumpSuffix):
@@ -190,7 +189,7 @@ func (f *found) rendered(path string) bool {
 	case name == "Chart.yaml":
 		f.charts = append(f.charts, dir)
 	case render.IsKustomization(name):
-		f.manifests = append(f.manifests, dir)
+		f.manifests = append(f.manifests, path) // its folder may hold what is excluded, or no manifests
 	case strings.HasSuffix(name, ".tgz") && render.KindOf(os.DirFS(dir), name) == render.Archive:
 		f.manifests = append(f.manifests, path)
 	default:

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -260,7 +261,13 @@ func (r *reader) infrastructure(ctx context.Context) error {
 			r.readings = append(r.readings, model.Reading{Stage: model.Infrastructure, Why: "no Kubernetes manifest was found"})
 			continue
 		}
-		err := r.cluster(c.Name, judge, func() (*kube.Snapshot, error) { return r.app.manifests(r.dir).Read(ctx, c.Name, files) })
+		err := r.cluster(c.Name, judge, func() (*kube.Snapshot, error) {
+			s, err := r.app.manifests(r.dir).Read(ctx, c.Name, files)
+			if err == nil && len(c.Manifests) > 0 && len(s.Objects)+len(s.Incomplete) == 0 {
+				err = errors.New("no Kubernetes object was found in the manifests that " + config.FileName + " names")
+			}
+			return s, err
+		})
 		if err != nil {
 			return err
 		}

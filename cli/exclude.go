@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/scantling/scantling/config"
+	"github.com/scantling/scantling/model"
 )
 
 // excluder finds the pattern that leaves out a path below an estate's folder.
@@ -78,7 +79,11 @@ func (r *reader) manifestsOf(c config.Cluster) []string {
 			out = append(out, path) // what can't be read is said by the reader
 			continue
 		}
-		out = append(out, under(r.found.manifests, []string{path})...)
+		below := under(r.found.manifests, []string{path})
+		if len(below) == 0 {
+			r.missed = append(r.missed, model.Incomplete{What: path, Why: "named in manifests of " + config.FileName + ", but no manifest that counts was found there"})
+		}
+		out = append(out, below...)
 	}
 	return out
 }

@@ -79,6 +79,9 @@ func stepOf(ranked *risk.Assessment, which string) (int, error) {
 			return 0, usage("no action %q in the plan%s: scantling plan --all lists their ids with --format json", which, nearest(which, ids))
 		}
 	}
+	if len(ranked.Plan) == 0 {
+		return 0, usage("the plan has no step %d: it is empty", n)
+	}
 	if n < 1 || n > len(ranked.Plan) {
 		return 0, usage("the plan has no step %d: it has 1 to %d", n, len(ranked.Plan))
 	}

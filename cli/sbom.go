@@ -36,13 +36,21 @@ func readSBOM(path string) (*image.Inventory, error) {
 	return inv, nil
 }
 
-// isSBOM reports whether a file is named and begins like a bill of materials.
-func isSBOM(path string) bool {
-	if !sbom.IsName(filepath.Base(path)) {
-		return false
+// sbom takes a file in if it is named like a bill of materials and, where
+// others are named so, begins like one.
+func (f *found) sbom(path string) bool {
+	is, sure := sbom.IsName(filepath.Base(path))
+	if is && !sure {
+		var err error
+		if is, err = sbom.Detect(path); err != nil {
+			f.miss(path, "can't be read: "+cause(err))
+			return true
+		}
 	}
-	yes, err := sbom.Detect(path)
-	return err == nil && yes
+	if is {
+		f.sboms = append(f.sboms, path)
+	}
+	return is
 }
 
 // readSBOMs reads those of an estate. One that can't be read is incomplete;

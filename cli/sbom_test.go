@@ -4,6 +4,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -135,5 +136,23 @@ func TestSBOMOfAnImageAtHand(t *testing.T) {
 	r := run(t, "", "assess", estate, "--format", "json")
 	if r.code != exitIncomplete || !strings.Contains(r.out, `\"SPDX-9\" is not read`) {
 		t.Errorf("exit code %d, %.300s", r.code, r.out)
+	}
+}
+
+// A file that is named as nothing else is has to be read as a bill of
+// materials, so that a broken one is told.
+func TestBrokenSBOMs(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"a.cdx.json": `{"bomFormat"`, "b.spdx.json": "\xff\xfe{\x00", "c.cdx.xml": "<bom>", "d.spdx": "", "bom.json": "{}"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	f, err := discover(t.Context(), dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, missed := readSBOMs(f.sboms, nil); len(missed) != 4 {
+		t.Errorf("incomplete %v, want four", missed)
 	}
 }

@@ -224,9 +224,26 @@ func (c *Config) complete() error {
 	for _, p := range c.paths() {
 		if path.IsAbs(filepath.ToSlash(p)) || !filepath.IsLocal(filepath.FromSlash(p)) {
 			complain("path %q leaves the estate: use a path below %s", p, c.dir)
+		} else if leadsOut(c.dir, p) {
+			complain("path %q leads out of the estate by a link: use a path below %s", p, c.dir)
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// leadsOut reports whether links take a path below dir out of it. What isn't
+// there is its reader's to tell.
+func leadsOut(dir, name string) bool {
+	root, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return false
+	}
+	target, err := filepath.EvalSymlinks(filepath.Join(dir, filepath.FromSlash(name)))
+	if err != nil {
+		return false
+	}
+	rel, err := filepath.Rel(root, target)
+	return err != nil || !filepath.IsLocal(rel)
 }
 
 // checkValues checks prices and the line.

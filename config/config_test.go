@@ -114,3 +114,24 @@ func FuzzDecode(f *testing.F) {
 		}
 	})
 }
+
+// A link inside the estate is a path like others; one that leads out is told.
+func TestPathsBehindLinks(t *testing.T) {
+	dir, outside := t.TempDir(), t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "k8s"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, target := range map[string]string{"in": "k8s", "out": outside, "nowhere": "none"} {
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text := "clusters: [{name: c, manifests: [k8s, in, out, nowhere]}]\n"
+	if err := os.WriteFile(filepath.Join(dir, FileName), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := Load(dir)
+	if err == nil || !strings.Contains(err.Error(), `path "out" leads out of the estate by a link`) || strings.Count(err.Error(), "leads out") != 1 {
+		t.Error(err)
+	}
+}

@@ -99,6 +99,10 @@ func (r *reader) archive(name string) error {
 		}
 	case a.cut != nil:
 		return a.cut
+	case a.has("oci-layout"):
+		return errors.New("an image layout that has no index.json")
+	case a.has("repositories"):
+		return errors.New("an archive as docker save wrote it before 1.10, without manifest.json: not read")
 	default:
 		return fmt.Errorf("%w; a tar of a root file system has to be unpacked first", ErrNotImage)
 	}

@@ -251,7 +251,7 @@ var brokenArchives = map[string]struct {
 	"tar of other files":     {func() []byte { return ocitest.Tar(ocitest.Entry{Name: "etc/motd", Body: "x"}) }, 0, "", "no image"},
 	"manifest of others":     {func() []byte { return manifestJSON(`{"name":"extension"}`) }, 0, "", "none of docker's"},
 	"manifest is a list":     {func() []byte { return manifestJSON(`[{"src":"a.png"}]`) }, 0, "", "none of docker's"},
-	"manifest is no JSON":    {func() []byte { return manifestJSON(`[`) }, 0, "", "none of docker's"},
+	"manifest is no JSON":    {func() []byte { return manifestJSON(`[`) }, 0, "", "not readable as JSON"},
 	"huge manifest":          {func() []byte { return manifestJSON(strings.Repeat(" ", 4<<20) + "[]") }, 0, "", "more than 4194304 bytes"},
 	"wrong element":          {func() []byte { return manifestJSON(`[{"Config":7}]`) }, 0, "cannot unmarshal", ""},
 	"no configuration":       {func() []byte { return manifestJSON(`[{"Config":"none.json"}]`) }, 0, "not in the archive", ""},
@@ -477,5 +477,25 @@ func TestIsArchive(t *testing.T) {
 		if is, err := oci.IsArchive(path); is || err == nil {
 			t.Errorf("%s: %v, error %v", path, is, err)
 		}
+	}
+}
+
+// What begins as an archive of images and lacks what lists them is broken; it
+// isn't passed over as a tar of something else.
+func TestArchiveWithoutItsList(t *testing.T) {
+	for name, tc := range map[string]struct {
+		entry ocitest.Entry
+		want  string
+	}{
+		"a layout":            {ocitest.Entry{Name: "oci-layout", Body: "{}"}, "no index.json"},
+		"of an old docker":    {ocitest.Entry{Name: "repositories", Body: "{}"}, "before 1.10"},
+		"a list that is torn": {ocitest.Entry{Name: "manifest.json", Body: `[{"Config":`}, "not readable as JSON"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, _, err := oci.Open(t.Context(), put(t, "x.tar", ocitest.Tar(tc.entry)))
+			if err == nil || errors.Is(err, oci.ErrNotImage) || !strings.Contains(err.Error(), tc.want) {
+				t.Error(err)
+			}
+		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"path"
@@ -34,6 +35,9 @@ func (r *reader) docker(a *archive) error {
 	if !isSaved(data) {
 		if len(r.images) > 0 {
 			return nil // a file of another kind beside a layout
+		}
+		if !json.Valid(data) {
+			return errors.New("manifest.json is not readable as JSON")
 		}
 		return fmt.Errorf("%w: its manifest.json is none of docker's", ErrNotImage)
 	}

@@ -1,6 +1,7 @@
-// Package report renders results as text and JSON. It judges nothing: every
-// surface shows the same values, and the shapes are those that
-// docs/interfaces.md promises to scripts.
+// Package report renders results as text, as JSON, as the formats that CI
+// servers read (SARIF, JUnit, GitHub, GitLab), and as a page and drawings. It
+// judges nothing: every surface shows the same values, and the shapes are
+// those that docs/interfaces.md promises to scripts.
 package report
 
 import (

@@ -80,7 +80,7 @@ func change(s *kube.Snapshot, doc map[string]any, text string) Change {
 		c.Command = "kubectl apply -f -"
 		return c
 	}
-	c.Command = fmt.Sprintf("kubectl patch %s %s%s --type strategic --patch-file /dev/stdin", quoted(strings.ToLower(c.Kind)), quoted(c.Name), c.inNamespace())
+	c.Command = fmt.Sprintf("kubectl patch %s%s --type strategic --patch-file /dev/stdin", c.argument(), c.inNamespace())
 	delete(doc, "apiVersion")
 	delete(doc, "kind")
 	delete(doc, "metadata")
@@ -94,9 +94,19 @@ func deletion(s *kube.Snapshot, a model.Action) (Change, error) {
 	}
 	part := strings.Split(a.Assets[0].Key, "/")
 	c := Change{Verb: Remove, Space: part[1], Kind: part[2], Name: part[3]}
-	c.Command = fmt.Sprintf("kubectl delete %s %s%s", quoted(strings.ToLower(c.Kind)), quoted(c.Name), c.inNamespace())
+	c.Command = fmt.Sprintf("kubectl delete %s%s", c.argument(), c.inNamespace())
 	c.place(s)
 	return c, nil
+}
+
+// argument names the object for kubectl. A name that begins like a switch,
+// which no cluster takes and a manifest may have, is kept from being one.
+func (c *Change) argument() string {
+	kind := strings.ToLower(c.Kind)
+	if strings.HasPrefix(c.Name, "-") {
+		return quoted(kind + "/" + c.Name)
+	}
+	return quoted(kind) + " " + quoted(c.Name)
 }
 
 func (c *Change) inNamespace() string {
@@ -131,6 +141,8 @@ func (c *Change) place(s *kube.Snapshot) {
 		c.Why = fmt.Sprintf("%s is written twice, at %s:%d and %s:%d", c, found[0].Position.File, found[0].Position.Line, found[1].Position.File, found[1].Position.Line)
 	case found[0].Position.File == "" || found[0].Position.File == "-":
 		c.Why = c.String() + " was not read from a file"
+	case found[0].Rendered != "":
+		c.Why = fmt.Sprintf("%s comes out of a %s, at %s: templates and patches are edited by hand", c, found[0].Rendered, found[0].Position.File)
 	case !isYAML(found[0].Position.File):
 		c.Why = found[0].Position.File + " is no YAML file: only YAML is edited"
 	default:
@@ -165,7 +177,7 @@ func home(s *kube.Snapshot, changes []Change) []Change {
 			continue
 		}
 		if c.File = busiest(s, c.Space); c.File == "" {
-			c.Why = "no YAML file that was read holds a workload of namespace " + c.Space
+			c.Why = "no YAML file that was read as it stands holds a workload of namespace " + c.Space
 		}
 	}
 	return changes
@@ -176,7 +188,7 @@ func home(s *kube.Snapshot, changes []Change) []Change {
 func busiest(s *kube.Snapshot, namespace string) string {
 	count := map[string]int{}
 	for _, w := range s.Workloads {
-		if w.Namespace == namespace && w.Object != nil && isYAML(w.Object.Position.File) {
+		if w.Namespace == namespace && w.Object != nil && w.Object.Rendered == "" && isYAML(w.Object.Position.File) {
 			count[w.Object.Position.File]++
 		}
 	}

@@ -70,8 +70,8 @@ func TestPlan(t *testing.T) {
 			Change{Verb: Remove, Command: `kubectl delete rolebinding 'x; rm -rf ' --namespace 'it'\''s'`},
 			"",
 		},
-		"a name that looks like a switch": {"r.yaml", "", binding("c//ClusterRoleBinding/--all"), Change{Verb: Remove, Command: "kubectl delete clusterrolebinding '--all'"}, ""},
-		"a policy without a file":         {"p.json", "", model.Action{Type: model.AddPolicy, Patch: "kind: NetworkPolicy\nmetadata: {name: n, namespace: a}\n"}, Change{Verb: Create, Why: "no YAML file that was read holds a workload of namespace a"}, ""},
+		"a name that looks like a switch": {"r.yaml", "", binding("c//ClusterRoleBinding/--all"), Change{Verb: Remove, Command: "kubectl delete 'clusterrolebinding/--all'"}, ""},
+		"a policy without a file":         {"p.json", "", model.Action{Type: model.AddPolicy, Patch: "kind: NetworkPolicy\nmetadata: {name: n, namespace: a}\n"}, Change{Verb: Create, Why: "no YAML file that was read as it stands holds a workload of namespace a"}, ""},
 		"no patch":                        {"p.yaml", pod, model.Action{ID: "x", Type: model.DropPrivilege}, Change{}, "action x has no patch"},
 		"a patch that is no YAML":         {"p.yaml", pod, model.Action{ID: "x", Type: model.DropPrivilege, Patch: "a: ["}, Change{}, "reading the patch of action x"},
 		"no binding":                      {"p.yaml", pod, model.Action{ID: "x", Type: model.DeleteBinding}, Change{}, "action x names no binding"},
@@ -120,6 +120,23 @@ func TestApply(t *testing.T) {
 	} {
 		if _, err := list[0].Apply(t.Context(), []byte(text)); err == nil || !strings.Contains(err.Error(), "has changed since it was read") {
 			t.Errorf("%s: error %v", name, err)
+		}
+	}
+}
+
+// What comes out of a chart or kustomization is in no file that is edited.
+func TestPlanOfRendered(t *testing.T) {
+	s := snapshot(t, "c/templates/p.yaml", pod)
+	for _, o := range s.Objects {
+		o.Rendered = "chart"
+	}
+	for _, tc := range []struct{ patch, why string }{
+		{"kind: Pod\nmetadata: {name: p, namespace: a}\nspec: {hostPID: false}\n", "Pod a/p comes out of a chart, at c/templates/p.yaml: templates and patches are edited by hand"},
+		{"kind: NetworkPolicy\nmetadata: {name: n, namespace: a}\n", "no YAML file that was read as it stands holds a workload of namespace a"},
+	} {
+		got, err := Plan(s, model.Action{Type: model.DropPrivilege, Patch: tc.patch})
+		if err != nil || len(got) != 1 || got[0].File != "" || got[0].Why != tc.why {
+			t.Errorf("%+v, %v, want %s", got, err, tc.why)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/client-go/discovery"
@@ -18,6 +19,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 	"k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/scantling/scantling/model"
 )
 
 // Access says which cluster to read, and as whom. The zero value is what
@@ -36,6 +39,7 @@ type Live struct {
 	namespace string
 	host      string
 	client    *rest.RESTClient
+	patience  time.Duration // with what the server says of itself
 }
 
 // Bounds on the requests. The API server's own fairness is what protects it;
@@ -74,7 +78,7 @@ func Connect(a Access) (*Live, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the kubeconfig: %w", err)
 	}
-	return &Live{name: name, namespace: a.Namespace, host: config.Host, client: client}, nil
+	return &Live{name: name, namespace: a.Namespace, host: config.Host, client: client, patience: pageTime}, nil
 }
 
 // nameOf returns the cluster's name in the kubeconfig, "" inside a pod.
@@ -91,7 +95,7 @@ func nameOf(config *api.Config, context string) (string, error) {
 		if len(config.Contexts) == 0 {
 			return "", fmt.Errorf("there is no context %q: no kubeconfig in KUBECONFIG or ~/.kube/config names any", used)
 		}
-		return "", fmt.Errorf("the kubeconfig has no context %q: the nearest is %q", used, nearest(used, slices.Sorted(maps.Keys(config.Contexts))))
+		return "", fmt.Errorf("the kubeconfig has no context %q: %s", used, nearest(used, slices.Sorted(maps.Keys(config.Contexts))))
 	}
 	return c.Cluster, nil
 }
@@ -104,29 +108,12 @@ func list(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// nearest is the one of least edit distance, the first where equal.
+// nearest names the one of several that was most likely meant, else a few.
 func nearest(word string, names []string) string {
-	return slices.MinFunc(names, func(a, b string) int { return cmp.Compare(distance(word, a), distance(word, b)) })
-}
-
-// distance counts the bytes to insert, drop or replace.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
+	if n := model.Nearest(word, names); n != "" {
+		return fmt.Sprintf("the nearest is %q", n)
 	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			least := min(row[j]+1, row[j+1]+1, before)
-			if a[i] != b[j] {
-				least = min(row[j]+1, row[j+1]+1, before+1)
-			}
-			before, row[j+1] = row[j+1], least
-		}
-	}
-	return row[len(b)]
+	return "there is " + list(names)
 }
 
 // maxAnswer is the size in bytes of the largest answer that is read, after
@@ -164,7 +151,9 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 // discover asks for what the server is and serves.
 func (l *Live) discover(ctx context.Context) (version string, kinds []served, incomplete gaps, err error) {
 	client := discovery.NewDiscoveryClient(l.client)
-	groups, lists, err := client.ServerGroupsAndResourcesWithContext(ctx)
+	soon, cancel := context.WithTimeout(ctx, l.patience)
+	defer cancel()
+	groups, lists, err := client.ServerGroupsAndResourcesWithContext(soon)
 	var partly *discovery.ErrGroupDiscoveryFailed
 	if err != nil && !errors.As(err, &partly) {
 		return "", nil, nil, l.explain(ctx, err)
@@ -172,7 +161,7 @@ func (l *Live) discover(ctx context.Context) (version string, kinds []served, in
 	if partly == nil {
 		partly = &discovery.ErrGroupDiscoveryFailed{}
 	}
-	if info, err := client.ServerVersionWithContext(ctx); err == nil {
+	if info, err := client.ServerVersionWithContext(soon); err == nil {
 		version = info.GitVersion
 	}
 	kinds, incomplete = plan(groups, lists, partly.Groups)

@@ -27,6 +27,9 @@ const (
 	// maxObjects of one kind: four times the pods of the largest cluster that
 	// Kubernetes is tested with.
 	maxObjects = 600_000
+	// maxHollow is how many pages of one kind may hold nothing: no server has
+	// a reason for one.
+	maxHollow = 100
 )
 
 type gaps = []model.Incomplete
@@ -73,7 +76,7 @@ func (l *Live) Read(ctx context.Context, cluster string) (*Snapshot, error) {
 	origin := &Origin{Cluster: l.name, Server: version, Time: time.Now().UTC().Truncate(time.Second)}
 	if l.namespace != "" {
 		origin.Namespaces = []string{l.namespace}
-		if err := l.onlyNamespace(readings); err != nil {
+		if err := l.onlyNamespace(readings, failures); err != nil {
 			return nil, err
 		}
 	}
@@ -84,22 +87,25 @@ func (l *Live) Read(ctx context.Context, cluster string) (*Snapshot, error) {
 
 // onlyNamespace drops the other namespaces: nothing in them was read, so
 // nothing can be said of them. It refuses one that isn't there, which would
-// look clean; where namespaces may not be listed that is said already.
-func (l *Live) onlyNamespace(readings []reading) error {
+// look clean; where they could not be listed, all or in part, that is said
+// already.
+func (l *Live) onlyNamespace(readings []reading, failures []error) error {
 	var names []string
+	partly := false
 	for i := range readings {
 		readings[i].objects = slices.DeleteFunc(readings[i].objects, func(o *Object) bool {
 			if o.Kind != "Namespace" {
 				return false
 			}
 			names = append(names, o.Name)
+			partly = failures[i] != nil
 			return o.Name != l.namespace
 		})
 	}
-	if len(names) == 0 || slices.Contains(names, l.namespace) {
+	if partly || len(names) == 0 || slices.Contains(names, l.namespace) {
 		return nil
 	}
-	return fmt.Errorf("there is no namespace %q: the nearest is %q", l.namespace, nearest(l.namespace, names))
+	return fmt.Errorf("there is no namespace %q: %s", l.namespace, nearest(l.namespace, names))
 }
 
 // oneOf is the first failure, for many kinds fail for one reason.
@@ -146,7 +152,7 @@ func (l *Live) kind(ctx context.Context, k served) (reading, error) {
 
 func (l *Live) pages(ctx context.Context, k served) (reading, error) {
 	r := reading{lean: newLean()}
-	next, limit := "", pageSize
+	next, limit, hollow := "", pageSize, 0
 	for {
 		body, err := l.page(ctx, k, next, limit)
 		if errors.Is(err, errAnswer) && limit > 1 {
@@ -156,13 +162,18 @@ func (l *Live) pages(ctx context.Context, k served) (reading, error) {
 		if err != nil {
 			return r, err
 		}
-		before := next
+		before, had := next, len(r.objects)
 		if next, err = k.decode(&r, body); err != nil {
 			return r, err
+		}
+		if len(r.objects) == had {
+			hollow++
 		}
 		switch {
 		case next == "":
 			return r, nil
+		case hollow > maxHollow:
+			return r, fmt.Errorf("more than %d pages with nothing in them: the rest isn't read", maxHollow)
 		case next == before:
 			return r, errors.New("the cluster repeats a page: the rest isn't read")
 		case len(r.objects) >= maxObjects:

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -78,8 +79,8 @@ func (k served) decodeJSON(r *reading, body []byte) (string, error) {
 	}
 	raw := scanned.docs[0].raw
 	items, isList := raw["items"].([]any)
-	if !isList && raw["items"] != nil {
-		return "", errors.New("not readable: items is no list")
+	if kind, _ := raw["kind"].(string); !isList && (raw["items"] != nil || !strings.HasSuffix(kind, "List")) {
+		return "", errors.New("not readable: no list in the answer")
 	}
 	for _, item := range items {
 		m, isMap := item.(map[string]any)

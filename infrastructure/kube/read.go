@@ -51,7 +51,8 @@ func Read(ctx context.Context, cluster string, paths []string) (*Snapshot, error
 
 // Read reads the manifests (.yaml, .yml and .json) and snapshots (DumpSuffix)
 // that paths name: files, and folders with all below them, charts and
-// kustomizations as what they render to. Links are followed as long as they
+// kustomizations as what they render to. The file of a kustomization stands
+// for what it renders to alone. Links are followed as long as they
 // stay in their folder; a .git folder is passed over. The error is non-nil
 // only when none of the paths can be read at all or ctx ends.
 func (r Reader) Read(ctx context.Context, cluster string, paths []string) (*Snapshot, error) {
@@ -107,6 +108,9 @@ func ReadFrom(_ context.Context, cluster, name string, r io.Reader) (*Snapshot, 
 	return assemble(cluster, []reading{readText(name, text, true)}, nil), nil
 }
 
+// irregular is why a pipe, socket or device isn't opened: that may never end.
+const irregular = "no regular file: not read"
+
 // load reads one file within the bounds; why is empty when it could.
 func load(src source, left *int64) (text []byte, why string) {
 	file, err := src.open()
@@ -119,7 +123,7 @@ func load(src source, left *int64) (text []byte, why string) {
 	case err != nil:
 		return nil, cause(err)
 	case !info.Mode().IsRegular():
-		return nil, "no regular file: not read"
+		return nil, irregular
 	case info.Size() > MaxFile:
 		return nil, fmt.Sprintf("%d bytes, more than %d: not read", info.Size(), MaxFile)
 	}
@@ -166,8 +170,13 @@ func (r Reader) gather(paths []string) ([]source, []unit, []model.Incomplete) {
 			sources = append(sources, found...)
 			units = append(units, more...)
 			incomplete = append(incomplete, missed...)
+			if len(found)+len(more)+len(missed) == 0 {
+				incomplete = append(incomplete, model.Incomplete{What: path, Why: "no Kubernetes object was found: no manifest, chart or snapshot is in it"})
+			}
+		case !info.Mode().IsRegular():
+			incomplete = append(incomplete, model.Incomplete{What: path, Why: irregular})
 		case r.stands(path) != "":
-			units = append(units, r.newUnit(path, r.stands(path)))
+			units = append(units, r.newUnit(placeOf(path), r.stands(path), filepath.Dir(path)))
 		default:
 			sources = append(sources, source{name: filepath.ToSlash(filepath.Clean(path)), named: true, open: func() (fs.File, error) { return os.Open(path) }})
 		}
@@ -243,11 +252,13 @@ func (w *walker) visit(path string, entry fs.DirEntry, err error) error {
 		return w.folder(path)
 	case entry.Type()&fs.ModeSymlink != 0:
 		w.links = append(w.links, path)
+	case isManifest(path) && !entry.Type().IsRegular():
+		w.incomplete = append(w.incomplete, model.Incomplete{What: w.name(path), Why: irregular})
 	case isManifest(path):
 		w.add(path)
 	case strings.HasSuffix(path, ".tgz") && entry.Type().IsRegular():
 		if kind, _ := w.reader.kind(w.root.FS(), path); kind != "" {
-			w.units = append(w.units, w.reader.newUnit(w.name(path), kind))
+			w.units = append(w.units, w.reader.newUnit(w.name(path), kind, w.dir))
 		}
 	}
 	return nil
@@ -261,7 +272,7 @@ func (w *walker) folder(path string) error {
 	if kind == "" {
 		return nil
 	}
-	w.units = append(w.units, w.reader.newUnit(w.name(path), kind))
+	w.units = append(w.units, w.reader.newUnit(w.name(path), kind, w.dir))
 	if whole {
 		return fs.SkipDir
 	}
@@ -284,6 +295,10 @@ func (w *walker) link(path string) {
 		return
 	}
 	if info.IsDir() || !isManifest(path) {
+		return
+	}
+	if !info.Mode().IsRegular() {
+		w.incomplete = append(w.incomplete, model.Incomplete{What: w.name(path), Why: irregular})
 		return
 	}
 	real, err := filepath.EvalSymlinks(filepath.Join(w.dir, path))

@@ -254,9 +254,12 @@ func TestReadPaths(t *testing.T) {
 	if _, err := Read(ctx, "", []string{dir}); !errors.Is(err, context.Canceled) {
 		t.Errorf("after the context ended: %v", err)
 	}
-	empty, err := Read(context.Background(), "", []string{t.TempDir()})
-	if err != nil || empty.Read != 0 || len(empty.Incomplete) != 0 {
-		t.Errorf("an empty folder: %+v %v", empty, err)
+	empty := t.TempDir()
+	if _, err := Read(context.Background(), "", []string{empty}); err == nil || !strings.Contains(err.Error(), "no Kubernetes object was found") {
+		t.Errorf("an empty folder: %v", err)
+	}
+	if s, err = Read(context.Background(), "", []string{empty, dir}); err != nil || len(s.Incomplete) != 1 || s.Incomplete[0].What != empty {
+		t.Errorf("an empty folder beside another: %v %v", s, err)
 	}
 }
 

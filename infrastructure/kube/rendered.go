@@ -3,7 +3,6 @@ package kube
 import (
 	"context"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -47,19 +46,36 @@ type unit struct {
 
 // newUnit places a folder or file below the root that its files may come
 // from: the reader's, or the current folder, or where it lies outside of
-// these, itself.
-func (r Reader) newUnit(name, kind string) unit {
+// these, the folder that an argument named.
+func (r Reader) newUnit(name, kind, named string) unit {
 	root := r.Root
 	if root == "" {
 		root = "."
 	}
-	if rel, ok := below(root, name); ok {
-		return unit{name, kind, root, rel}
+	rel, ok := below(root, name)
+	if !ok {
+		root = named
+		rel, _ = below(root, name) // it was found there
 	}
-	if info, err := os.Stat(name); err == nil && info.IsDir() {
-		return unit{name, kind, name, "."}
+	if rel != "." { // the root as the name says it, so that names of files are alike
+		root = filepath.Join(name, strings.Repeat("../", strings.Count(rel, "/")+1))
+	} else {
+		root = name
 	}
-	return unit{name, kind, filepath.Dir(name), filepath.Base(name)}
+	return unit{name, kind, root, rel}
+}
+
+// placeOf is the folder of a file that makes its folder a kustomization, and
+// any other name as it is.
+func placeOf(name string) string {
+	if isKustomization(name) {
+		return filepath.Dir(name)
+	}
+	return name
+}
+
+func isKustomization(file string) bool {
+	return strings.ToLower(strings.TrimSuffix(filepath.Base(file), filepath.Ext(file))) == "kustomization"
 }
 
 func below(root, name string) (string, bool) {
@@ -119,8 +135,7 @@ func (r Reader) render(ctx context.Context, units []unit) (readings []reading, u
 // what it is: the first of its own folder that anybody read.
 func (o outcome) usedByOther(i int, readers map[string][]int) bool {
 	for f, by := range readers {
-		base := strings.ToLower(strings.TrimSuffix(filepath.Base(f), filepath.Ext(f)))
-		if base != "kustomization" || filepath.Clean(filepath.Dir(filepath.FromSlash(f))) != filepath.Clean(o.name) {
+		if !isKustomization(f) || filepath.Clean(filepath.Dir(filepath.FromSlash(f))) != filepath.Clean(o.name) {
 			continue
 		}
 		if slices.ContainsFunc(by, func(k int) bool { return k != i }) {

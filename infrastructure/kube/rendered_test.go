@@ -100,3 +100,40 @@ func TestReadWithoutRenderer(t *testing.T) {
 		t.Errorf("%d objects, %v", len(s.Objects), err)
 	}
 }
+
+// Whatever way an argument is written, a base that is used is read once, and a
+// folder outside of the current one is a root of its own.
+func TestRenderedNames(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{"a/k/base/kustomization": "", "a/k/base/web.yaml": service("raw"), "a/k/over/kustomization": "", "b/x": ""} {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, tc := range map[string]struct{ current, argument, root string }{
+		"relative":     {"a", "k", "k/"},
+		"absolute":     {"a", filepath.Join(dir, "a/k"), "k/"},
+		"a way around": {"a", "../a/k", "k/"},
+		"in itself":    {"a/k", ".", ""},
+		"elsewhere":    {"b", "../a/k", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Chdir(filepath.Join(dir, filepath.FromSlash(tc.current)))
+			base, over := tc.root+"base", tc.root+"over"
+			s, err := Reader{Renderer: fakeRenderer{
+				base: {Texts: []RenderedText{{File: base + "/web.yaml", Text: service("base")}}, Files: []string{base + "/kustomization", base + "/web.yaml"}},
+				over: {Texts: []RenderedText{{File: base + "/web.yaml", Text: service("over")}}, Files: []string{over + "/kustomization", base + "/kustomization", base + "/web.yaml"}},
+			}}.Read(t.Context(), "c", []string{tc.argument})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := filepath.ToSlash(filepath.Join(tc.argument, "base/web.yaml")); len(s.Objects) != 1 || s.Objects[0].Name != "over" || s.Objects[0].Position.File != want || len(s.Incomplete) > 0 {
+				t.Errorf("objects %v, incomplete %v, want over at %s", s.Objects, s.Incomplete, want)
+			}
+		})
+	}
+}

@@ -117,8 +117,15 @@ func userValues(files []string) (map[string]any, error) {
 		if err != nil {
 			return nil, err
 		}
-		more, err := loader.LoadValues(io.LimitReader(f, maxFile))
+		text, err := io.ReadAll(io.LimitReader(f, maxFile+1))
 		f.Close()
+		if err == nil && len(text) > maxFile {
+			err = fmt.Errorf("more than %d bytes", maxFile)
+		}
+		var more map[string]any
+		if err == nil {
+			more, err = loader.LoadValues(bytes.NewReader(text))
+		}
 		if err != nil {
 			return nil, fmt.Errorf("values of %s: %w", name, err)
 		}

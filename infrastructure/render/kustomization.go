@@ -16,7 +16,7 @@ func (in *input) kustomization(r Request) (Result, error) {
 	if in.isComponent(r.Path) {
 		return Result{Part: true}, nil
 	}
-	files := &filesystem{in: in, top: "/" + path.Clean(r.Path)}
+	files := &filesystem{in: in, top: path.Clean("/" + r.Path)}
 	objects, err := krusty.MakeKustomizer(&krusty.Options{
 		Reorder: krusty.ReorderOptionNone, LoadRestrictions: types.LoadRestrictionsRootOnly, PluginConfig: types.DisabledPluginConfig(),
 	}).Run(files, files.top)

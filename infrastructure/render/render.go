@@ -18,6 +18,7 @@ const (
 	maxFile  = 8 << 20  // bytes of one file
 	maxInput = 64 << 20 // bytes of all files together
 	maxFiles = 20_000   // files of one chart
+	maxFirst = 200      // entries of an archive among which Chart.yaml is looked for
 	// maxOutput is in bytes of rendered text: as much as the reader of
 	// manifests takes in one file.
 	maxOutput = 64 << 20
@@ -40,7 +41,8 @@ var kustomizationNames = []string{"kustomization.yaml", "kustomization.yml", "Ku
 // kustomization.
 func IsKustomization(name string) bool { return slices.Contains(kustomizationNames, name) }
 
-// KindOf tells what a folder or file of fsys is; "" for none of the kinds.
+// KindOf tells what a folder or file of fsys is; "" for none of the kinds. The
+// file of a kustomization is what its folder is.
 func KindOf(fsys fs.FS, name string) Kind {
 	if strings.HasSuffix(name, ".tgz") && isPackedChart(fsys, name) {
 		return Archive
@@ -57,10 +59,14 @@ func KindOf(fsys fs.FS, name string) Kind {
 			return Kustomization
 		}
 	}
+	if IsKustomization(path.Base(name)) && regular("") {
+		return Kustomization
+	}
 	return ""
 }
 
-// isPackedChart looks at the first entry: Helm packs Chart.yaml first.
+// isPackedChart looks for Chart.yaml one folder down among the first entries.
+// Helm packs it first; an archive that tar made begins with folders.
 func isPackedChart(fsys fs.FS, name string) bool {
 	f, err := fsys.Open(name)
 	if err != nil {
@@ -71,8 +77,17 @@ func isPackedChart(fsys fs.FS, name string) bool {
 	if err != nil {
 		return false
 	}
-	first, err := tar.NewReader(io.LimitReader(unzipped, maxFile)).Next()
-	return err == nil && path.Base(first.Name) == "Chart.yaml" && strings.Count(path.Clean(first.Name), "/") == 1
+	entries := tar.NewReader(io.LimitReader(unzipped, maxFile))
+	for range maxFirst {
+		entry, err := entries.Next()
+		if err != nil {
+			return false
+		}
+		if at := path.Clean(entry.Name); path.Base(at) == "Chart.yaml" && strings.Count(at, "/") == 1 {
+			return true
+		}
+	}
+	return false
 }
 
 // Request names what to render: Path below Root, with slashes. Files outside

@@ -1,6 +1,7 @@
 package render
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -224,6 +225,9 @@ func TestArchive(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if kind := KindOf(os.DirFS(dir), "shop-1.0.0.tgz"); kind != Archive {
+		t.Errorf("an archive that tar made is a %q", kind)
+	}
 	packed, err := Render(t.Context(), Request{Root: dir, Path: "shop-1.0.0.tgz", Kind: Archive})
 	if err != nil {
 		t.Fatal(err)
@@ -330,6 +334,26 @@ func TestKustomization(t *testing.T) {
 	files := []string{"base/kustomization.yaml", "base/rules/kustomization.yml", "base/rules/policy.yaml", "base/web.yaml", "prod/kustomization.yaml", "prod/privileged.yaml"}
 	if diff := cmp.Diff(files, got.Files); diff != "" {
 		t.Errorf("files read, want (-), got (+):\n%s", diff)
+	}
+}
+
+// A kustomization may lie in the root itself.
+func TestKustomizationOfRoot(t *testing.T) {
+	dir := lay(t, shopKustomization)
+	got, err := Render(t.Context(), Request{Root: filepath.Join(dir, "base", "rules"), Path: ".", Kind: Kustomization})
+	if err != nil || len(got.Documents) != 1 || got.Documents[0].File != "policy.yaml" || got.Documents[0].Lines == nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// A part of a values file is another one, so none is read.
+func TestHugeValues(t *testing.T) {
+	name := filepath.Join(t.TempDir(), "values.yaml")
+	if err := os.WriteFile(name, append(bytes.Repeat([]byte("# x\n"), maxFile/4), "privileged: true\n"...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if values, err := userValues([]string{name}); err == nil || !strings.Contains(err.Error(), "more than") {
+		t.Errorf("%v, %v", values, err)
 	}
 }
 

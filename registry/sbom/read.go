@@ -20,8 +20,10 @@ const (
 	// their files is near 50 MB.
 	MaxDocument = 256 << 20
 	// maxObjects bounds what decoding takes in memory, about 1 GiB at worst;
-	// the document above has some 500,000 objects or elements.
+	// the document above has some 500,000 objects or elements. In JSON null
+	// stands for one, too.
 	maxObjects = 1 << 20
+	maxCommas  = 1 << 24  // of JSON: lists of next to nothing; the document above has some 3 million
 	sniffed    = 64 << 10 // bytes from the beginning that tell a document
 )
 
@@ -37,15 +39,15 @@ const (
 )
 
 // IsName reports whether a file is named as documents of this kind are by
-// convention.
-func IsName(name string) bool {
+// convention, and sure whether nothing else is named so.
+func IsName(name string) (is, sure bool) {
 	name = strings.ToLower(name)
 	for _, end := range []string{".cdx.json", ".cdx.xml", ".spdx.json", ".spdx"} {
 		if strings.HasSuffix(name, end) {
-			return true
+			return true, true
 		}
 	}
-	return name == "bom.json" || name == "bom.xml"
+	return name == "bom.json" || name == "bom.xml", false
 }
 
 // Detect reports whether a file begins like a document of this kind. A folder,
@@ -121,17 +123,20 @@ func Read(path string) (*image.Inventory, error) {
 func parse(data []byte) (*document, error) {
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
 	kind := sniff(data[:min(len(data), sniffed)])
-	mark := byte('{')
-	if kind == shapeXML {
-		mark = '<'
-	}
-	if n := bytes.Count(data, []byte{mark}); n > maxObjects && kind != shapeTags {
-		return nil, fmt.Errorf(": %d objects; a bill of materials is read up to %d", n, maxObjects)
-	}
+	count := func(text string) int { return bytes.Count(data, []byte(text)) }
 	switch kind {
 	case shapeJSON:
+		if n := count("{") + count("null"); n > maxObjects {
+			return nil, tooMany(n)
+		}
+		if n := count(","); n > maxCommas {
+			return nil, fmt.Errorf(": %d commas; a bill of materials is read up to %d", n, maxCommas)
+		}
 		return parseJSON(data)
 	case shapeXML:
+		if n := count("<"); n > maxObjects {
+			return nil, tooMany(n)
+		}
 		return parseCycloneDX(data, true)
 	case shapeTags:
 		return parseTags(data)
@@ -139,6 +144,10 @@ func parse(data []byte) (*document, error) {
 		return nil, errors.New(": SPDX is read in JSON and as tag-value text, not as RDF or YAML")
 	}
 	return nil, errors.New(": neither CycloneDX nor SPDX")
+}
+
+func tooMany(n int) error {
+	return fmt.Errorf(": %d objects; a bill of materials is read up to %d", n, maxObjects)
 }
 
 // parseJSON looks which of the forms a JSON document has, and unwraps it.

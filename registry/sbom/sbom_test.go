@@ -211,20 +211,22 @@ func TestRefused(t *testing.T) {
 	for text, want := range map[string]string{
 		"":   ": neither CycloneDX nor SPDX",
 		"{}": ": neither CycloneDX nor SPDX",
-		`{"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld", "@graph": []}`: ": SPDX 3 is not read",
-		`{"spdxVersion": "SPDX-2.1", "SPDXID": "x"}`:                                   `: "SPDX-2.1" is not read`,
-		"{\"spdxVersion\": \"SPDX-2.3\",\n\"packages\": [\n{\"name\": 1}]}":            ":3: json: cannot unmarshal number",
-		"{\"bomFormat\": \"CycloneDX\",\n\"specVersion\": \"9.9\"}":                    ": this version of CycloneDX is not known",
-		"{\"bomFormat\": \"CycloneDX\",\n\"specVersion\": \"1.5\",\n,":                 ":3: invalid character",
-		`{"bomFormat": "Other", "specVersion": "1.5"}`:                                 `: bomFormat "Other"`,
-		"<bom xmlns=\"http://cyclonedx.org/schema/bom/1.4\">\n<a>\n</bom>":             ":3: element <a> closed by </bom>",
-		`<bom xmlns="http://cyclonedx.org/schema/bom/9.9"></bom>`:                      ": this version of CycloneDX is not known",
-		"SPDXVersion: SPDX-2.3\nPackageComment: <text>x":                               ":2: <text> without </text>",
-		"SPDXVersion: SPDX-2.3\nnonsense":                                              ":2: not a \"Tag: value\" line",
-		"spdxVersion: SPDX-2.3\n":                                                      "not as RDF or YAML",
-		`<rdf:RDF xmlns:spdx="http://spdx.org/rdf/terms#">`:                            "not as RDF or YAML",
-		cdx(strings.Repeat("{},", maxObjects) + "{}"):                                  "objects; a bill of materials is read up to",
-		`{"predicate": {"predicate": {"bomFormat": "CycloneDX"}}}`:                     ": neither",
+		`{"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld", "@graph": []}`:                      ": SPDX 3 is not read",
+		`{"spdxVersion": "SPDX-2.1", "SPDXID": "x"}`:                                                        `: "SPDX-2.1" is not read`,
+		"{\"spdxVersion\": \"SPDX-2.3\",\n\"packages\": [\n{\"name\": 1}]}":                                 ":3: json: cannot unmarshal number",
+		"{\"bomFormat\": \"CycloneDX\",\n\"specVersion\": \"9.9\"}":                                         ": this version of CycloneDX is not known",
+		"{\"bomFormat\": \"CycloneDX\",\n\"specVersion\": \"1.5\",\n,":                                      ":3: invalid character",
+		`{"bomFormat": "Other", "specVersion": "1.5"}`:                                                      `: bomFormat "Other"`,
+		"<bom xmlns=\"http://cyclonedx.org/schema/bom/1.4\">\n<a>\n</bom>":                                  ":3: element <a> closed by </bom>",
+		`<bom xmlns="http://cyclonedx.org/schema/bom/9.9"></bom>`:                                           ": this version of CycloneDX is not known",
+		"SPDXVersion: SPDX-2.3\nPackageComment: <text>x":                                                    ":2: <text> without </text>",
+		"SPDXVersion: SPDX-2.3\nnonsense":                                                                   ":2: not a \"Tag: value\" line",
+		"spdxVersion: SPDX-2.3\n":                                                                           "not as RDF or YAML",
+		`<rdf:RDF xmlns:spdx="http://spdx.org/rdf/terms#">`:                                                 "not as RDF or YAML",
+		cdx(strings.Repeat("null,", maxObjects) + "null"):                                                   "objects; a bill of materials is read up to",
+		`{"bomFormat": "CycloneDX", "specVersion": "1.5", "x": [0` + strings.Repeat(",0", maxCommas) + "]}": "commas; a bill of materials is read up to",
+		cdx(strings.Repeat("{},", maxObjects) + "{}"):                                                       "objects; a bill of materials is read up to",
+		`{"predicate": {"predicate": {"bomFormat": "CycloneDX"}}}`:                                          ": neither",
 	} {
 		_, err := parse([]byte(text))
 		if err == nil || !strings.Contains(err.Error(), want) {
@@ -257,7 +259,7 @@ func TestDetect(t *testing.T) {
 		t.Errorf("no file: %v", err)
 	}
 	for name, want := range map[string]bool{"a.cdx.json": true, "bom.json": true, "BOM.xml": true, "x.spdx": true, "abom.json": false, "spdx.json": false} {
-		if IsName(name) != want {
+		if is, _ := IsName(name); is != want {
 			t.Errorf("%s: %v", name, !want)
 		}
 	}
