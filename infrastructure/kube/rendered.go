@@ -149,7 +149,7 @@ func (o outcome) usedByOther(i int, readers map[string][]int) bool {
 func (o outcome) reading() reading {
 	var out reading
 	if o.err != nil {
-		out.fail(o.name, 0, "a %s that can't be rendered: %v", o.kind, o.err)
+		out.fail(o.name, 0, "a %s that can't be rendered: %s", o.kind, strings.Join(strings.Fields(o.err.Error()), " "))
 		return out
 	}
 	if o.Part {
