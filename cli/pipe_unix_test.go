@@ -3,8 +3,10 @@
 package cli
 
 import (
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -21,7 +23,14 @@ func TestPipes(t *testing.T) {
 		"scantling.yaml":         func(dir string) { _, _ = config.Load(dir) },
 		".dockerignore":          func(dir string) { _, _ = dockerfile.Read(t.Context(), filepath.Join(dir, "Dockerfile"), nil) },
 		"build/B901-x/rule.yaml": func(dir string) { rule.Load(os.DirFS(dir), dir) },
-		"x.tar":                  func(dir string) { _, _, _ = oci.Open(t.Context(), filepath.Join(dir, "x.tar")) },
+		"log": func(dir string) {
+			a := &app{IO: IO{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}, quiet: true}
+			c := &config.Config{Logs: []config.Log{{Kind: "kubernetes-audit", Path: "log"}}}
+			if err := (&reader{app: a, dir: dir, config: c, rules: &rule.Catalogue{}}).runtime(t.Context()); err != nil {
+				t.Error(err)
+			}
+		},
+		"x.tar": func(dir string) { _, _, _ = oci.Open(t.Context(), filepath.Join(dir, "x.tar")) },
 	} {
 		t.Run(filepath.Base(name), func(t *testing.T) {
 			dir := t.TempDir()
