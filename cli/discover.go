@@ -163,6 +163,8 @@ func (f *found) file(path string) {
 	name := filepath.Base(path)
 	switch ext := strings.ToLower(filepath.Ext(name)); {
 	case f.rendered(path):
+	case name == "oci-layout": // of a whole one the folder is not looked into
+		f.miss(filepath.Dir(path), "an image layout without an index.json that can be read")
 	case f.sbom(path):
 	case dockerfile.IsName(name):
 		f.dockerfiles = append(f.dockerfiles, path)

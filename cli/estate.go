@@ -317,7 +317,12 @@ func (r *reader) runtime(ctx context.Context) error {
 				r.missed = append(r.missed, model.Incomplete{What: filepath.Join(r.dir, l.Path), Why: fmt.Sprintf("logs of kind %q are not read by this version", l.Kind)})
 				continue
 			}
-			logs = append(logs, filepath.Join(r.dir, l.Path))
+			name := filepath.Join(r.dir, l.Path)
+			if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() { // to open a pipe might never end
+				r.missed = append(r.missed, model.Incomplete{What: name, Why: "a log that is no regular file: not read"})
+				continue
+			}
+			logs = append(logs, name)
 		}
 	}
 	cluster := "cluster"

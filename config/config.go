@@ -147,6 +147,8 @@ func Load(dir string) (*Config, error) {
 		return c, c.complete()
 	case err != nil:
 		return nil, fmt.Errorf("reading the estate file: %w", err)
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("reading the estate file: %s is not a regular file", file)
 	case info.Size() > maxSize:
 		return nil, fmt.Errorf("%s: %d bytes, more than the %d that an estate file may have", file, info.Size(), maxSize)
 	}

@@ -44,6 +44,8 @@ func Open(ctx context.Context, path string) ([]*Image, []model.Incomplete, error
 	case err != nil:
 	case info.Mode().IsRegular():
 		err = r.archive(path)
+	case !info.IsDir(): // to open a pipe might never end
+		err = ErrNotImage
 	case IsLayout(path):
 		r.where = filepath.Join(path, "index.json")
 		err = r.layout(folder(path))

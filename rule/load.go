@@ -151,16 +151,16 @@ func (l *loader) cases(dir string) ([]Case, error) {
 
 // read reads a regular file of at most limit bytes.
 func (l *loader) read(name string, limit int64) ([]byte, error) {
+	if info, err := fs.Stat(l.fsys, name); err != nil {
+		return nil, err
+	} else if !info.Mode().IsRegular() {
+		return nil, errors.New("not a regular file") // to open a pipe might never end
+	}
 	f, err := l.fsys.Open(name)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	if info, err := f.Stat(); err != nil {
-		return nil, err
-	} else if !info.Mode().IsRegular() {
-		return nil, errors.New("not a regular file")
-	}
 	data, err := io.ReadAll(io.LimitReader(f, limit+1))
 	if err != nil {
 		return nil, err

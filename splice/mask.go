@@ -2,6 +2,7 @@ package splice
 
 import (
 	"bytes"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -23,16 +24,20 @@ func Mask(text []byte) []byte {
 		e := &editor{text: text[d.Start:d.End], doc: d}
 		root, err := e.root()
 		if err != nil {
-			hide(lines, d.Before+1, d.Before+bytes.Count(e.text, []byte("\n"))+1)
+			e.hideAll(lines)
 			continue
 		}
-		e.maskSecrets(root, lines, 0)
+		e.maskSecrets(root, lines, false, 0)
 	}
 	return []byte(strings.Join(lines, ""))
 }
 
-func (e *editor) maskSecrets(n *yaml.Node, lines []string, depth int) {
-	if kind := child(n, "kind"); kind != nil && kind.Value == "Secret" {
+// maskSecrets takes an object, or a list and what is in it; listed is true for
+// the items of a SecretList, which need not say what they are.
+func (e *editor) maskSecrets(n *yaml.Node, lines []string, listed bool, depth int) {
+	kind := child(n, "kind")
+	is := func(name string) bool { return kind != nil && kind.Value == name }
+	if is("Secret") || listed && kind == nil {
 		for _, name := range []string{"data", "stringData", "metadata"} {
 			k, v := pair(n, name)
 			if v == nil {
@@ -42,6 +47,10 @@ func (e *editor) maskSecrets(n *yaml.Node, lines []string, depth int) {
 				if k, v = pair(v, "annotations"); v == nil { // kubectl repeats the values there
 					continue
 				}
+			}
+			if hasAlias(v) { // the value is written elsewhere
+				e.hideAll(lines)
+				return
 			}
 			from, to := e.doc.Before+k.Line, e.doc.Before+max(v.Line, k.Line)
 			if at, err := e.offset(k); err == nil {
@@ -56,9 +65,18 @@ func (e *editor) maskSecrets(n *yaml.Node, lines []string, depth int) {
 	}
 	if items := child(n, "items"); items != nil && items.Kind == yaml.SequenceNode && depth < maxDepth {
 		for _, item := range items.Content {
-			e.maskSecrets(item, lines, depth+1)
+			e.maskSecrets(item, lines, is("SecretList"), depth+1)
 		}
 	}
+}
+
+// hideAll masks the whole document.
+func (e *editor) hideAll(lines []string) {
+	hide(lines, e.doc.Before+1, e.doc.Before+bytes.Count(e.text, []byte("\n"))+1)
+}
+
+func hasAlias(n *yaml.Node) bool {
+	return n.Kind == yaml.AliasNode || slices.ContainsFunc(n.Content, hasAlias)
 }
 
 // lastLine is the last line on which a node below n begins.

@@ -289,3 +289,18 @@ func FuzzMask(f *testing.F) {
 		}
 	})
 }
+
+// Values that stand elsewhere, or whose object doesn't say what it is, are
+// values all the same.
+func TestMaskOfHiddenSecrets(t *testing.T) {
+	for name, text := range map[string]string{
+		"an alias":         "x: &d {a: hunter2}\nkind: Secret\nstringData: *d\n",
+		"a merged alias":   "base: &d\n  a: hunter2\nkind: Secret\nstringData:\n  <<: *d\n",
+		"items of a list":  "kind: SecretList\nitems:\n- stringData:\n    a: hunter2\n",
+		"a list of a list": "kind: List\nitems:\n- kind: SecretList\n  items:\n  - data: {a: hunter2}\n",
+	} {
+		if got := string(Mask([]byte(text))); strings.Contains(got, "hunter2") {
+			t.Errorf("%s:\n%s", name, got)
+		}
+	}
+}

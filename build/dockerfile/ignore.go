@@ -79,14 +79,10 @@ func findIgnore(root fs.FS, name, label string) *Ignore {
 		}
 	}
 	for _, c := range candidates {
-		file, err := root.Open(c)
+		data, err := readIgnore(root, c)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if err != nil {
-			return nil
-		}
-		data, err := readIgnore(file)
 		if err != nil {
 			return nil
 		}
@@ -99,14 +95,19 @@ func findIgnore(root fs.FS, name, label string) *Ignore {
 	return &Ignore{}
 }
 
-func readIgnore(file fs.File) ([]byte, error) {
-	defer func() { _ = file.Close() }()
-	info, err := file.Stat()
+// readIgnore opens nothing but a regular file: a pipe might never end.
+func readIgnore(root fs.FS, name string) ([]byte, error) {
+	info, err := fs.Stat(root, name)
 	if err != nil {
 		return nil, err
 	}
 	if !info.Mode().IsRegular() {
 		return nil, errors.New("not a regular file")
 	}
+	file, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = file.Close() }()
 	return io.ReadAll(io.LimitReader(file, maxIgnore+1))
 }
