@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"slices"
 
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/risk"
@@ -113,8 +112,12 @@ func (r *Ratchet) compare(d Assessment, base *Baseline) {
 			r.NewFindings = append(r.NewFindings, f)
 		}
 	}
+	missed := make(map[model.Incomplete]bool, len(base.Incomplete)) // a baseline may have millions
+	for _, x := range base.Incomplete {
+		missed[x] = true
+	}
 	for _, x := range d.Incomplete {
-		if !slices.Contains(base.Incomplete, x) {
+		if !missed[x] {
 			r.NewMissed = append(r.NewMissed, x)
 		}
 	}
