@@ -158,7 +158,7 @@ func TestOneCauseOneFinding(t *testing.T) {
 		"everybody":            {"name: shop-operators", "name: 'system:authenticated'", []string{"I215 RoleBinding/ops"}},
 		"anonymous administrator": {
 			"kind: Role, name: ops}\nsubjects: [{kind: Group, name: shop-operators", "kind: ClusterRole, name: cluster-admin}\nsubjects: [{kind: Group, name: 'system:unauthenticated'",
-			[]string{"I202 RoleBinding/ops"},
+			[]string{"I222 RoleBinding/ops"},
 		},
 		"anonymous":     {"name: shop-operators", "name: 'system:unauthenticated'", []string{"I214 RoleBinding/ops"}},
 		"cluster-admin": {"kind: Role, name: ops", "kind: ClusterRole, name: cluster-admin", []string{"I202 RoleBinding/ops"}},
