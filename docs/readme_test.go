@@ -111,7 +111,7 @@ func TestReadme(t *testing.T) {
 	if want := "go run ./cmd/scantling demo\nmake check\n"; block != want {
 		t.Errorf("the first block is\n%swant\n%s", block, want)
 	}
-	if n := strings.Count(text, "\n"); n >= 150 {
+	if n := strings.Count(text, "\n"); n >= 120 {
 		t.Errorf("README.md has %d lines", n)
 	}
 	if !strings.HasSuffix(read(t, ".ci/run"), "\nmake check\n") {
