@@ -110,8 +110,12 @@ func (f *found) entry(dir, path string, d fs.DirEntry) error {
 		return nil
 	}
 	if !d.IsDir() {
-		if d.Type().IsRegular() {
+		ext := strings.ToLower(filepath.Ext(path))
+		switch named := dockerfile.IsName(d.Name()) || ext == ".yaml" || ext == ".yml" || ext == ".json"; {
+		case d.Type().IsRegular():
 			f.file(path)
+		case named: // a pipe or a device: its name says that it is an input
+			f.miss(path, "not a regular file: not read")
 		}
 		return nil
 	}

@@ -20,7 +20,7 @@ func clusterOf(t *testing.T) func(*testscript.TestScript, bool, []string) {
 		if neg || len(args) < 2 {
 			ts.Fatalf("usage: cluster FILE DIR RESOURCE…")
 		}
-		s, err := kube.Read(context.Background(), "", []string{ts.MkAbs(args[1])})
+		s, err := kube.Reader{}.Read(context.Background(), "", []string{ts.MkAbs(args[1])})
 		ts.Check(err)
 		var objects []map[string]any
 		for _, o := range s.Objects {

@@ -11,8 +11,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/scantling/scantling/build/dockerfile"
 	"github.com/scantling/scantling/config"
+	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/oci"
 	"github.com/scantling/scantling/rule"
 )
@@ -51,6 +54,27 @@ func TestPipes(t *testing.T) {
 				t.Fatal("it waits for the pipe")
 			}
 		})
+	}
+}
+
+// A pipe whose name says that it is an input is told.
+func TestPipesAreTold(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"Dockerfile", "web.yaml", "readme"} {
+		if err := syscall.Mkfifo(filepath.Join(dir, name), 0o600); err != nil {
+			t.Skip(err)
+		}
+	}
+	f, err := discover(t.Context(), dir, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []model.Incomplete{
+		{What: filepath.Join(dir, "Dockerfile"), Why: "not a regular file: not read"},
+		{What: filepath.Join(dir, "web.yaml"), Why: "not a regular file: not read"},
+	}
+	if diff := cmp.Diff(want, f.incomplete); diff != "" {
+		t.Errorf("want (-), got (+):\n%s", diff)
 	}
 }
 

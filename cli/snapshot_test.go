@@ -88,7 +88,7 @@ func TestSnapshotIsJudgedAlike(t *testing.T) {
 	}
 	for name, dir := range folders {
 		t.Run(name, func(t *testing.T) {
-			s, err := kube.Read(context.Background(), "", []string{dir})
+			s, err := kube.Reader{}.Read(context.Background(), "", []string{dir})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -68,7 +68,7 @@ func Find(ctx context.Context, root fs.FS) ([]string, []model.Incomplete) {
 		}
 		ok, err := isFile(root, name, d)
 		if err != nil {
-			missed = append(missed, model.Incomplete{What: name, Why: "the link cannot be followed: " + withoutPath(err)})
+			missed = append(missed, model.Incomplete{What: name, Why: withoutPath(err)})
 		}
 		if ok {
 			found = append(found, name)
@@ -82,17 +82,22 @@ func Find(ctx context.Context, root fs.FS) ([]string, []model.Incomplete) {
 	return found, missed
 }
 
-// isFile reports whether an entry is a file, or a link to one. The error is
-// why a link can't be followed, such as that it leaves the root.
+// isFile reports whether an entry is a file, or a link to one. A folder is
+// none, and is looked into by itself. The error is why a link can't be
+// followed, such as that it leaves the root, or that it is no file that ends.
 func isFile(root fs.FS, name string, d fs.DirEntry) (bool, error) {
-	if d.Type().IsRegular() {
-		return true, nil
+	kind := d.Type()
+	if kind&fs.ModeSymlink != 0 {
+		info, err := fs.Stat(root, name)
+		if err != nil {
+			return false, fmt.Errorf("the link cannot be followed: %s", withoutPath(err))
+		}
+		kind = info.Mode().Type()
 	}
-	if d.Type()&fs.ModeSymlink == 0 {
-		return false, nil
+	if !kind.IsRegular() && !kind.IsDir() {
+		return false, errors.New("not a regular file")
 	}
-	info, err := fs.Stat(root, name)
-	return err == nil && info.Mode().IsRegular(), err
+	return kind.IsRegular(), nil
 }
 
 // ReadDir finds and reads every Dockerfile below dir. Links that leave dir are

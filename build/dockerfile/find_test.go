@@ -2,6 +2,7 @@ package dockerfile
 
 import (
 	"context"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,6 +10,8 @@ import (
 	"testing/fstest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/scantling/scantling/model"
 )
 
 func TestFind(t *testing.T) {
@@ -22,6 +25,7 @@ func TestFind(t *testing.T) {
 	}
 	deep := strings.Repeat("d/", MaxDepth+1) + "Dockerfile"
 	fsys[deep] = &fstest.MapFile{}
+	fsys["pipe/Dockerfile"] = &fstest.MapFile{Mode: fs.ModeNamedPipe}
 	got, missed := Find(context.Background(), fsys)
 	want := []string{
 		".github/Dockerfile", "Containerfile", "Dockerfile", "a/Containerfile.x.y", "a/Dockerfile.dev", "a/api.Dockerfile", "a/x.Containerfile",
@@ -29,8 +33,8 @@ func TestFind(t *testing.T) {
 	if d := cmp.Diff(want, got); d != "" {
 		t.Errorf("-want +got:\n%s", d)
 	}
-	if len(missed) != 1 || !strings.Contains(missed[0].Why, "deeper than") {
-		t.Errorf("missed %v, want the folder that is too deep", missed)
+	if len(missed) != 2 || !strings.Contains(missed[0].Why, "deeper than") || missed[1] != (model.Incomplete{What: "pipe/Dockerfile", Why: "not a regular file"}) {
+		t.Errorf("missed %v, want the folder that is too deep, and the pipe", missed)
 	}
 }
 

@@ -166,7 +166,7 @@ func (w *writer) deployment() []entry {
 // dropped reads a file and returns the action that takes its privileges.
 func dropped(t *testing.T, file string) (*kube.Snapshot, model.Action) {
 	t.Helper()
-	s, err := kube.Read(t.Context(), "c", []string{file})
+	s, err := kube.Reader{}.Read(t.Context(), "c", []string{file})
 	if err != nil || len(s.Incomplete) > 0 {
 		t.Fatalf("%v %v", err, s.Incomplete)
 	}

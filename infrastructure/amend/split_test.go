@@ -39,7 +39,7 @@ spec:
 	if err := os.WriteFile(file, []byte(cron), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	s, err := kube.Read(t.Context(), "c", []string{file})
+	s, err := kube.Reader{}.Read(t.Context(), "c", []string{file})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -137,7 +137,7 @@ func TestDumpRoundTripOfPublicManifests(t *testing.T) {
 		t.Fatalf("no folders: %v", err)
 	}
 	for _, dir := range folders {
-		s, err := Read(context.Background(), "prod", []string{dir})
+		s, err := Reader{}.Read(context.Background(), "prod", []string{dir})
 		if err != nil {
 			t.Fatal(err)
 		}

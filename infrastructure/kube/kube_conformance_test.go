@@ -36,7 +36,7 @@ func TestReadsPublicManifests(t *testing.T) {
 		corpora(t, "cnp-conformance"))
 	start, objects, workloads, clean := time.Now(), 0, 0, 0
 	for _, dir := range folders {
-		s, err := Read(context.Background(), "", []string{dir})
+		s, err := Reader{}.Read(context.Background(), "", []string{dir})
 		if err != nil {
 			t.Errorf("%s: %v", dir, err)
 			continue

@@ -49,7 +49,7 @@ func readLive(t testing.TB, l *Live) *Snapshot {
 // manifests reads text or a folder and gives its objects as data.
 func manifests(t testing.TB, paths ...string) (*Snapshot, []map[string]any) {
 	t.Helper()
-	s, err := Read(context.Background(), "prod", paths)
+	s, err := Reader{}.Read(context.Background(), "prod", paths)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -235,7 +235,12 @@ func TestPages(t *testing.T) {
 			w.Header().Set("Content-Type", "application/json")
 			fmt.Fprint(w, `{"kind":"NodeList","apiVersion":"v1","metadata":{},"items":[{"metadata":{"name":"x"}}]}`)
 			return true
-		}, 0, 1, "not readable: a *v1.Node among pods"},
+		}, 0, 1, "not readable: a NodeList in place of pods"},
+		"another kind with nothing in it": {func(w http.ResponseWriter, _ *http.Request) bool {
+			w.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(w, `{"kind":"NodeList","apiVersion":"v1","metadata":{},"items":[]}`)
+			return true
+		}, 0, 1, "not readable: a NodeList in place of pods"},
 		"no list": {func(w http.ResponseWriter, _ *http.Request) bool {
 			fmt.Fprint(w, `{"kind":"Pod","apiVersion":"v1"}`)
 			return true

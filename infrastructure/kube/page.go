@@ -42,9 +42,12 @@ func (k served) current() bool {
 
 // decodeTyped takes protobuf, or JSON where the server has nothing else.
 func (k served) decodeTyped(r *reading, body []byte) (string, error) {
-	decoded, _, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil)
+	decoded, found, err := scheme.Codecs.UniversalDeserializer().Decode(body, nil, nil)
 	if err != nil {
 		return "", fmt.Errorf("not readable: %w", err)
+	}
+	if found.Kind != k.kind+"List" { // one without items would say that there are none
+		return "", fmt.Errorf("not readable: a %s in place of %s", found.Kind, k.resource)
 	}
 	page, err := meta.ListAccessor(decoded)
 	if err != nil {

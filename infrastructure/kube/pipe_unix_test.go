@@ -27,7 +27,7 @@ func TestReadPipe(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			done := make(chan *Snapshot, 1)
 			go func() {
-				s, _ := Read(t.Context(), "c", paths)
+				s, _ := Reader{}.Read(t.Context(), "c", paths)
 				done <- s
 			}()
 			select {

@@ -44,11 +44,6 @@ type Reader struct {
 	Root string
 }
 
-// Read is Reader{}.Read.
-func Read(ctx context.Context, cluster string, paths []string) (*Snapshot, error) {
-	return Reader{}.Read(ctx, cluster, paths)
-}
-
 // Read reads the manifests (.yaml, .yml and .json) and snapshots (DumpSuffix)
 // that paths name: files, and folders with all below them, charts and
 // kustomizations as what they render to. The file of a kustomization stands

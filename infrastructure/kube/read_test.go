@@ -207,7 +207,7 @@ func TestReadFolder(t *testing.T) {
 	link(t, outside, filepath.Join(dir, "out"))
 	link(t, "nowhere.yaml", filepath.Join(dir, "dangling.yaml"))
 
-	s, err := Read(context.Background(), "", []string{dir})
+	s, err := Reader{}.Read(context.Background(), "", []string{dir})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,10 +237,10 @@ func TestReadPaths(t *testing.T) {
 	dir := t.TempDir()
 	write(t, dir, map[string]string{"a.yaml": pod, "plain": pod, "compose.yaml": "services: {}\n"})
 	missing := filepath.Join(dir, "missing.yaml")
-	if _, err := Read(context.Background(), "", []string{missing}); err == nil || !strings.Contains(err.Error(), missing) {
+	if _, err := (Reader{}).Read(context.Background(), "", []string{missing}); err == nil || !strings.Contains(err.Error(), missing) {
 		t.Errorf("a path that isn't there: %v", err)
 	}
-	s, err := Read(context.Background(), "", []string{missing, filepath.Join(dir, "plain"), dir, filepath.Join(dir, "compose.yaml")})
+	s, err := Reader{}.Read(context.Background(), "", []string{missing, filepath.Join(dir, "plain"), dir, filepath.Join(dir, "compose.yaml")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,14 +251,14 @@ func TestReadPaths(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := Read(ctx, "", []string{dir}); !errors.Is(err, context.Canceled) {
+	if _, err := (Reader{}).Read(ctx, "", []string{dir}); !errors.Is(err, context.Canceled) {
 		t.Errorf("after the context ended: %v", err)
 	}
 	empty := t.TempDir()
-	if _, err := Read(context.Background(), "", []string{empty}); err == nil || !strings.Contains(err.Error(), "no Kubernetes object was found") {
+	if _, err := (Reader{}).Read(context.Background(), "", []string{empty}); err == nil || !strings.Contains(err.Error(), "no Kubernetes object was found") {
 		t.Errorf("an empty folder: %v", err)
 	}
-	if s, err = Read(context.Background(), "", []string{empty, dir}); err != nil || len(s.Incomplete) != 1 || s.Incomplete[0].What != empty {
+	if s, err = (Reader{}).Read(context.Background(), "", []string{empty, dir}); err != nil || len(s.Incomplete) != 1 || s.Incomplete[0].What != empty {
 		t.Errorf("an empty folder beside another: %v %v", s, err)
 	}
 }
@@ -270,7 +270,7 @@ func TestFileTooLarge(t *testing.T) {
 	if err := os.Truncate(path, MaxFile+1); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Read(context.Background(), "", []string{dir})
+	s, err := Reader{}.Read(context.Background(), "", []string{dir})
 	if err != nil || len(s.Objects) != 1 || len(s.Incomplete) != 1 || !strings.Contains(s.Incomplete[0].Why, "more than") {
 		t.Errorf("%v %v", brief(s), err)
 	}

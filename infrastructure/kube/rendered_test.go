@@ -95,7 +95,7 @@ func TestReadWithoutRenderer(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "chart"), nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	s, err := Read(t.Context(), "c", []string{dir})
+	s, err := Reader{}.Read(t.Context(), "c", []string{dir})
 	if err != nil || len(s.Objects) != 1 {
 		t.Errorf("%d objects, %v", len(s.Objects), err)
 	}

@@ -142,7 +142,7 @@ func TestListsPublicGoldens(t *testing.T) {
 
 func listing(t *testing.T, folder string) []string {
 	t.Helper()
-	s, err := kube.Read(context.Background(), "", []string{folder})
+	s, err := kube.Reader{}.Read(context.Background(), "", []string{folder})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -28,7 +28,7 @@ func corpus(t *testing.T) string {
 
 func kubehound(t *testing.T) *Model {
 	t.Helper()
-	s, err := kube.Read(context.Background(), "kubehound.test.local", []string{filepath.Join(corpus(t), "test/setup/test-cluster/attacks")})
+	s, err := kube.Reader{}.Read(context.Background(), "kubehound.test.local", []string{filepath.Join(corpus(t), "test/setup/test-cluster/attacks")})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,7 @@ const maxPerObject = 100 * time.Microsecond
 // programs on the machine don't matter, and takes the best of several rounds.
 func BenchmarkRules(b *testing.B) {
 	_, j := load(b)
-	s, err := kube.Read(context.Background(), "shop", []string{"../../examples/shop/k8s"})
+	s, err := kube.Reader{}.Read(context.Background(), "shop", []string{"../../examples/shop/k8s"})
 	if err != nil {
 		b.Fatal(err)
 	}
