@@ -60,7 +60,7 @@ func (a *app) rulesDocs(dir string) error {
 		pages[r.ID+".md"] = cat.Page(r)
 	}
 	doc := docsReport{Schema: report.Schema, Tool: a.tool(), Pages: len(pages), Written: []string{}, Removed: []string{}, Incomplete: append([]model.Incomplete{}, missed...)}
-	if err := doc.write(dir, pages); err != nil {
+	if err := doc.write(dir, pages, len(missed) > 0); err != nil {
 		return failed("writing the pages of the rules: %w", err)
 	}
 	a.outcome(nil, len(missed), false)
@@ -71,8 +71,9 @@ func (a *app) rulesDocs(dir string) error {
 }
 
 // write brings a folder to the given pages. It stays in the folder, and a
-// file that no rules docs wrote is never replaced.
-func (d *docsReport) write(dir string, pages map[string]string) error {
+// file that no rules docs wrote is never replaced. partly: some rule didn't
+// load, and its page may be any of those that seem too many.
+func (d *docsReport) write(dir string, pages map[string]string, partly bool) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
 	}
@@ -86,7 +87,7 @@ func (d *docsReport) write(dir string, pages map[string]string) error {
 		return err
 	}
 	for _, name := range old {
-		if _, stays := pages[name]; !stays && isPage(root, name) {
+		if _, stays := pages[name]; !stays && !partly && isPage(root, name) {
 			if err := root.Remove(name); err != nil {
 				return err
 			}
