@@ -186,7 +186,8 @@ func typeErrors(file string, err error) []error {
 	var out []error
 	for _, text := range list.Errors {
 		line, rest, _ := strings.Cut(strings.TrimPrefix(text, "line "), ": ")
-		out = append(out, fmt.Errorf("%s:%s: %s", file, line, rest))
+		// It quotes the value, line ends and all; a problem is one line.
+		out = append(out, fmt.Errorf("%s:%s: %s", file, line, strings.Join(strings.Fields(rest), " ")))
 	}
 	return out
 }

@@ -98,6 +98,7 @@ func TestAbsentAndEmptyFilesAreDefaults(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add([]byte("estate: shop\nlogs: [{kind: a, path: b}]\n"))
 	f.Add([]byte("a: &a [*a]\n"))
+	f.Add([]byte("\r\ri\r\r\r\r\r [@a;;"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c := &Config{file: "f", dir: "."}
 		if err := c.decode(data); err != nil {

@@ -92,7 +92,8 @@ var yamlLine = regexp.MustCompile(`^yaml: line ([0-9]+): (.*)$`)
 func yamlProblem(file string, err error) *Problem {
 	var types *yaml.TypeError
 	if errors.As(err, &types) && len(types.Errors) > 0 {
-		err = errors.New("yaml: " + strings.Join(types.Errors, "; "))
+		// They quote values, line ends and all; a problem is one line.
+		err = errors.New("yaml: " + strings.Join(strings.Fields(strings.Join(types.Errors, "; ")), " "))
 	}
 	p := &Problem{File: file, Text: strings.TrimPrefix(err.Error(), "yaml: ")}
 	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
