@@ -16,8 +16,11 @@ import (
 	"github.com/scantling/scantling/store/storetest"
 )
 
+// children run in processes of their own.
+var children = map[string]storetest.Child{"writer": writeBatches}
+
 func TestMain(m *testing.M) {
-	os.Exit(storetest.Main(m, map[string]storetest.Child{"writer": writeBatches, "traced": writeTraced}))
+	os.Exit(storetest.Main(m, children))
 }
 
 // kept is how many batches stay: the one before them is deleted with the next.
@@ -119,5 +122,3 @@ func TestKill(t *testing.T) {
 		seen = checkBatches(t, folder, acked, seen)
 	}})
 }
-
-func writeTraced(ctx context.Context, folder string, ack func(string)) error { return nil }

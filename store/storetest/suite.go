@@ -6,11 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/scantling/scantling/model"
@@ -93,12 +93,10 @@ func list(t testing.TB, s *store.Store, kind, from, to string) []model.Record {
 	return out
 }
 
-// equal compares bodies as wholes, because cmp looks at each byte otherwise.
 func equal(t testing.TB, what string, want, got any) {
 	t.Helper()
-	same := cmp.Comparer(func(a, b []byte) bool { return bytes.Equal(a, b) && (a == nil) == (b == nil) })
-	if diff := cmp.Diff(want, got, same); diff != "" {
-		t.Fatalf("%s (-want +got):\n%.2000s", what, diff)
+	if !reflect.DeepEqual(want, got) {
+		t.Fatalf("%s:\nwant %.2000v\ngot  %.2000v", what, want, got)
 	}
 }
 
