@@ -1,0 +1,83 @@
+package rpmdb
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Package is what the header of one installed package says.
+type Package struct {
+	Name      string
+	Epoch     string // digits; "" where the header has none, which counts as 0
+	Version   string
+	Release   string
+	Arch      string // "" for keys
+	SourceRPM string // file name of the source package, as "bash-5.1.8-6.el9.src.rpm"; "" where not given
+	Module    string // label of the module, as "nodejs:18:8080020230926:63b34585"; "" where it is of none
+	header    header
+}
+
+// Problem is a part of a database that could not be read.
+type Problem struct {
+	Where string // as "page 12", "slot 3"
+	Why   string
+}
+
+// ErrForm marks bytes that are no database of a known form.
+var ErrForm = errors.New("not an rpm database of a known form")
+
+// Read lists the packages of a database in the order of its pages, and what of
+// it can't be read. The error says that nothing can. Packages refer to data,
+// which must not be changed as long as Files is called.
+func Read(data []byte) ([]Package, []Problem, error) {
+	r := &reader{left: len(data)}
+	var err error
+	switch {
+	case len(data) == 0:
+		err = fmt.Errorf("%w: it is empty", ErrForm)
+	case isSQLite(data):
+		err = readSQLite(r, data)
+	case isNDB(data):
+		err = readNDB(r, data)
+	case isBerkeley(data):
+		err = readBerkeley(r, data)
+	default:
+		err = ErrForm
+	}
+	return r.packages, r.problems, err
+}
+
+// reader collects what a database holds.
+type reader struct {
+	packages []Package
+	problems []Problem
+	left     int // bytes of headers that may still come: all together aren't longer than the file
+}
+
+// errTwice ends the reading of a file whose entries overlap.
+var errTwice = errors.New("its entries are longer than the file: some overlap")
+
+// leastEntry is what an entry counts at least, in bytes.
+const leastEntry = 16
+
+// add takes in the header that was found at a place. Its error ends the
+// reading.
+func (r *reader) add(where string, blob []byte) error {
+	if r.left -= max(len(blob), leastEntry); r.left < 0 {
+		return errTwice
+	}
+	p, err := parse(blob)
+	if err != nil {
+		r.problem(where, err)
+		return nil
+	}
+	r.packages = append(r.packages, p)
+	return nil
+}
+
+// problem notes what can't be read; it counts towards the same bound, so that
+// notes don't outgrow the file either.
+func (r *reader) problem(where string, err error) {
+	r.left -= leastEntry
+	r.problems = append(r.problems, Problem{where, err.Error()})
+}
