@@ -3,6 +3,7 @@ package advisory
 import (
 	"regexp"
 	"slices"
+	"strings"
 
 	"github.com/scantling/scantling/registry/image"
 )
@@ -53,10 +54,10 @@ func streamOf(r *Record, a *Affected, p *image.Package) stream {
 	}
 	streams := namedStream.FindAllString(r.Summary, -1)
 	switch {
-	case len(streams) == 0:
-		return untoldStream
 	case slices.Contains(streams, p.Module):
 		return itsStream
+	case len(streams) == 0, slices.ContainsFunc(streams, func(s string) bool { return strings.HasPrefix(s, p.Module+".") }):
+		return untoldStream // some titles have the version in the stream's place: httpd:2.4.37
 	}
 	return anotherStream
 }
