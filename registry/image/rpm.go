@@ -34,6 +34,10 @@ func rpmKind(name string) foundKind {
 	return foundNothing
 }
 
+// maxOwned is how many files of languages are kept of one database; one
+// package is read to its end behind it. The largest images have thousands.
+const maxOwned = 1 << 19
+
 // parseRPM reads an rpm database. Keys of vendors, which rpm keeps as
 // packages, are none.
 func parseRPM(data []byte) (packages []Package, files []owned, notes []note) {
@@ -55,10 +59,15 @@ func parseRPM(data []byte) (packages []Package, files []owned, notes []note) {
 			continue
 		}
 		packages = append(packages, p)
-		err := list[i].Files(func(path string) { files = appendOwned(files, path, p.Name) })
-		if err != nil {
+		if len(files) > maxOwned {
+			continue
+		}
+		if err := list[i].Files(func(path string) { files = appendOwned(files, path, p.Name) }); err != nil {
 			notes = append(notes, note{p.Name, err.Error()})
 		}
+	}
+	if len(files) > maxOwned {
+		notes = append(notes, note{"", fmt.Sprintf("more than %d files of languages: which others rpm brought isn't known", maxOwned)})
 	}
 	return packages, files, boundNotes(notes)
 }

@@ -77,7 +77,9 @@ func readBerkeley(r *reader, data []byte) error {
 	pages := len(data) / b.size
 	b.seen = make([]bool, pages)
 	if uint64(last) >= uint64(pages) {
-		r.problem("its end", fmt.Errorf("it is cut short: %d pages of %d", pages, uint64(last)+1))
+		if err := r.problem("its end", fmt.Errorf("it is cut short: %d pages of %d", pages, uint64(last)+1)); err != nil {
+			return err
+		}
 	}
 	for i := 1; i < pages; i++ {
 		if kind := b.page(i)[pageType]; kind != typeSorted && kind != typeUnsorted {
@@ -98,16 +100,14 @@ func (b *berkeley) hashPage(r *reader, i int) error {
 	where := fmt.Sprintf("page %d", i)
 	entries := int(b.order.Uint16(page[pageEntries:]))
 	if pageHead+2*entries > b.size || entries%2 != 0 {
-		r.problem(where, errors.New("it states more entries than it holds"))
-		return nil
+		return r.problem(where, errors.New("it states more entries than it holds"))
 	}
 	end := b.size
 	var key []byte
 	for n := range entries {
 		start := int(b.order.Uint16(page[pageHead+2*n:]))
 		if start < pageHead+2*entries || start >= end {
-			r.problem(where, errors.New("its entries overlap"))
-			return nil
+			return r.problem(where, errors.New("its entries overlap"))
 		}
 		item := page[start:end]
 		end = start
@@ -118,16 +118,34 @@ func (b *berkeley) hashPage(r *reader, i int) error {
 		if b.isCounter(key) {
 			continue
 		}
-		blob, err := b.value(item)
-		if err != nil {
-			r.problem(where, err)
-			continue
-		}
-		if err := r.add(where, blob); err != nil {
+		if err := b.pair(r, where, item); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// pair takes in the value of a pair.
+func (b *berkeley) pair(r *reader, where string, item []byte) error {
+	offPage := item[0] == itemOffPage && len(item) >= 12
+	length := uint64(len(item))
+	if offPage {
+		length = uint64(b.order.Uint32(item[8:]))
+	}
+	if err := r.claim(length); err != nil {
+		return err
+	}
+	switch {
+	case item[0] == itemPlain:
+		return r.add(where, item[1:])
+	case !offPage:
+		return r.problem(where, fmt.Errorf("an entry of kind %d, which rpm doesn't write", item[0]))
+	}
+	blob, err := b.overflow(b.order.Uint32(item[4:]), int(length))
+	if err != nil {
+		return r.problem(where, err)
+	}
+	return r.add(where, blob)
 }
 
 // isCounter knows the key 0, under which rpm keeps the highest number that it
@@ -136,23 +154,9 @@ func (b *berkeley) isCounter(key []byte) bool {
 	return len(key) == 5 && key[0] == itemPlain && b.order.Uint32(key[1:]) == 0
 }
 
-// value is the bytes of an item.
-func (b *berkeley) value(item []byte) ([]byte, error) {
-	switch {
-	case item[0] == itemPlain:
-		return item[1:], nil
-	case item[0] == itemOffPage && len(item) >= 12:
-		return b.overflow(b.order.Uint32(item[4:]), b.order.Uint32(item[8:]))
-	}
-	return nil, fmt.Errorf("an entry of kind %d, which rpm doesn't write", item[0])
-}
-
 // overflow joins a chain of pages. A page is read once for all values, so that
 // no chain is endless.
-func (b *berkeley) overflow(page, length uint32) ([]byte, error) {
-	if uint64(length) > uint64(len(b.data)) {
-		return nil, errChain
-	}
+func (b *berkeley) overflow(page uint32, length int) ([]byte, error) {
 	out := make([]byte, 0, length)
 	for page != 0 {
 		if uint64(page) >= uint64(len(b.seen)) || b.seen[page] {
@@ -161,13 +165,13 @@ func (b *berkeley) overflow(page, length uint32) ([]byte, error) {
 		b.seen[page] = true
 		p := b.page(int(page))
 		filled := int(b.order.Uint16(p[pageFilled:]))
-		if p[pageType] != typeOverflow || pageHead+filled > b.size {
+		if p[pageType] != typeOverflow || pageHead+filled > b.size || len(out)+filled > length {
 			return nil, errChain
 		}
 		out = append(out, p[pageHead:][:filled]...)
 		page = b.order.Uint32(p[pageNext:])
 	}
-	if uint64(len(out)) != uint64(length) {
+	if len(out) != length {
 		return nil, errChain
 	}
 	return out, nil

@@ -117,9 +117,9 @@ func (h header) text(tag uint32) (string, error) {
 	if !ok {
 		return "", nil
 	}
-	end := bytes.IndexByte(v.data, 0)
+	end := bytes.IndexByte(v.data[:min(len(v.data), maxText+1)], 0)
 	if v.kind != typeString && v.kind != typeI18N && v.kind != typeArray || end < 0 {
-		return "", fmt.Errorf("tag %d of its header is no string", tag)
+		return "", fmt.Errorf("tag %d of its header is no string, or a very long one", tag)
 	}
 	return string(v.data[:end]), nil
 }
@@ -150,11 +150,14 @@ const (
 // list of files can be.
 func (p *Package) Files(visit func(path string)) error {
 	names, folders, indexes := p.header.values[tagBaseNames], p.header.values[tagDirNames], p.header.values[tagDirIndexes]
-	if names.count == 0 {
+	switch {
+	case names.count == 0:
 		return nil // without files
+	case names.count > MaxFiles:
+		return fmt.Errorf("%d files, and those of a package are read up to %d", names.count, MaxFiles)
 	}
 	if names.kind != typeArray || folders.kind != typeArray || indexes.kind != typeInt32 ||
-		indexes.count != names.count || uint64(len(indexes.data)) < 4*uint64(indexes.count) {
+		indexes.count != names.count || folders.count > names.count || uint64(len(indexes.data)) < 4*uint64(indexes.count) {
 		return errors.New("the list of its files is broken")
 	}
 	list, err := folders.strings()

@@ -44,17 +44,23 @@ func readNDB(r *reader, data []byte) error {
 		where := fmt.Sprintf("slot %d", i)
 		switch {
 		case string(slots[:4]) != slotMagic:
-			r.problem(where, errors.New("it is no slot"))
+			if err := r.problem(where, errors.New("it is no slot")); err != nil {
+				return err
+			}
 			continue
 		case offset == 0:
 			continue // free
 		}
+		if err := r.claim(ndbBlock * uint64(binary.LittleEndian.Uint32(slots[12:]))); err != nil {
+			return err
+		}
 		blob, err := ndbBlob(data, slots[:ndbSlot], pages)
 		if err != nil {
-			r.problem(where, err)
-			continue
+			err = r.problem(where, err)
+		} else {
+			err = r.add(where, blob)
 		}
-		if err := r.add(where, blob); err != nil {
+		if err != nil {
 			return err
 		}
 	}

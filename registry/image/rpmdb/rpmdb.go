@@ -47,37 +47,61 @@ func Read(data []byte) ([]Package, []Problem, error) {
 	return r.packages, r.problems, err
 }
 
+// Bounds on one database. Distributions have fewer packages in all, and
+// packages have fewer files.
+const (
+	MaxPackages = 1 << 17
+	MaxFiles    = 1 << 20 // of a package
+	maxProblems = 1000    // after them no more is read
+	maxText     = 4096    // bytes of a name, version or label
+)
+
 // reader collects what a database holds.
 type reader struct {
 	packages []Package
 	problems []Problem
-	left     int // bytes of headers that may still come: all together aren't longer than the file
+	left     int // bytes of entries that may still come: all together aren't longer than the file
 }
 
-// errTwice ends the reading of a file whose entries overlap.
-var errTwice = errors.New("its entries are longer than the file: some overlap")
+// Reasons to end the reading of a file.
+var (
+	errTwice  = errors.New("its entries are longer than the file: some overlap")
+	errBroken = errors.New("too much of it is broken: it is not read to its end")
+	errMany   = fmt.Errorf("a database is read up to %d packages", MaxPackages)
+)
 
 // leastEntry is what an entry counts at least, in bytes.
 const leastEntry = 16
 
+// claim counts an entry before it is joined or looked at, so that entries that
+// share bytes don't cost more than the file. Its error ends the reading.
+func (r *reader) claim(length uint64) error {
+	if length > uint64(max(r.left, 0)) {
+		return errTwice
+	}
+	r.left -= max(int(length), leastEntry)
+	return nil
+}
+
 // add takes in the header that was found at a place. Its error ends the
 // reading.
 func (r *reader) add(where string, blob []byte) error {
-	if r.left -= max(len(blob), leastEntry); r.left < 0 {
-		return errTwice
-	}
 	p, err := parse(blob)
 	if err != nil {
-		r.problem(where, err)
-		return nil
+		return r.problem(where, err)
+	}
+	if len(r.packages) == MaxPackages {
+		return errMany
 	}
 	r.packages = append(r.packages, p)
 	return nil
 }
 
-// problem notes what can't be read; it counts towards the same bound, so that
-// notes don't outgrow the file either.
-func (r *reader) problem(where string, err error) {
-	r.left -= leastEntry
+// problem notes what can't be read. Its error ends the reading.
+func (r *reader) problem(where string, err error) error {
+	if len(r.problems) == maxProblems {
+		return errBroken
+	}
 	r.problems = append(r.problems, Problem{where, err.Error()})
+	return nil
 }

@@ -149,10 +149,7 @@ func TestLongFiles(t *testing.T) {
 // TestOverlap: entries that all point to the same bytes end the reading before
 // they have become more than the file.
 func TestOverlap(t *testing.T) {
-	ndb := rpmdbtest.NDB(bash.Header())
-	for at := 48; at < 4096; at += 16 {
-		copy(ndb[at:], ndb[32:48])
-	}
+	ndb := overlapping(rpmdbtest.NDB(bash.Header()))
 	sqlite := rpmdbtest.SQLite(rpmdbtest.Package{Name: "x", Version: "1", Release: "1"}.Header())
 	binary.BigEndian.PutUint16(sqlite[1024+3:], 100)
 	for i := range 100 {
@@ -184,6 +181,46 @@ func TestLoops(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestBounds: what a database states costs no more than what it is.
+func TestBounds(t *testing.T) {
+	slots := make([]byte, 32<<20)
+	copy(slots, rpmdbtest.NDB())
+	binary.LittleEndian.PutUint32(slots[12:], 8192)
+	long := rpmdbtest.Package{Name: strings.Repeat("x", 5000), Version: "1", Release: "1"}
+	claims := rpmdbtest.Berkeley(binary.LittleEndian, bash.Header())
+	binary.LittleEndian.PutUint32(claims[2*512-5-5-5-12+8:], 1<<31)
+	for name, tc := range map[string]struct {
+		data []byte
+		want string
+	}{
+		"slots that are none":       {slots, "too much of it is broken"},
+		"a long name":               {rpmdbtest.NDB(long.Header()), "very long"},
+		"a value as long as memory": {claims, "some overlap"},
+		"more entries than bytes":   {overlapping(rpmdbtest.NDB(bash.Header())), "some overlap"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			began := time.Now()
+			_, problems, err := rpmdb.Read(tc.data)
+			if !strings.Contains(fmt.Sprint(problems, err), tc.want) || time.Since(began) > time.Second {
+				t.Errorf("after %v: %d problems, error %v", time.Since(began), len(problems), err)
+			}
+		})
+	}
+	files := rpmdbtest.Package{Name: "x", Version: "1", Release: "1", Files: make([]string, rpmdb.MaxFiles+1)}
+	packages, _, err := rpmdb.Read(rpmdbtest.NDB(files.Header()))
+	if err != nil || len(packages) != 1 || packages[0].Files(func(string) {}) == nil {
+		t.Errorf("more files than are read: %d packages, error %v", len(packages), err)
+	}
+}
+
+// overlapping lets all slots of a database lead to its first package.
+func overlapping(ndb []byte) []byte {
+	for at := 48; at < 4096; at += 16 {
+		copy(ndb[at:], ndb[32:48])
+	}
+	return ndb
 }
 
 func TestPending(t *testing.T) {

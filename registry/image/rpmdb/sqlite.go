@@ -28,11 +28,11 @@ func isSQLite(data []byte) bool {
 
 // sqlite is an open file.
 type sqlite struct {
+	r      *reader
 	data   []byte
 	size   int // of a page
 	usable int // bytes of a page that aren't reserved
 	seen   []bool
-	left   int // bytes of rows that may still be joined
 }
 
 var errTree = errors.New("its tree of pages is broken")
@@ -40,37 +40,38 @@ var errTree = errors.New("its tree of pages is broken")
 // readSQLite finds the table Packages in the schema and reads its rows: a
 // number, and the header of a package.
 func readSQLite(r *reader, data []byte) error {
-	db, err := openSQLite(data)
+	db, err := openSQLite(r, data)
 	if err != nil {
 		return err
 	}
 	root := uint32(0)
-	broken := db.rows(1, func(_ string, row []byte) error {
+	err = db.rows(1, func(_ string, row []byte) error {
 		if page, ok := packagesTable(row); ok {
 			root = page
 		}
 		return nil
-	}, func(_ string, err error) { r.problem("its schema", err) })
-	if broken != nil {
-		return broken
-	}
-	if root == 0 {
+	})
+	switch {
+	case err != nil:
+		return err
+	case root == 0:
 		return fmt.Errorf("%w: SQLite without a table of packages", ErrForm)
 	}
 	if total := uint64(binary.BigEndian.Uint32(data[28:])); total > uint64(len(db.seen)-1) && slices.Equal(data[24:28], data[92:96]) {
-		r.problem("its end", fmt.Errorf("it is cut short: %d pages of %d", len(db.seen)-1, total))
+		if err := r.problem("its end", fmt.Errorf("it is cut short: %d pages of %d", len(db.seen)-1, total)); err != nil {
+			return err
+		}
 	}
 	return db.rows(root, func(where string, row []byte) error {
 		columns, err := columnsOf(row)
 		if err != nil || len(columns) != 2 || columns[1].kind < 12 {
-			r.problem(where, errors.New("its row is no header of a package"))
-			return nil
+			return r.problem(where, errors.New("its row is no header of a package"))
 		}
 		return r.add(where, columns[1].data)
-	}, r.problem)
+	})
 }
 
-func openSQLite(data []byte) (*sqlite, error) {
+func openSQLite(r *reader, data []byte) (*sqlite, error) {
 	size := int(binary.BigEndian.Uint16(data[16:]))
 	if size == 1 {
 		size = 64 << 10
@@ -84,7 +85,7 @@ func openSQLite(data []byte) (*sqlite, error) {
 	case binary.BigEndian.Uint32(data[56:]) > 1:
 		return nil, fmt.Errorf("%w: SQLite with texts that aren't UTF-8", ErrForm)
 	}
-	return &sqlite{data: data, size: size, usable: usable, seen: make([]bool, len(data)/size+1), left: len(data)}, nil
+	return &sqlite{r: r, data: data, size: size, usable: usable, seen: make([]bool, len(data)/size+1)}, nil
 }
 
 // packagesTable reads a row of the schema (type, name, table, page, SQL) and
@@ -116,22 +117,26 @@ type branch struct {
 	depth int
 }
 
-// rows calls visit with each row of the table that begins at a page, and
-// problem with what can't be read. An error of visit ends it.
-func (db *sqlite) rows(root uint32, visit func(where string, row []byte) error, problem func(where string, err error)) error {
+// rows calls visit with each row of the table that begins at a page. What
+// can't be read is a problem; an error ends it.
+func (db *sqlite) rows(root uint32, visit func(where string, row []byte) error) error {
 	stack := []branch{{root, 1}}
 	for len(stack) > 0 {
 		next := stack[len(stack)-1]
 		stack = stack[:len(stack)-1]
 		where := fmt.Sprintf("page %d", next.page)
 		page, err := db.page(next.page)
-		if err != nil || next.depth > maxDepth {
-			problem(where, errTree)
-			continue
+		var cells []int
+		right := uint32(0)
+		if err == nil && next.depth <= maxDepth {
+			cells, right, err = db.cells(page, next.page == 1)
+		} else {
+			err = errTree
 		}
-		cells, right, err := db.cells(page, next.page == 1)
 		if err != nil {
-			problem(where, err)
+			if err := db.r.problem(where, err); err != nil {
+				return err
+			}
 			continue
 		}
 		if right != 0 {
@@ -141,18 +146,27 @@ func (db *sqlite) rows(root uint32, visit func(where string, row []byte) error, 
 			}
 			continue
 		}
-		for _, at := range cells {
-			row, err := db.row(page, at)
-			if errors.Is(err, errTwice) {
-				return err
-			}
-			if err != nil {
-				problem(where, err)
-				continue
-			}
-			if err := visit(where, row); err != nil {
-				return err
-			}
+		if err := db.leaf(page, cells, where, visit); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// leaf does the same for the cells of one page.
+func (db *sqlite) leaf(page []byte, cells []int, where string, visit func(where string, row []byte) error) error {
+	for _, at := range cells {
+		row, err := db.row(page, at)
+		switch {
+		case errors.Is(err, errTwice):
+			return err
+		case err != nil:
+			err = db.r.problem(where, err)
+		default:
+			err = visit(where, row)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
@@ -198,8 +212,8 @@ func (db *sqlite) row(page []byte, at int) ([]byte, error) {
 	if n == 0 || m == 0 || length > uint64(len(db.data)) {
 		return nil, errTree
 	}
-	if db.left -= max(int(length), leastEntry); db.left < 0 {
-		return nil, errTwice
+	if err := db.r.claim(length); err != nil {
+		return nil, err
 	}
 	local := db.local(int(length))
 	start := at + n + m
