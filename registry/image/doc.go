@@ -20,8 +20,10 @@
 // Packages of rpm are those of its database in any of its forms (see package
 // rpmdb). Its version has the epoch in front where that isn't 0, as advisories
 // write it. A source package's epoch isn't stated: it is that of the package
-// with the same version, else the package's own. What only SQLite's log beside
-// a database holds isn't read, and said.
+// with the same version, else the package's own. Packages of a vendor beside the
+// system's, as of EPEL, are listed and named, since the system's advisories
+// don't know them. What only SQLite's log beside a database holds isn't read,
+// and said.
 //
 // Not read: RubyGems, Packagist and NuGet, which are named where they are
 // seen; lock files, since what is installed counts (one without installed

@@ -3,6 +3,7 @@ package image
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -69,7 +70,41 @@ func parseRPM(data []byte) (packages []Package, files []owned, notes []note) {
 	if len(files) > maxOwned {
 		notes = append(notes, note{"", fmt.Sprintf("more than %d files of languages: which others rpm brought isn't known", maxOwned)})
 	}
-	return packages, files, boundNotes(notes)
+	return packages, files, boundNotes(append(notes, foreign(list)...))
+}
+
+// foreign names the vendors that packages have beside the one that most have,
+// as that of EPEL on AlmaLinux: advisories of the system don't know what these
+// built. Packages without a vendor, as people build them, aren't named: no
+// advisories are expected of them.
+func foreign(list []rpmdb.Package) (notes []note) {
+	of := map[string][]string{}
+	for _, p := range list {
+		vendor := p.Vendor
+		if strings.Contains(vendor, "SUSE") {
+			vendor = "SUSE" // openSUSE Leap has packages of both
+		}
+		if vendor != "" && p.Name != "gpg-pubkey" && plainField(p.Name) {
+			of[vendor] = append(of[vendor], p.Name)
+		}
+	}
+	vendors := slices.SortedFunc(maps.Keys(of), func(a, b string) int {
+		return cmp.Or(cmp.Compare(len(of[b]), len(of[a])), cmp.Compare(a, b))
+	})
+	for _, vendor := range vendors[min(1, len(vendors)):] {
+		notes = append(notes, note{"", fmt.Sprintf("%s of %q beside those of %q, whose advisories don't know them: %s",
+			counted(len(of[vendor]), "package"), vendor, vendors[0], sample(of[vendor]))})
+	}
+	return notes
+}
+
+// sample writes the first few of a list of names.
+func sample(names []string) string {
+	const few = 5
+	if len(names) > few {
+		return strings.Join(names[:few], ", ") + ", …"
+	}
+	return strings.Join(names, ", ")
 }
 
 // rpmPackage is a package as it is installed: its version is

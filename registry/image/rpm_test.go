@@ -182,6 +182,21 @@ func TestRPMCases(t *testing.T) {
 			[]string{"0 x 1-1 /var/lib/rpm/Packages.db"},
 			[]string{"/var/lib/rpm/Packages.db x: the list of its files"},
 		},
+		"packages of another vendor": {
+			[][]byte{alma(file("var/lib/rpm/Packages.db", ndb(
+				rpmdbtest.Package{Name: "a", Version: "1", Release: "1", Vendor: "AlmaLinux"}, rpmdbtest.Package{Name: "b", Version: "1", Release: "1", Vendor: "AlmaLinux"},
+				rpmdbtest.Package{Name: "htop", Version: "1", Release: "1", Vendor: "Fedora Project"}, rpmdbtest.Package{Name: "own", Version: "1", Release: "1"},
+			)))},
+			[]string{"0 a 1-1 /var/lib/rpm/Packages.db", "0 b 1-1 /var/lib/rpm/Packages.db", "0 htop 1-1 /var/lib/rpm/Packages.db", "0 own 1-1 /var/lib/rpm/Packages.db"},
+			[]string{`/var/lib/rpm/Packages.db: 1 package of "Fedora Project" beside those of "AlmaLinux", whose advisories don't know them: htop`},
+		},
+		"both vendors of openSUSE": {
+			[][]byte{alma(file("var/lib/rpm/Packages.db", ndb(
+				rpmdbtest.Package{Name: "a", Version: "1", Release: "1", Vendor: "openSUSE"}, rpmdbtest.Package{Name: "b", Version: "1", Release: "1", Vendor: "SUSE LLC <https://www.suse.com/>"},
+			)))},
+			[]string{"0 a 1-1 /var/lib/rpm/Packages.db", "0 b 1-1 /var/lib/rpm/Packages.db"},
+			nil,
+		},
 		"no release": {
 			[][]byte{alma(file("var/lib/rpm/Packages.db", ndb(rpmdbtest.Package{Name: "x", Version: "1"})))},
 			nil,

@@ -14,6 +14,7 @@ const (
 	tagVersion     = 1001
 	tagRelease     = 1002
 	tagEpoch       = 1003
+	tagVendor      = 1011
 	tagArch        = 1022
 	tagSourceRPM   = 1044
 	tagDirIndexes  = 1116
@@ -58,7 +59,7 @@ var errHeader = errors.New("its header is cut short or states more than it holds
 // wanted are the tags that are kept.
 func wanted(tag uint32) bool {
 	switch tag {
-	case tagName, tagVersion, tagRelease, tagEpoch, tagArch, tagSourceRPM, tagDirIndexes, tagBaseNames, tagDirNames, tagModuleLabel:
+	case tagName, tagVersion, tagRelease, tagEpoch, tagVendor, tagArch, tagSourceRPM, tagDirIndexes, tagBaseNames, tagDirNames, tagModuleLabel:
 		return true
 	}
 	return false
@@ -73,7 +74,7 @@ func parse(blob []byte) (Package, error) {
 	p := Package{header: h}
 	for tag, into := range map[uint32]*string{
 		tagName: &p.Name, tagVersion: &p.Version, tagRelease: &p.Release,
-		tagArch: &p.Arch, tagSourceRPM: &p.SourceRPM, tagModuleLabel: &p.Module,
+		tagVendor: &p.Vendor, tagArch: &p.Arch, tagSourceRPM: &p.SourceRPM, tagModuleLabel: &p.Module,
 	} {
 		if *into, err = h.text(tag); err != nil {
 			return Package{}, err

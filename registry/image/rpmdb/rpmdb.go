@@ -11,6 +11,7 @@ type Package struct {
 	Epoch     string // digits; "" where the header has none, which counts as 0
 	Version   string
 	Release   string
+	Vendor    string // who built it, as "AlmaLinux"; "" where not given
 	Arch      string // "" for keys
 	SourceRPM string // file name of the source package, as "bash-5.1.8-6.el9.src.rpm"; "" where not given
 	Module    string // label of the module, as "nodejs:18:8080020230926:63b34585"; "" where it is of none

@@ -12,9 +12,9 @@ import (
 
 // Package is what a header says. Empty fields are left out of it.
 type Package struct {
-	Name, Version, Release, Arch, SourceRPM, Module string
-	Epoch                                           int
-	Files                                           []string
+	Name, Version, Release, Vendor, Arch, SourceRPM, Module string
+	Epoch                                                   int
+	Files                                                   []string
 }
 
 // Header writes the header of a package.
@@ -42,6 +42,7 @@ func (p Package) Header() []byte {
 	if p.Epoch != 0 {
 		add(1003, 4, 1, binary.BigEndian.AppendUint32(nil, uint32(p.Epoch)))
 	}
+	text(1011, p.Vendor)
 	text(1022, p.Arch)
 	text(1044, p.SourceRPM)
 	if len(p.Files) > 0 {
