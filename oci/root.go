@@ -26,7 +26,7 @@ var kernels = []string{"dev", "proc", "sys"}
 // early are the files that come first in the stream of a root: those that say
 // most, because who reads it may not read a large root to its end.
 var early = []string{
-	"etc", "usr/lib/os-release", "var/lib/dpkg", "lib/apk", "usr/lib/apk", "var/lib/rpm", "usr/lib/sysimage/rpm",
+	"etc", "usr/lib/os-release", "var/lib/dpkg", "lib/apk", "usr/lib/apk", "var/lib/rpm", "usr/lib/sysimage/rpm", "usr/share/rpm",
 }
 
 // Unread is the PAX record of an entry in the stream of a root folder whose

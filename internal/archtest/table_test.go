@@ -53,7 +53,9 @@ var layers = []layer{
 	{"registry/sbom", "registry/image " + means, "reads and writes inventories"},
 	{"registry/catalog", means, "reads"},
 	{"registry/feed", means, "reads"},
-	{"registry/image", means, "reads"},
+	{"registry/image", "registry/image/rpmdb " + means, "reads"},
+	{"registry/image/rpmdb/rpmdbtest", "", "makes databases for tests"},
+	{"registry/image/rpmdb", "", "bytes only"},
 
 	{"infrastructure/threat", "infrastructure/paths infrastructure/network infrastructure/identity infrastructure/posture infrastructure/kube " + means, "judges the whole"},
 	{"infrastructure/paths", "infrastructure/network infrastructure/identity infrastructure/kube " + means, "judges over network and identity"},
@@ -88,6 +90,7 @@ var layers = []layer{
 // forTests are importable from test files of every package, and from no other
 // file unless its layer says so.
 const forTests = "rules internal/testkit/... oci/ocitest infrastructure/kube/kubetest store/storetest"
+const forTests = "rules internal/testkit/... oci/ocitest infrastructure/kube/kubetest registry/image/rpmdb/rpmdbtest"
 
 // aboveTests is what even external test packages may not import.
 const aboveTests = "cli cmd/... internal/gen/... internal/archtest"

@@ -1,8 +1,10 @@
 package advisory
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/scantling/scantling/model"
@@ -16,18 +18,39 @@ const MaxFeedAge = 30 * 24 * time.Hour
 // supportEnds is the last day on which a release gets security updates: LTS
 // included for Debian (wiki.debian.org/LTS), the standard term for Ubuntu
 // (ubuntu.com/about/release-cycle), the branch's end for Alpine
-// (alpinelinux.org/releases). Advisories after it aren't written, so that a
-// package without one is not clean.
+// (alpinelinux.org/releases), security support for AlmaLinux
+// (wiki.almalinux.org/release-notes) and Rocky Linux
+// (wiki.rockylinux.org/rocky/version), the end of Leap's maintenance
+// (en.opensuse.org/Lifetime). Advisories after it aren't written, so that a
+// package without one is not clean. A release that isn't named here is unknown
+// as well.
 var supportEnds = map[string]string{
 	"Debian:7": "2018-05-31", "Debian:8": "2020-06-30", "Debian:9": "2022-06-30", "Debian:10": "2024-06-30",
 	"Debian:11": "2026-08-31", "Debian:12": "2028-06-30", "Debian:13": "2030-06-30",
 	"Ubuntu:14.04": "2019-04-25", "Ubuntu:16.04": "2021-04-30", "Ubuntu:18.04": "2023-05-31",
-	"Ubuntu:20.04": "2025-05-31", "Ubuntu:22.04": "2027-04-30", "Ubuntu:24.04": "2029-05-31",
+	"Ubuntu:20.04": "2025-05-31", "Ubuntu:22.04": "2027-04-30", "Ubuntu:24.04": "2029-05-31", "Ubuntu:26.04": "2031-04-30",
+	"Ubuntu:12.04": "2017-04-28", "Ubuntu:16.10": "2017-07-20", "Ubuntu:17.04": "2018-01-13", "Ubuntu:17.10": "2018-07-19",
+	"Ubuntu:18.10": "2019-07-18", "Ubuntu:19.04": "2020-01-23", "Ubuntu:19.10": "2020-07-17", "Ubuntu:20.10": "2021-07-22",
+	"Ubuntu:21.04": "2022-01-20", "Ubuntu:21.10": "2022-07-14", "Ubuntu:22.10": "2023-07-20", "Ubuntu:23.04": "2024-01-25",
+	"Ubuntu:23.10": "2024-07-11", "Ubuntu:24.10": "2025-07-10", "Ubuntu:25.04": "2026-01-15",
+	"Alpine:v3.0": "2016-05-01", "Alpine:v3.1": "2016-11-01", "Alpine:v3.2": "2017-05-01",
 	"Alpine:v3.3": "2017-11-01", "Alpine:v3.4": "2018-05-01", "Alpine:v3.5": "2018-11-01", "Alpine:v3.6": "2019-05-01",
 	"Alpine:v3.7": "2019-11-01", "Alpine:v3.8": "2020-05-01", "Alpine:v3.9": "2020-11-01", "Alpine:v3.10": "2021-05-01",
 	"Alpine:v3.11": "2021-11-01", "Alpine:v3.12": "2022-05-01", "Alpine:v3.13": "2022-11-01", "Alpine:v3.14": "2023-05-01",
 	"Alpine:v3.15": "2023-11-01", "Alpine:v3.16": "2024-05-23", "Alpine:v3.17": "2024-11-22", "Alpine:v3.18": "2025-05-09",
-	"Alpine:v3.19": "2025-11-01", "Alpine:v3.20": "2026-04-01", "Alpine:v3.21": "2026-11-01", "Alpine:v3.22": "2027-05-01",
+	"Alpine:v3.19": "2025-11-01", "Alpine:v3.20": "2026-04-01", "Alpine:v3.21": "2026-11-01", "Alpine:v3.22": "2027-05-01", "Alpine:v3.23": "2027-11-01",
+	"AlmaLinux:8": "2029-03-01", "AlmaLinux:9": "2032-05-31", "AlmaLinux:10": "2035-05-31",
+	"Rocky Linux:8": "2029-05-31", "Rocky Linux:9": "2032-05-31", "Rocky Linux:10": "2035-05-31",
+	"openSUSE:Leap 15.0": "2019-12-03", "openSUSE:Leap 15.1": "2021-02-02", "openSUSE:Leap 15.2": "2022-01-04",
+	"openSUSE:Leap 15.3": "2022-12-31", "openSUSE:Leap 15.4": "2023-12-07", "openSUSE:Leap 15.5": "2024-12-31",
+	"openSUSE:Leap 15.6": "2026-04-30",
+}
+
+// hasReleases reports whether an ecosystem names a release that ends. Rolling
+// ones don't.
+func hasReleases(ecosystem string) bool {
+	_, release, ok := strings.Cut(ecosystem, ":")
+	return ok && release != "Tumbleweed" && release != "stream"
 }
 
 // gap is one ecosystem that advisories can't speak for.
@@ -95,7 +118,10 @@ func (db *DB) missing(inv *image.Inventory, ecosystem string, now time.Time) str
 		return "no advisories are loaded: name a folder of them with --advisories"
 	}
 	if ecosystem == "" {
+		why := image.Unplaced(inv.OS.ID)
 		switch {
+		case why != "":
+			return fmt.Sprintf("no advisories are known for the packages of %s: %s", cmp.Or(inv.OS.Name, inv.OS.ID), why)
 		case inv.OS.Name != "":
 			return fmt.Sprintf("no advisories are known for the packages of %s", inv.OS.Name)
 		case inv.OS.ID != "":
@@ -120,8 +146,12 @@ func (db *DB) missing(inv *image.Inventory, ecosystem string, now time.Time) str
 	if at.IsZero() {
 		at = f.newest
 	}
-	if end, ok := supportEnds[canonicalEcosystem(ecosystem)]; ok && at.Format(time.DateOnly) > end {
+	end, told := supportEnds[canonicalEcosystem(ecosystem)]
+	switch {
+	case told && at.Format(time.DateOnly) > end:
 		return fmt.Sprintf("%s is out of support since %s: what was found since is unknown", ecosystem, end)
+	case !told && hasReleases(ecosystem):
+		return fmt.Sprintf("how long %s is supported isn't known here: whether what was found lately is among its advisories is unknown", ecosystem)
 	}
 	return ""
 }

@@ -87,8 +87,18 @@ func (db *DB) judge(m *matching, inv *image.Inventory, p *image.Package, hits []
 	var verdict outcome
 	var touched *Affected
 	for _, h := range hits {
-		entries = append(entries, h.affected)
+		fit := streamOf(r, h.affected, p)
+		if fit == anotherStream {
+			continue
+		}
 		one := h.affected.evaluate(p.SourceVersion)
+		if fit == untoldStream {
+			if one.affected {
+				one = outcome{unknown: "which stream of its module it is about isn't told, or which one is installed"}
+			}
+		} else {
+			entries = append(entries, h.affected)
+		}
 		if one.affected && touched == nil {
 			touched = h.affected
 		}

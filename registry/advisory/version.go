@@ -24,7 +24,9 @@ var (
 	debianForm = regexp.MustCompile(`^(\d+:)?[0-9A-Za-z][0-9A-Za-z.+:~-]*$`)
 	// apk-package(5). A dot before the revision occurs in advisories.
 	alpineForm = regexp.MustCompile(`^\d+(\.\d+)*\.?[a-z]?(_(alpha|beta|pre|rc|cvs|svn|git|hg|p)\d*)*(~[0-9a-f]+)?(-r\d+)?$`)
-	otherForm  = regexp.MustCompile(`^[!-~]*[0-9A-Za-z][!-~]*$`)
+	// rpm-version(7): epoch, version, release. Advisories name a release always.
+	rpmForm   = regexp.MustCompile(`^(\d+:)?[0-9A-Za-z._+~^]+-[0-9A-Za-z._+~^]+$`)
+	otherForm = regexp.MustCompile(`^[!-~]*[0-9A-Za-z][!-~]*$`)
 )
 
 // order compares versions of one ecosystem, or of SEMVER ranges.
@@ -72,6 +74,8 @@ func (o order) form() *regexp.Regexp {
 		return debianForm
 	case "Alpine", "Alpaquita", "BellSoft Hardened Containers", "Chainguard", "MinimOS", "Wolfi":
 		return alpineForm
+	case "AlmaLinux", "Rocky Linux", "Red Hat", "openSUSE", "SUSE", "Mageia", "openEuler":
+		return rpmForm
 	case "npm", "Go", "crates.io", "Hex", "Bitnami", "SwiftURL", "Julia":
 		return semverForm
 	}

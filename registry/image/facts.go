@@ -26,6 +26,9 @@ const (
 	// MaxDatabase is the size of the largest package database that is read:
 	// ten times that of a system with every common package.
 	MaxDatabase = 64 << 20
+	// MaxRPM is the size of the largest rpm database that is read: those of
+	// Berkeley DB hold the changelog of every package, and pages between them.
+	MaxRPM = 256 << 20
 	// MaxJar is the size of the largest archive of a language that is looked
 	// into, with all that is nested in it.
 	MaxJar     = 512 << 20
@@ -83,12 +86,12 @@ type note struct{ where, why string }
 
 // limits are the bounds as one value, so that tests need no huge layers.
 type limits struct {
-	layer, binary, database, jar, unpacked int64
-	entries                                int
+	layer, binary, database, rpm, jar, unpacked int64
+	entries                                     int
 }
 
 func defaultLimits() limits {
-	return limits{layer: MaxLayer, binary: MaxBinary, database: MaxDatabase, jar: MaxJar, unpacked: MaxUnpacked, entries: MaxEntries}
+	return limits{layer: MaxLayer, binary: MaxBinary, database: MaxDatabase, rpm: MaxRPM, jar: MaxJar, unpacked: MaxUnpacked, entries: MaxEntries}
 }
 
 // layerScan reads one layer.
@@ -239,13 +242,15 @@ func (s *layerScan) look(name string, size int64, content io.Reader) (*found, er
 	}
 }
 
-// text reads a file that is a text, up to the bound of its kind. Of the
+// text reads a file as a whole, up to the bound of its kind. Of the
 // metadata of Python the beginning is enough: a description follows.
 func (s *layerScan) text(kind foundKind, name string, size int64, content io.Reader) (*found, error) {
 	limit := s.limits.database
 	switch kind {
 	case foundRelease:
 		limit = maxRelease
+	case foundRPM, foundRPMLog:
+		limit = s.limits.rpm
 	case foundNPM:
 		limit = maxMetadata
 	case foundPython:

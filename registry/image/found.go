@@ -20,15 +20,16 @@ const (
 	foundEgg                // a zipped Python distribution
 	foundJava               // a Java archive
 	foundLock               // what npm, yarn or pnpm would install
-	foundRPM                // an rpm database: not read
+	foundRPM                // an rpm database
 	foundLanguage           // a package of a language that is not read: found.language names it
 	foundUnread             // an executable that could not be looked into
+	foundRPMLog             // what SQLite keeps beside an rpm database
 )
 
-// hasContent reports whether the bytes of such a file are read as one text.
+// hasContent reports whether the bytes of such a file are read as a whole.
 func (k foundKind) hasContent() bool {
 	switch k {
-	case foundDpkg, foundApk, foundRelease, foundOwned, foundNPM, foundPython:
+	case foundDpkg, foundApk, foundRPM, foundRPMLog, foundRelease, foundOwned, foundNPM, foundPython:
 		return true
 	}
 	return false
@@ -83,8 +84,9 @@ func kindOf(name string) foundKind {
 		return foundApk
 	case base == "os-release":
 		return foundRelease
-	case isRPM(name):
-		return foundRPM
+	}
+	if kind := rpmKind(name); kind != foundNothing {
+		return kind
 	}
 	return languageKind(name)
 }
@@ -92,17 +94,6 @@ func kindOf(name string) foundKind {
 // endsIn reports whether the last elements of name are those of end.
 func endsIn(name, end string) bool {
 	return name == end || strings.HasSuffix(name, "/"+end)
-}
-
-// isRPM knows the files that rpm keeps its database in (SQLite, ndb, Berkeley
-// DB) at its two places.
-func isRPM(name string) bool {
-	dir, base := path.Split(name)
-	switch dir {
-	case "var/lib/rpm/", "usr/lib/sysimage/rpm/", "usr/share/rpm/":
-		return base == "rpmdb.sqlite" || base == "Packages.db" || base == "Packages"
-	}
-	return false
 }
 
 // parseFound reads the content of a file; nil where it has nothing to say.
@@ -114,6 +105,10 @@ func parseFound(kind foundKind, name string, data []byte) *found {
 	case foundApk:
 		f.packages, f.notes = parseApk(data)
 		f.owned = ownedByApk(data)
+	case foundRPM:
+		f.packages, f.owned, f.notes = parseRPM(data)
+	case foundRPMLog:
+		return pending(data)
 	case foundOwned:
 		if f.owned = ownedByDpkg(name, data); len(f.owned) == 0 {
 			return nil

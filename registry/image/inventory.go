@@ -8,12 +8,13 @@ import (
 
 // Package is one installed component.
 type Package struct {
-	PURL          string // package URL (purl-spec), with distro and arch for deb and apk
+	PURL          string // package URL (purl-spec), with distro and arch for deb, apk and rpm
 	Name          string // as its database or metadata writes it; the module path of Go; GROUP:ARTIFACT of Maven
 	Version       string
 	Arch          string // of the database; "" for Go and the languages
-	Source        string // name that advisories use: the Debian source package, the Alpine origin, the Go module, the normalised name of PyPI
+	Source        string // name that advisories use: the Debian source package, the Alpine origin, what ByBinary says of rpm, the Go module, the normalised name of PyPI
 	SourceVersion string // version of Source
+	Module        string // of rpm: name and stream of the module that it was built in, as "nodejs:18"; "" where it is of none or isn't told
 	Ecosystem     string // OSV ecosystem with its release, as "Debian:12"; "" where the system is unknown
 	Layer         string // DiffID of the layer that brought it
 	Path          string // of the database, executable, archive or metadata in the image, with leading slash

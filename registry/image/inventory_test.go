@@ -192,7 +192,7 @@ func TestInventoryCases(t *testing.T) {
 				file("app/a.deps.json", "{}"), file("app/b.deps.json", "{}"), file("var/lib/rpm/Packages", ""),
 			)},
 			[]string{"0 a 1 /var/lib/dpkg/status.d/a"},
-			[]string{"RubyGems are not read (1 file)", "Packagist are not read (1 file)", "NuGet are not read (2 files)", "rpm are not read"},
+			[]string{"RubyGems are not read (1 file)", "Packagist are not read (1 file)", "NuGet are not read (2 files)", "not an rpm database of a known form: it is empty"},
 		},
 		"broken paragraphs": {
 			[][]byte{ocitest.Tar(file("etc/os-release", debian12), file("var/lib/dpkg/status", "Package: a\nVersion: 1\nStatus: install ok installed\n\nPackage: b\nStatus: install ok installed\n\nnonsense\n"))},

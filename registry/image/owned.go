@@ -97,6 +97,11 @@ func (h *history) ownership(t *tree) ownership {
 			}
 		}
 	}
+	for _, s := range h.sources {
+		if s.found.kind == foundRPM {
+			take(t.at(s.path))
+		}
+	}
 	for _, place := range apkPlaces {
 		if p, err := t.resolve(place); err == nil {
 			take(t.at(p))

@@ -10,7 +10,7 @@ import (
 )
 
 // Places of the databases: dpkg(1), distroless images ("status.d"), apk(8)
-// before and after the merge of /usr.
+// before and after the merge of /usr. Those of rpm are in rpm.go.
 var (
 	dpkgStatus = "var/lib/dpkg/status"
 	dpkgFolder = "var/lib/dpkg/status.d"
@@ -56,6 +56,8 @@ func (t *tree) sources() (list []source, notes []note) {
 			take(path.Join(folder, name), foundDpkg)
 		}
 	}
+	rpm, rpmNotes := t.rpmSources()
+	list, notes = append(list, rpm...), append(notes, rpmNotes...)
 	list = append(list, t.carried()...)
 	slices.SortFunc(list, func(a, b source) int { return cmp.Compare(a.path, b.path) })
 	return list, notes
@@ -183,8 +185,8 @@ func (t *tree) unread(h *history, owned ownership) (notes []note) {
 			return
 		}
 		switch {
-		case kind == foundRPM:
-			notes = append(notes, note{"/" + name, "an rpm database: packages of rpm are not read"})
+		case kind == foundRPMLog:
+			notes = append(notes, note{"/" + name, v.found.notes[0].why})
 		case kind == foundLanguage:
 			languages[v.found.language] = append(languages[v.found.language], name)
 		case kind == foundLock && bundled(v):

@@ -28,6 +28,23 @@ func TestEcosystem(t *testing.T) {
 		"# ID=debian\nnonsense":                    "",
 		"ID=alp\\ine\nVERSION_ID=\"3.9.0\"":        "Alpine:v3.9",
 		"":                                         "",
+		alma8:                                      "AlmaLinux:8", rocky9: "Rocky Linux:9",
+		"ID=rhel\nVERSION_ID=9.4\nPRETTY_NAME=\"Red Hat Enterprise Linux 9.4 (Plow)\"": "",
+		"ID=fedora\nVERSION_ID=41":                            "",
+		"ID=centos\nVERSION_ID=9":                             "",
+		"ID=ol\nVERSION_ID=9.4":                               "",
+		"ID=amzn\nVERSION_ID=2023":                            "",
+		"ID=sles\nVERSION_ID=15.6":                            "",
+		"ID=\"opensuse-leap\"\nVERSION_ID=\"15.6\"":           "openSUSE:Leap 15.6",
+		"ID=\"opensuse-tumbleweed\"\nVERSION_ID=\"20260801\"": "openSUSE:Tumbleweed",
+		"ID=mageia\nVERSION_ID=9":                             "Mageia:9",
+		"ID=openEuler\nVERSION_ID=\"24.03\"\nPRETTY_NAME=\"openEuler 24.03 (LTS-SP1)\"": "openEuler:24.03-LTS-SP1",
+		"ID=openEuler\nVERSION_ID=\"24.03\"\nPRETTY_NAME=\"openEuler 24.03 (LTS)\"":     "openEuler:24.03-LTS",
+		"ID=openEuler\nVERSION_ID=\"23.09\"\nPRETTY_NAME=\"openEuler 23.09\"":           "openEuler:23.09",
+		"ID=openEuler\nVERSION_ID=\"24.03\"":                                            "",
+		"ID=photon\nVERSION_ID=5.0":                                                     "Photon OS:5.0",
+		"ID=azurelinux\nVERSION_ID=3.0":                                                 "Azure Linux:3",
+		"ID=almalinux\nVERSION_ID=\"9 beta\"":                                           "",
 	} {
 		if got := parseRelease([]byte(release)).Ecosystem; got != want {
 			t.Errorf("%q: %q, want %q", release, got, want)

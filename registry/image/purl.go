@@ -8,11 +8,15 @@ import "strings"
 // two packages.
 func purl(kind foundKind, os OS, p Package) string {
 	var out strings.Builder
+	version, epoch := p.Version, ""
 	switch name := strings.ToLower(p.Name); kind {
 	case foundDpkg:
 		out.WriteString("pkg:deb/" + systemName(os, name))
 	case foundApk:
 		out.WriteString("pkg:apk/" + systemName(os, name))
+	case foundRPM:
+		out.WriteString("pkg:rpm/" + rpmName(os, p.Name))
+		epoch, version = cutEpoch(p.Version)
 	case foundNPM:
 		out.WriteString("pkg:npm/" + npmPURL(p.Name))
 	case foundPython, foundEgg:
@@ -28,8 +32,8 @@ func purl(kind foundKind, os OS, p Package) string {
 			out.WriteString(escape(part))
 		}
 	}
-	if p.Version != "" {
-		out.WriteString("@" + escape(p.Version))
+	if version != "" {
+		out.WriteString("@" + escape(version))
 	}
 	if !kind.isDatabase() {
 		return out.String()
@@ -46,7 +50,40 @@ func purl(kind foundKind, os OS, p Package) string {
 	if os.ID != "" && os.VersionID != "" {
 		qualifier("distro", os.ID+"-"+os.VersionID)
 	}
+	if kind == foundRPM {
+		qualifier("epoch", epoch)
+		qualifier("rpmmod", p.Module)
+		if _, version := cutEpoch(p.SourceVersion); version != "" {
+			qualifier("upstream", p.Source+"-"+version+".src.rpm")
+		}
+	}
 	return out.String()
+}
+
+// cutEpoch parts the epoch of an rpm version, which a package URL has as a
+// qualifier, from the rest.
+func cutEpoch(version string) (epoch, rest string) {
+	if epoch, rest, ok := strings.Cut(version, ":"); ok {
+		return epoch, rest
+	}
+	return "", version
+}
+
+// rpmName is the name below its vendor. Unlike that of deb and apk it keeps
+// its case.
+func rpmName(os OS, name string) string {
+	switch vendor := os.ID; vendor {
+	case "":
+		return escape(name)
+	case "rhel":
+		return "redhat/" + escape(name)
+	case "sles":
+		return "suse/" + escape(name)
+	case "opensuse-leap", "opensuse-tumbleweed":
+		return "opensuse/" + escape(name)
+	default:
+		return escape(vendor) + "/" + escape(name)
+	}
 }
 
 // systemName is the name below its distribution.

@@ -141,6 +141,9 @@ func (inv *Inventory) take(s source, since map[identity]int) {
 		if s.found.kind.isDatabase() {
 			p.Ecosystem = inv.OS.Ecosystem
 		}
+		if s.found.kind == foundRPM && ByBinary(p.Ecosystem) {
+			p.Source, p.SourceVersion = p.Name, p.Version
+		}
 		inv.Packages = append(inv.Packages, p)
 	}
 }
@@ -154,7 +157,7 @@ func ComparePackages(a, b Package) int {
 	return cmp.Or(
 		cmp.Compare(a.Ecosystem, b.Ecosystem), cmp.Compare(a.Name, b.Name), cmp.Compare(a.Version, b.Version),
 		cmp.Compare(a.Arch, b.Arch), cmp.Compare(a.Path, b.Path),
-		cmp.Compare(a.Source, b.Source), cmp.Compare(a.SourceVersion, b.SourceVersion),
+		cmp.Compare(a.Source, b.Source), cmp.Compare(a.SourceVersion, b.SourceVersion), cmp.Compare(a.Module, b.Module),
 	)
 }
 

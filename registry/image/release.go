@@ -36,7 +36,7 @@ func parseRelease(data []byte) OS {
 		}
 		return r
 	}, strings.ToValidUTF8(out.Name, ""))
-	out.Ecosystem = Ecosystem(out.ID, out.VersionID)
+	out.Ecosystem = Ecosystem(out.ID, out.VersionID, out.Name)
 	return out
 }
 
@@ -60,14 +60,17 @@ var (
 	debianRelease = regexp.MustCompile(`^\d+(\.\d+)?$`)
 	alpineRelease = regexp.MustCompile(`^(\d+\.\d+)(\.\d+)*$`)
 	ubuntuRelease = regexp.MustCompile(`^\d+\.\d+$`)
+	majorRelease  = regexp.MustCompile(`^(\d+)(\.\d+)*$`)
+	plainRelease  = regexp.MustCompile(`^\d+(\.\d+)*$`)
+	eulerRelease  = regexp.MustCompile(`^openEuler (\d+\.\d+)(?: \((LTS)(?:[ -](SP\d+))?\))?$`)
 )
 
-// Ecosystem names the OSV ecosystem of a system's packages by its ID and
-// VERSION_ID of os-release (OSV schema,
+// Ecosystem names the OSV ecosystem of a system's packages by its ID,
+// VERSION_ID and PRETTY_NAME of os-release (OSV schema,
 // "Defined ecosystems"). It is empty where OSV has none, or where the release
 // that the advisories go by is not stated (Debian testing, Alpine edge): what
-// isn't known is not guessed.
-func Ecosystem(id, version string) string {
+// isn't known is not guessed. Unplaced says why for some.
+func Ecosystem(id, version, name string) string {
 	switch id {
 	case "debian":
 		if debianRelease.MatchString(version) {
@@ -89,6 +92,55 @@ func Ecosystem(id, version string) string {
 		return "Wolfi"
 	case "chainguard":
 		return "Chainguard"
+	}
+	return rpmEcosystem(id, version, name)
+}
+
+// rpmEcosystem is the same for systems with rpm.
+func rpmEcosystem(id, version, name string) string {
+	var base string
+	form := plainRelease
+	switch id {
+	case "almalinux":
+		base, form = "AlmaLinux:", majorRelease
+	case "rocky", "rockylinux":
+		base, form = "Rocky Linux:", majorRelease
+	case "azurelinux", "mariner":
+		base, form = "Azure Linux:", majorRelease
+	case "mageia":
+		base, form = "Mageia:", majorRelease
+	case "opensuse-leap":
+		base = "openSUSE:Leap "
+	case "photon":
+		base = "Photon OS:"
+	case "opensuse-tumbleweed":
+		return "openSUSE:Tumbleweed"
+	case "openeuler":
+		if m := eulerRelease.FindStringSubmatch(name); m != nil {
+			return "openEuler:" + strings.TrimRight(strings.Join(m[1:], "-"), "-")
+		}
+		return ""
+	default:
+		return ""
+	}
+	m := form.FindStringSubmatch(version)
+	switch {
+	case m == nil:
+		return ""
+	case form == majorRelease:
+		return base + m[1]
+	}
+	return base + version
+}
+
+// Unplaced says why a system whose advisories OSV has is given none of its
+// ecosystems; "" for any other.
+func Unplaced(id string) string {
+	switch id {
+	case "rhel":
+		return "the advisories of Red Hat go by product and repository, which os-release doesn't name"
+	case "sles", "sled", "sle-micro", "sl-micro":
+		return "the advisories of SUSE go by product and module, which os-release doesn't name"
 	}
 	return ""
 }

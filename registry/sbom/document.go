@@ -63,7 +63,7 @@ type builder struct {
 	doc    *document
 	inv    *image.Inventory
 	broken int
-	// Packages of dpkg and apk: those whose source package is stated, and
+	// Packages of dpkg, apk and rpm that go by their source: those whose source package is stated, and
 	// those whose own name stands for it.
 	stated, assumed int
 }
@@ -249,22 +249,28 @@ func (b *builder) release(p packageURL) string {
 		if b.inv.OS.ID == "" {
 			b.inv.OS = os
 		}
+		if os.ID == b.inv.OS.ID && os.VersionID == b.inv.OS.VersionID {
+			return b.inv.OS.Ecosystem // it may need the name, which the qualifier lacks
+		}
 		return os.Ecosystem
 	}
 	if b.inv.OS.ID != "" && (p.namespace == "" || strings.EqualFold(p.namespace, b.inv.OS.ID)) {
 		return b.inv.OS.Ecosystem
 	}
-	return ecosystemOf(strings.ToLower(p.namespace), "") // those without releases, as Wolfi
+	return image.Ecosystem(strings.ToLower(p.namespace), "", "") // those without releases, as Wolfi
 }
 
 // source finds the source package of a system's package.
 func (b *builder) source(c *component, p packageURL, out *image.Package) {
 	if p.kind == "rpm" {
-		return // its advisories go by the binary package
+		out.Module = image.ModuleStream(cmp.Or(p.qualifiers["rpmmod"], c.property("aquasecurity:trivy:Modularitylabel", "syft:metadata:modularityLabel")))
+		if image.ByBinary(out.Ecosystem) {
+			return
+		}
 	}
 	name, version := c.property(propSource), c.property(propSourceVersion)
 	if name == "" {
-		name, version, _ = strings.Cut(p.qualifiers["upstream"], "@")
+		name, version = upstream(p, out)
 	}
 	if name == "" {
 		name, version = c.property("aquasecurity:trivy:SrcName"), trivyVersion(c)
@@ -283,6 +289,22 @@ func (b *builder) source(c *component, p packageURL, out *image.Package) {
 	if version != "" && printable(version) {
 		out.SourceVersion = version
 	}
+}
+
+// upstream reads the qualifier: NAME@VERSION, or the file name of a source
+// package of rpm, which lacks the epoch: it is taken for the package's own.
+func upstream(p packageURL, out *image.Package) (name, version string) {
+	text := p.qualifiers["upstream"]
+	if p.kind == "rpm" {
+		if name, version = image.SourceRPM(text); version != "" {
+			if epoch, _, ok := strings.Cut(out.Version, ":"); ok {
+				version = epoch + ":" + version
+			}
+			return name, version
+		}
+	}
+	name, version, _ = strings.Cut(text, "@")
+	return name, version
 }
 
 // trivyVersion puts the version of a source package together from the three

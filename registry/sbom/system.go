@@ -37,19 +37,5 @@ func distribution(namespace, qualifier string) (os image.OS, ok bool) {
 // system is the operating system of that ID and VERSION_ID of os-release.
 func system(id, version, name string) image.OS {
 	id = strings.ToLower(id)
-	return image.OS{ID: id, VersionID: version, Name: name, Ecosystem: ecosystemOf(id, version)}
-}
-
-// ecosystemOf knows, besides those that are read from images, the systems with
-// RPM whose OSV ecosystem goes by the major release alone.
-func ecosystemOf(id, version string) string {
-	major, _, _ := strings.Cut(version, ".")
-	switch {
-	case major == "":
-	case id == "almalinux":
-		return "AlmaLinux:" + major
-	case id == "rocky" || id == "rockylinux":
-		return "Rocky Linux:" + major
-	}
-	return image.Ecosystem(id, version)
+	return image.OS{ID: id, VersionID: version, Name: name, Ecosystem: image.Ecosystem(id, version, name)}
 }

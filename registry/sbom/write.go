@@ -36,7 +36,7 @@ func Write(w io.Writer, format string, inv *image.Inventory, version string) err
 // properties are what no field of either format holds, in a fixed order.
 func properties(p *image.Package) [][2]string {
 	all := [][2]string{{propLayer, p.Layer}, {propPath, p.Path}}
-	if strings.HasPrefix(p.PURL, "pkg:deb/") || strings.HasPrefix(p.PURL, "pkg:apk/") {
+	if strings.HasPrefix(p.PURL, "pkg:deb/") || strings.HasPrefix(p.PURL, "pkg:apk/") || strings.HasPrefix(p.PURL, "pkg:rpm/") && !image.ByBinary(p.Ecosystem) {
 		all = append(all, [2]string{propSource, p.Source}, [2]string{propSourceVersion, p.SourceVersion})
 	}
 	out := all[:0]
