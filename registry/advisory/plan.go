@@ -119,8 +119,25 @@ func upgradePatch(ecosystem, name, to string, packages []string) string {
 		return "npm install " + name + "@" + to
 	case "PyPI":
 		return "pip install '" + name + ">=" + to + "'"
+	case "crates.io":
+		return "cargo update -p " + name + " --precise " + to
+	case "RubyGems":
+		return "bundle update --conservative " + name
+	case "Packagist":
+		return "composer require --with-all-dependencies '" + name + ":^" + strings.TrimPrefix(to, "v") + "'"
+	case "NuGet":
+		if isFramework(name) {
+			return ""
+		}
+		return "dotnet add package " + name + " --version " + to
 	}
 	return ""
+}
+
+// isFramework knows the packages that are .NET itself: a base image or an SDK
+// brings them, and no program asks for them by name.
+func isFramework(name string) bool {
+	return strings.HasPrefix(name, "Microsoft.") && (strings.HasSuffix(name, ".App") || strings.Contains(name, ".App.Runtime."))
 }
 
 // advisories lists the ids, the first few by name.

@@ -370,6 +370,12 @@ func TestUpgradePatch(t *testing.T) {
 		{"npm", "@babel/core", "npm install @babel/core@1.2.3"},
 		{"PyPI", "flask", "pip install 'flask>=1.2.3'"},
 		{"Maven", "a:b", ""},
+		{"crates.io", "time", "cargo update -p time --precise 1.2.3"},
+		{"RubyGems", "rack", "bundle update --conservative rack"},
+		{"Packagist", "symfony/http-kernel", "composer require --with-all-dependencies 'symfony/http-kernel:^1.2.3'"},
+		{"NuGet", "Newtonsoft.Json", "dotnet add package Newtonsoft.Json --version 1.2.3"},
+		{"NuGet", "Microsoft.NETCore.App.Runtime.linux-x64", ""},
+		{"NuGet", "Microsoft.NETCore.App", ""},
 	} {
 		if got := upgradePatch(tc.ecosystem, tc.name, "1.2.3", []string{"libssl3"}); got != tc.want {
 			t.Errorf("%s: %q, want %q", tc.ecosystem, got, tc.want)
