@@ -382,3 +382,26 @@ func TestUpgradePatch(t *testing.T) {
 		}
 	}
 }
+
+// A package that is one file is known by its digest, too.
+func TestUpgradeNamesTheFile(t *testing.T) {
+	inv := web()
+	lib := &inv.Packages[3]
+	lib.SHA256 = strings.Repeat("5a", 32)
+	m := testDB(t).match(inv, time.Time{})
+	var got []string
+	for _, a := range plan(inv, m, nil) {
+		for _, e := range a.Evidence {
+			if e.What == "file" {
+				got = append(got, a.Title+": "+e.Where+" "+e.Value)
+			}
+		}
+	}
+	want := []string{"upgrade example.com/lib v1.1.0 → 1.2.0 in shop/web:1: /app sha256:" + lib.SHA256}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if rows := PackageRows(inv); rows[3].SHA256 != lib.SHA256 || rows[0].SHA256 != "" {
+		t.Errorf("rows %+v", rows)
+	}
+}

@@ -81,6 +81,9 @@ func (r *elfReader) read(data []byte) *found {
 	if f == nil {
 		f = r.rust(file, o, sum)
 	}
+	if f == nil && o.program {
+		f = bundle(data)
+	}
 	if f == nil {
 		f = &found{kind: foundELF}
 	}
