@@ -10,8 +10,8 @@ import (
 
 // Bounds on the lists that Composer and .NET write of what is installed.
 const (
-	maxListing = 16 << 20 // bytes; the largest have some 3 MB
-	maxListed  = 8192     // packages of one list
+	maxListing = 8 << 20 // bytes; the largest have some 3 MB
+	maxListed  = 8192    // packages of one list
 )
 
 // composerName is VENDOR/NAME.

@@ -12,7 +12,7 @@ const (
 	// compressed with zlib.
 	auditSection = ".dep-v0"
 	// maxAudit is in bytes, unpacked: a program of 1,000 crates has 150,000.
-	maxAudit = 8 << 20
+	maxAudit = 2 << 20
 	// maxCrates is the number of crates of one program that are read.
 	maxCrates = 8192
 )

@@ -44,7 +44,7 @@ func TestRust(t *testing.T) {
 			nil,
 			[]string{
 				"/a: its audit data of Rust: zlib", "/b: its audit data of Rust: unexpected end", "/c: its audit data of Rust names no crates",
-				"/d: its audit data of Rust: more than the 8388608 bytes", "/e: a crate without a usable name",
+				"/d: its audit data of Rust: more than the 2097152 bytes", "/e: a crate without a usable name",
 			},
 		},
 		"without audit data": {
