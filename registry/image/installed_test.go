@@ -2,6 +2,7 @@ package image
 
 import (
 	"archive/tar"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -54,6 +55,36 @@ func TestScalibrGem(t *testing.T) {
 		if strings.Join(names(got), ", ") != want || (want == "") != (len(notes) > 0) {
 			t.Errorf("%s: got %v, notes %v", name, names(got), notes)
 		}
+	}
+}
+
+// TestRealGems compares with what Ruby itself says of every gem that it knows
+// on this machine, each read from the file that Ruby loaded.
+func TestRealGems(t *testing.T) {
+	out, err := exec.Command("ruby", "-e", `Gem::Specification.each { |s| puts [s.name, s.version, s.platform, s.loaded_from].join("\t") }`).Output()
+	if err != nil {
+		t.Skipf("no Ruby: %v", err)
+	}
+	read := 0
+	for line := range strings.Lines(string(out)) {
+		parts := strings.Split(strings.TrimSpace(line), "\t")
+		if len(parts) != 4 || parts[3] == "" || kindOf(strings.TrimPrefix(parts[3], "/")) != foundGem {
+			continue
+		}
+		platform := parts[2]
+		if platform == rubyPlatform {
+			platform = ""
+		}
+		got, notes := parseGem(testdata(t, parts[3]))
+		want := []Package{{Name: parts[0], Version: parts[1], Arch: platform, Source: parts[0], SourceVersion: parts[1], Ecosystem: "RubyGems"}}
+		if diff := cmp.Diff(want, got); diff != "" || len(notes) > 0 {
+			t.Errorf("%s: notes %v (-Ruby +read):\n%s", parts[3], notes, diff)
+		}
+		read++
+	}
+	t.Logf("%d gems", read)
+	if read == 0 {
+		t.Skip("no gems")
 	}
 }
 
