@@ -89,8 +89,7 @@ var layers = []layer{
 
 // forTests are importable from test files of every package, and from no other
 // file unless its layer says so.
-const forTests = "rules internal/testkit/... oci/ocitest infrastructure/kube/kubetest store/storetest"
-const forTests = "rules internal/testkit/... oci/ocitest infrastructure/kube/kubetest registry/image/rpmdb/rpmdbtest"
+const forTests = "rules internal/testkit/... oci/ocitest infrastructure/kube/kubetest registry/image/rpmdb/rpmdbtest store/storetest"
 
 // aboveTests is what even external test packages may not import.
 const aboveTests = "cli cmd/... internal/gen/... internal/archtest"

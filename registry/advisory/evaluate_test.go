@@ -149,7 +149,13 @@ func TestParseRecord(t *testing.T) {
 
 func TestCanonicalName(t *testing.T) {
 	for _, tc := range [][3]string{
-		{"PyPI", "Flask_SQL.Alchemy", "flask-sql-alchemy"}, {"Go", "github.com/A/b", "github.com/A/b"}, {"npm", "JSONStream", "JSONStream"}, {"NuGet", "A.B", "a.b"},
+		{"PyPI", "Flask_SQL.Alchemy", "flask-sql-alchemy"},
+		{"Go", "github.com/A/b", "github.com/A/b"},
+		{"npm", "JSONStream", "JSONStream"},
+		{"NuGet", "A.B", "a.b"},
+		{"Packagist", "Symfony/Http-Kernel", "symfony/http-kernel"},
+		{"crates.io", "Serde_JSON", "serde-json"},
+		{"RubyGems", "RedCloth", "RedCloth"},
 	} {
 		if got := canonicalName(tc[0], tc[1]); got != tc[2] {
 			t.Errorf("%v: %q", tc, got)
@@ -165,6 +171,10 @@ func FuzzEvaluate(f *testing.F) {
 	f.Add("Alpine:v3.19", "1.0-r1", "1.0_p1", "1.0_rc1-r2")
 	f.Add("Go", "1.0.0", "1.2.0-rc.1", "v1.1.0")
 	f.Add("PyPI", "1.0", "2!1.0", "1.0.dev1")
+	f.Add("Packagist", "v1.0-beta2", "1.0", "1.0.0-dev")
+	f.Add("RubyGems", "1.0-rc1", "1.0.1", "1.0.a")
+	f.Add("NuGet", "1.0.0.1-a", "1.0.1", "1.0.0.1")
+	f.Add("crates.io", "1.0.0-alpha.1", "1.0.1", "1.0.0+x")
 	f.Fuzz(func(t *testing.T, ecosystem, start, end, installed string) {
 		o, err := orderOf(ecosystem, "ECOSYSTEM")
 		if err != nil || start == "0" {

@@ -85,19 +85,23 @@ func upgrade(inv *image.Inventory, to string, gone []match) model.Action {
 	slices.SortFunc(assets, model.Ref.Compare)
 	assets = slices.Compact(assets)
 	removes = union(removes, nil)
+	evidence := []model.Evidence{
+		{What: "installed", Where: w.Path, Value: w.Package + " " + w.Version},
+		{What: "brought by layer", Where: inv.Name, Value: w.Layer},
+		{What: "removes", Where: w.Source, Value: advisories(gone)},
+	}
+	if sum := gone[0].pkg.SHA256; sum != "" {
+		evidence = append(evidence, model.Evidence{What: "file", Where: w.Path, Value: "sha256:" + sum})
+	}
 	return model.Action{
 		// The version is part of the identity: one component may need two.
-		ID:      model.ActionID(model.UpgradeComponent, append(slices.Clone(assets), model.Ref{Kind: model.Component, Key: to})...),
-		Type:    model.UpgradeComponent,
-		Title:   fmt.Sprintf("upgrade %s %s → %s in %s", w.Package, w.Version, to, inv.Name),
-		Assets:  assets,
-		Removes: removes,
-		Patch:   upgradePatch(w.Ecosystem, w.Package, to, union(names, nil)),
-		Evidence: []model.Evidence{
-			{What: "installed", Where: w.Path, Value: w.Package + " " + w.Version},
-			{What: "brought by layer", Where: inv.Name, Value: w.Layer},
-			{What: "removes", Where: w.Source, Value: advisories(gone)},
-		},
+		ID:       model.ActionID(model.UpgradeComponent, append(slices.Clone(assets), model.Ref{Kind: model.Component, Key: to})...),
+		Type:     model.UpgradeComponent,
+		Title:    fmt.Sprintf("upgrade %s %s → %s in %s", w.Package, w.Version, to, inv.Name),
+		Assets:   assets,
+		Removes:  removes,
+		Patch:    upgradePatch(w.Ecosystem, w.Package, to, union(names, nil)),
+		Evidence: evidence,
 	}
 }
 
@@ -119,8 +123,25 @@ func upgradePatch(ecosystem, name, to string, packages []string) string {
 		return "npm install " + name + "@" + to
 	case "PyPI":
 		return "pip install '" + name + ">=" + to + "'"
+	case "crates.io":
+		return "cargo update -p " + name + " --precise " + to
+	case "RubyGems":
+		return "bundle update --conservative " + name
+	case "Packagist":
+		return "composer require --with-all-dependencies '" + name + ":^" + strings.TrimPrefix(to, "v") + "'"
+	case "NuGet":
+		if isFramework(name) {
+			return ""
+		}
+		return "dotnet add package " + name + " --version " + to
 	}
 	return ""
+}
+
+// isFramework knows the packages that are .NET itself: a base image or an SDK
+// brings them, and no program asks for them by name.
+func isFramework(name string) bool {
+	return strings.HasPrefix(name, "Microsoft.") && (strings.HasSuffix(name, ".App") || strings.Contains(name, ".App.Runtime."))
 }
 
 // advisories lists the ids, the first few by name.

@@ -370,9 +370,38 @@ func TestUpgradePatch(t *testing.T) {
 		{"npm", "@babel/core", "npm install @babel/core@1.2.3"},
 		{"PyPI", "flask", "pip install 'flask>=1.2.3'"},
 		{"Maven", "a:b", ""},
+		{"crates.io", "time", "cargo update -p time --precise 1.2.3"},
+		{"RubyGems", "rack", "bundle update --conservative rack"},
+		{"Packagist", "symfony/http-kernel", "composer require --with-all-dependencies 'symfony/http-kernel:^1.2.3'"},
+		{"NuGet", "Newtonsoft.Json", "dotnet add package Newtonsoft.Json --version 1.2.3"},
+		{"NuGet", "Microsoft.NETCore.App.Runtime.linux-x64", ""},
+		{"NuGet", "Microsoft.NETCore.App", ""},
 	} {
 		if got := upgradePatch(tc.ecosystem, tc.name, "1.2.3", []string{"libssl3"}); got != tc.want {
 			t.Errorf("%s: %q, want %q", tc.ecosystem, got, tc.want)
 		}
+	}
+}
+
+// A package that is one file is known by its digest, too.
+func TestUpgradeNamesTheFile(t *testing.T) {
+	inv := web()
+	lib := &inv.Packages[3]
+	lib.SHA256 = strings.Repeat("5a", 32)
+	m := testDB(t).match(inv, time.Time{})
+	var got []string
+	for _, a := range plan(inv, m, nil) {
+		for _, e := range a.Evidence {
+			if e.What == "file" {
+				got = append(got, a.Title+": "+e.Where+" "+e.Value)
+			}
+		}
+	}
+	want := []string{"upgrade example.com/lib v1.1.0 → 1.2.0 in shop/web:1: /app sha256:" + lib.SHA256}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if rows := PackageRows(inv); rows[3].SHA256 != lib.SHA256 || rows[0].SHA256 != "" {
+		t.Errorf("rows %+v", rows)
 	}
 }

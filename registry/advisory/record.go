@@ -217,7 +217,8 @@ func canonicalEcosystem(ecosystem string) string {
 
 // canonicalName writes names the way their registry compares them: PyPI
 // ignores case and the kind of separator (PEP 503), NuGet and Packagist
-// ignore case.
+// ignore case, crates.io refuses a name that differs from another in case or in
+// "-" and "_" alone. RubyGems has names that differ in case.
 func canonicalName(ecosystem, name string) string {
 	switch baseOf(ecosystem) {
 	case "PyPI":
@@ -225,6 +226,8 @@ func canonicalName(ecosystem, name string) string {
 		return strings.Join(parts, "-")
 	case "NuGet", "Packagist":
 		return strings.ToLower(name)
+	case "crates.io":
+		return strings.ReplaceAll(strings.ToLower(name), "_", "-")
 	}
 	return name
 }

@@ -5,7 +5,8 @@ import (
 	"github.com/scantling/scantling/registry/image"
 )
 
-// PackageRow is one package as `scantling image` prints it.
+// PackageRow is one package as `scantling image` prints it. SHA256 is there
+// where one file is the package.
 type PackageRow struct {
 	PURL      string `json:"purl"`
 	Name      string `json:"name"`
@@ -13,6 +14,7 @@ type PackageRow struct {
 	Ecosystem string `json:"ecosystem"`
 	Layer     string `json:"layer"`
 	Path      string `json:"path"`
+	SHA256    string `json:"sha256,omitempty"`
 }
 
 // MatchRow is one advisory that touches one package as `scantling image`
@@ -37,7 +39,7 @@ type MatchRow struct {
 func PackageRows(inv *image.Inventory) []PackageRow {
 	out := []PackageRow{}
 	for _, p := range inv.Packages {
-		out = append(out, PackageRow{PURL: p.PURL, Name: p.Name, Version: p.Version, Ecosystem: p.Ecosystem, Layer: p.Layer, Path: p.Path})
+		out = append(out, PackageRow{PURL: p.PURL, Name: p.Name, Version: p.Version, Ecosystem: p.Ecosystem, Layer: p.Layer, Path: p.Path, SHA256: p.SHA256})
 	}
 	return out
 }

@@ -1,9 +1,11 @@
 package advisory
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/google/osv-scalibr/semantic"
 )
@@ -25,8 +27,15 @@ var (
 	// apk-package(5). A dot before the revision occurs in advisories.
 	alpineForm = regexp.MustCompile(`^\d+(\.\d+)*\.?[a-z]?(_(alpha|beta|pre|rc|cvs|svn|git|hg|p)\d*)*(~[0-9a-f]+)?(-r\d+)?$`)
 	// rpm-version(7): epoch, version, release. Advisories name a release always.
-	rpmForm   = regexp.MustCompile(`^(\d+:)?[0-9A-Za-z._+~^]+-[0-9A-Za-z._+~^]+$`)
-	otherForm = regexp.MustCompile(`^[!-~]*[0-9A-Za-z][!-~]*$`)
+	rpmForm = regexp.MustCompile(`^(\d+:)?[0-9A-Za-z._+~^]+-[0-9A-Za-z._+~^]+$`)
+	// Gem::Version: numbers and words with dots, and what follows a hyphen.
+	gemForm = regexp.MustCompile(`^\d+(\.[0-9A-Za-z]+)*(-[0-9A-Za-z-]+(\.[0-9A-Za-z-]+)*)?$`)
+	// NuGet: Semantic Versioning with up to four numbers.
+	nugetForm = regexp.MustCompile(`^\d+(\.\d+){0,3}(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]*)?$`)
+	// Composer's "classical" versions: up to four numbers, a stability with a
+	// number, "dev". Branches (dev-main, 1.x-dev) have no place among them.
+	composerForm = regexp.MustCompile(`^(?i:v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(?:\.(\d+))?(?:[._-]?(stable|beta|b|rc|alpha|a|patch|pl|p)[.-]?(\d+(?:[.-]?\d+)*)?)?([.-]?dev)?(?:\+[!-~]*)?)$`)
+	otherForm    = regexp.MustCompile(`^[!-~]*[0-9A-Za-z][!-~]*$`)
 )
 
 // order compares versions of one ecosystem, or of SEMVER ranges.
@@ -61,15 +70,55 @@ func (o order) parse(text string) (version, error) {
 	if text == "" || len(text) > maxVersion || !otherForm.MatchString(text) {
 		return version{}, fmt.Errorf("%w: %q", errVersion, text)
 	}
-	parsed, err := semantic.Parse(text, o.name)
+	parsed, err := semantic.Parse(o.normal(text), o.name)
 	if err != nil {
 		return version{}, fmt.Errorf("%w: %q", errVersion, text)
 	}
 	return version{text: text, parsed: parsed, exact: o.form().MatchString(text)}, nil
 }
 
+// normal writes a version as its package manager does before it compares. The
+// library leaves that out for two: RubyGems reads a hyphen as ".pre.", and
+// Composer fills up to four numbers, so that 1.0 and 1.0.0 are one version.
+func (o order) normal(text string) string {
+	switch o.name {
+	case "RubyGems":
+		return strings.ReplaceAll(text, "-", ".pre.")
+	case "Packagist":
+		if m := composerForm.FindStringSubmatch(text); m != nil {
+			return composerNormal(m)
+		}
+	}
+	return text
+}
+
+// stabilities are Composer's words for what comes before and after a release.
+var stabilities = map[string]string{"a": "alpha", "alpha": "alpha", "b": "beta", "beta": "beta", "rc": "RC", "p": "patch", "pl": "patch", "patch": "patch"}
+
+// composerNormal puts together the parts of composerForm.
+func composerNormal(m []string) string {
+	numbers := m[1:5]
+	for i, n := range numbers {
+		numbers[i] = cmp.Or(n, "0")
+	}
+	out := strings.Join(numbers, ".")
+	if word := stabilities[strings.ToLower(m[5])]; word != "" {
+		out += "-" + word + m[6]
+	}
+	if m[7] != "" {
+		out += "-dev"
+	}
+	return out
+}
+
 func (o order) form() *regexp.Regexp {
 	switch o.name {
+	case "RubyGems":
+		return gemForm
+	case "NuGet":
+		return nugetForm
+	case "Packagist":
+		return composerForm
 	case "Debian", "Ubuntu":
 		return debianForm
 	case "Alpine", "Alpaquita", "BellSoft Hardened Containers", "Chainguard", "MinimOS", "Wolfi":

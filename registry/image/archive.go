@@ -3,6 +3,9 @@ package image
 import (
 	"archive/zip"
 	"bytes"
+	"compress/zlib"
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -45,10 +48,31 @@ func (a *archive) look(kind foundKind, name string, content io.Reader, size int6
 	if _, err := a.buf.ReadFrom(content); err != nil {
 		return nil, err
 	}
-	if kind == foundEgg {
-		return parseEgg(a, a.buf.Bytes()), nil
+	return a.parse(kind, name, a.buf.Bytes()), nil
+}
+
+// parse reads an archive of a kind, and knows it by its digest.
+func (a *archive) parse(kind foundKind, name string, data []byte) *found {
+	var f *found
+	sum := digest(data)
+	switch kind {
+	case foundEgg:
+		f = parseEgg(a, data)
+	case foundYarn:
+		f = parseYarn(a, data)
+	default:
+		f = parseJava(a, name, data, sum)
 	}
-	return parseJava(a, name, a.buf.Bytes()), nil
+	if f.sha256 = sum; kind != foundJava && len(f.packages) == 1 {
+		f.packages[0].SHA256 = sum
+	}
+	return f
+}
+
+// digest is the SHA-256 of a file, in hex.
+func digest(data []byte) string {
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
 }
 
 // open lists the files of an archive. What its end states of its directory is
@@ -79,6 +103,23 @@ func (a *archive) read(file *zip.File, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	defer r.Close()
+	return a.take(r, limit)
+}
+
+// inflate unpacks what zlib compressed, out of the same budget.
+func (a *archive) inflate(packed []byte, limit int64) ([]byte, error) {
+	if a.left <= 0 {
+		return nil, errUnpacked
+	}
+	r, err := zlib.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return nil, err
+	}
+	return a.take(r, limit)
+}
+
+// take reads what is being unpacked.
+func (a *archive) take(r io.Reader, limit int64) ([]byte, error) {
 	most := min(limit, a.left)
 	data, err := io.ReadAll(io.LimitReader(r, most+1))
 	a.left -= int64(len(data))

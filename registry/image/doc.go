@@ -4,7 +4,11 @@
 // A layer is read once, as a stream, and reduced to facts: the names of its
 // entries, its whiteouts and links, and the packages of the few files that
 // say what is installed (dpkg, apk and rpm databases, os-release, Go executables,
-// package.json below node_modules, metadata of Python, Java archives).
+// Rust executables with the audit data of cargo-auditable, package.json below
+// node_modules, archives of Yarn's Plug'n'Play, metadata of Python, Java
+// archives, specifications of gems, Composer's installed.json, deps.json of
+// .NET beside a program or in it). Of executables and libraries it keeps what
+// they tell the loader, and of files that are read whole their SHA-256.
 // An image is the ordered merge of its layers' facts by path: what a layer
 // above overrides, hides or removes is gone (image-spec, layer.md, "Applying
 // changesets"). Nothing is unpacked to disk, and layers that images share are
@@ -25,12 +29,21 @@
 // don't know them. What only SQLite's log beside a database holds isn't read,
 // and said.
 //
-// Not read: RubyGems, Packagist and NuGet, which are named where they are
-// seen; lock files, since what is installed counts (one without installed
-// packages beside it is named); wheels and source archives, which aren't
-// installed; archives of Yarn's Plug'n'Play; what bundlers merged into other
-// files; Java archives that only a link names as such; the own name of a Java
-// archive that others with a pom.properties were merged into.
+// Programs are no such metadata: what Go and Rust built in counts wherever the
+// program is from. A Rust program without audit data is named, unless a package
+// of the system brought it; a mere library is part of what it came with.
+//
+// Not read: lock files, since what is installed counts (one without installed
+// packages beside it is named, and so is Plug'n'Play without its archives);
+// wheels and source archives, which aren't installed; gems that Bundler took
+// from git, and what of a gemspec only Ruby can tell; a vendor folder of
+// Composer by another name; .NET assemblies that no deps.json lists, programs
+// of .NET compiled ahead of time; programs for Windows and macOS; what bundlers
+// merged into other files; Java archives that only a link names as such; the
+// own name of a Java archive that others with a pom.properties were merged
+// into. Folders in which the loader looks for a library (RUNPATH, ld.so.conf)
+// aren't followed. A package of NuGet that a newer framework replaces at start
+// is listed all the same.
 //
 // An inventory never guesses in silence: a database that could not be read, a
 // kind of package that is not read, an archive whose name is a guess, an entry

@@ -23,12 +23,15 @@ const maxModules = 8192
 
 // elfReader looks into the ELF executables of one layer, one at a time, with
 // one buffer that grows to the largest of them.
-type elfReader struct{ buf bytes.Buffer }
+type elfReader struct {
+	buf     bytes.Buffer
+	archive *archive // for what is packed in them
+}
 
-// look returns what an executable says: its Go packages, or nil for a file
-// that is no Go executable. An executable over the limit is searched for the
-// mark of Go without being kept, and is unread where it has it. The error is
-// that of content.
+// look returns what an executable says: its packages of Go or Rust, and what
+// it tells the loader; nil for any other file. An executable over the limit is
+// searched for the marks of both languages without being kept, and is unread
+// where it has one. The error is that of content.
 func (r *elfReader) look(content io.Reader, size, limit int64) (*found, error) {
 	head := make([]byte, len(elfMagic))
 	if _, err := io.ReadFull(content, head); err != nil {
@@ -41,56 +44,101 @@ func (r *elfReader) look(content io.Reader, size, limit int64) (*found, error) {
 		return nil, nil
 	}
 	if size > limit {
-		isGo, err := contains(content, goMagic)
-		if err != nil || !isGo {
-			return nil, err
-		}
-		return &found{kind: foundUnread, notes: []note{{"", fmt.Sprintf("a Go executable of %d bytes; they are read up to %d", size, limit)}}}, nil
+		return tooLarge(content, size, limit)
 	}
 	r.buf.Reset()
 	r.buf.Write(head)
 	if _, err := r.buf.ReadFrom(content); err != nil {
 		return nil, err
 	}
-	if !bytes.Contains(r.buf.Bytes(), goMagic) {
-		return nil, nil
+	return r.read(r.buf.Bytes()), nil
+}
+
+// tooLarge says what is unknown of an executable over the limit.
+func tooLarge(content io.Reader, size, limit int64) (*found, error) {
+	why := fmt.Sprintf("executable of %d bytes; they are read up to %d", size, limit)
+	f := &found{kind: foundELF, object: &object{unread: "an " + why}}
+	mark, err := contains(content, goMagic, rustMark)
+	if err != nil {
+		return nil, err
 	}
-	info, err := buildinfo.Read(bytes.NewReader(r.buf.Bytes()))
+	if mark >= 0 {
+		f.kind = foundUnread
+		f.notes = []note{{"", []string{"a Go ", "a Rust "}[mark] + why}}
+	}
+	return f, nil
+}
+
+// read looks into a whole executable.
+func (r *elfReader) read(data []byte) *found {
+	sum := digest(data)
+	f := goExecutable(data, sum)
+	file := openELF(data)
+	if file == nil {
+		return f
+	}
+	o := file.object()
+	if f == nil {
+		f = r.rust(file, o, sum)
+	}
+	if f == nil && o.program {
+		f = bundle(data)
+	}
+	if f == nil {
+		f = &found{kind: foundELF}
+	}
+	f.object, f.sha256 = o, sum
+	return f
+}
+
+// goExecutable reads the build information of Go; nil where there is none.
+func goExecutable(data []byte, sum string) *found {
+	if !bytes.Contains(data, goMagic) {
+		return nil
+	}
+	info, err := buildinfo.Read(bytes.NewReader(data))
 	if err != nil {
 		// The mark alone may be data of some other program; only a damaged
 		// record is unknown.
 		if strings.Contains(err.Error(), "not a Go executable") {
-			return nil, nil
+			return nil
 		}
-		return &found{kind: foundUnread, notes: []note{{"", fmt.Sprintf("its Go build information: %v", err)}}}, nil
+		return &found{kind: foundUnread, notes: []note{{"", fmt.Sprintf("its Go build information: %v", err)}}}
 	}
-	return goPackages(info), nil
+	return goPackages(info, sum)
 }
 
-// contains searches a stream without keeping more than one block of it.
-func contains(r io.Reader, want []byte) (bool, error) {
+// contains searches a stream for marks without keeping more than one block of
+// it, and returns the first mark that is in the first block with any; else -1.
+func contains(r io.Reader, marks ...[]byte) (int, error) {
 	block := make([]byte, 1<<20)
-	kept := 0
+	kept, longest := 0, 0
+	for _, mark := range marks {
+		longest = max(longest, len(mark))
+	}
 	for {
 		n, err := r.Read(block[kept:])
 		data := block[:kept+n]
-		if bytes.Contains(data, want) {
-			return true, nil
+		for i, mark := range marks {
+			if bytes.Contains(data, mark) {
+				return i, nil
+			}
 		}
-		kept = min(len(want)-1, len(data))
+		kept = min(longest-1, len(data))
 		copy(block, data[len(data)-kept:])
 		if err == io.EOF {
-			return false, nil
+			return -1, nil
 		}
 		if err != nil {
-			return false, err
+			return -1, err
 		}
 	}
 }
 
 // goPackages lists the main module, its dependencies as replaced, and the
-// standard library of the toolchain.
-func goPackages(info *debug.BuildInfo) *found {
+// standard library of the toolchain. sum is the executable's, which is that of
+// its main module.
+func goPackages(info *debug.BuildInfo, sum string) *found {
 	f := &found{kind: foundGo}
 	modules := []*debug.Module{{Path: "stdlib", Version: goVersion(info.GoVersion)}}
 	if info.Main.Path != "" {
@@ -115,7 +163,11 @@ func goPackages(info *debug.BuildInfo) *found {
 			f.notes = append(f.notes, note{"", "a module without a usable path"})
 			continue
 		}
-		f.packages = append(f.packages, Package{Name: name, Version: version, Source: name, SourceVersion: version, Ecosystem: "Go"})
+		p := Package{Name: name, Version: version, Source: name, SourceVersion: version, Ecosystem: "Go"}
+		if m == &info.Main {
+			p.SHA256 = sum
+		}
+		f.packages = append(f.packages, p)
 	}
 	f.notes = boundNotes(f.notes)
 	return f

@@ -77,6 +77,9 @@ func (e entry) cost() int {
 	}
 	if e.found != nil {
 		units += len(e.found.packages) + len(e.found.owned)
+		if o := e.found.object; o != nil {
+			units += 1 + len(o.needed)/4
+		}
 	}
 	return units
 }
@@ -105,7 +108,8 @@ type layerScan struct {
 }
 
 func newLayerScan(ctx context.Context, lim limits) *layerScan {
-	return &layerScan{ctx: ctx, limits: lim, facts: &facts{}, elf: &elfReader{}, archive: newArchive(lim)}
+	archive := newArchive(lim)
+	return &layerScan{ctx: ctx, limits: lim, facts: &facts{}, elf: &elfReader{archive: archive}, archive: archive}
 }
 
 func (s *layerScan) note(where, format string, args ...any) {
@@ -229,10 +233,9 @@ func (s *layerScan) keep(e entry) error {
 func (s *layerScan) look(name string, size int64, content io.Reader) (*found, error) {
 	switch kind := kindOf(name); {
 	case kind == foundNothing:
-		if f := unreadLanguage(name); f != nil {
-			return f, nil
-		}
 		return s.elf.look(content, size, s.limits.binary)
+	case kind == foundStore:
+		return s.stored(size, content)
 	case kind.isArchive():
 		return s.archive.look(kind, name, content, size)
 	case kind.hasContent():
@@ -251,8 +254,10 @@ func (s *layerScan) text(kind foundKind, name string, size int64, content io.Rea
 		limit = maxRelease
 	case foundRPM, foundRPMLog:
 		limit = s.limits.rpm
-	case foundNPM:
+	case foundNPM, foundGem:
 		limit = maxMetadata
+	case foundComposer, foundNuGet:
+		limit = maxListing
 	case foundPython:
 		limit, size = maxMetadata, 0
 	}

@@ -19,6 +19,13 @@ const (
 	foundPython             // metadata of an installed distribution
 	foundEgg                // a zipped Python distribution
 	foundJava               // a Java archive
+	foundYarn               // an archive of Yarn's Plug'n'Play
+	foundStore              // a package.json in pnpm's store: no package until a hard link says where
+	foundRust               // an executable with the audit data of Rust
+	foundGem                // the specification of an installed gem
+	foundComposer           // what Composer installed
+	foundNuGet              // the libraries of a .NET program
+	foundELF                // an executable or library without packages
 	foundLock               // what npm, yarn or pnpm would install
 	foundRPM                // an rpm database
 	foundLanguage           // a package of a language that is not read: found.language names it
@@ -29,14 +36,14 @@ const (
 // hasContent reports whether the bytes of such a file are read as a whole.
 func (k foundKind) hasContent() bool {
 	switch k {
-	case foundDpkg, foundApk, foundRPM, foundRPMLog, foundRelease, foundOwned, foundNPM, foundPython:
+	case foundDpkg, foundApk, foundRPM, foundRPMLog, foundRelease, foundOwned, foundNPM, foundPython, foundGem, foundComposer, foundNuGet:
 		return true
 	}
 	return false
 }
 
 // isArchive reports whether such a file is a zip archive that is looked into.
-func (k foundKind) isArchive() bool { return k == foundEgg || k == foundJava }
+func (k foundKind) isArchive() bool { return k == foundEgg || k == foundJava || k == foundYarn }
 
 // isDatabase reports whether such a file is that of a system's packages.
 func (k foundKind) isDatabase() bool { return k == foundDpkg || k == foundApk || k == foundRPM }
@@ -45,7 +52,7 @@ func (k foundKind) isDatabase() bool { return k == foundDpkg || k == foundApk ||
 // package of the system may have brought.
 func (k foundKind) isLanguage() bool {
 	switch k {
-	case foundNPM, foundPython, foundEgg, foundJava, foundLanguage:
+	case foundNPM, foundPython, foundEgg, foundJava, foundYarn, foundGem, foundComposer, foundNuGet, foundLanguage:
 		return true
 	}
 	return false
@@ -53,7 +60,7 @@ func (k foundKind) isLanguage() bool {
 
 // carries reports whether such a file holds packages wherever it lies.
 func (k foundKind) carries() bool {
-	return k == foundGo || k == foundNPM || k == foundPython || k.isArchive()
+	return k == foundGo || k == foundRust || k.isLanguage() && k != foundLanguage
 }
 
 // found is what one file of a layer says.
@@ -63,7 +70,9 @@ type found struct {
 	release  OS
 	language string
 	owned    []owned
-	notes    []note // parts that could not be read; where is "line N" or empty
+	object   *object // of an ELF file
+	sha256   string  // of a file that was read whole, in hex
+	notes    []note  // parts that could not be read; where is "line N" or empty
 }
 
 // kindOf goes by the name alone. Databases are recognised by the end of their
@@ -117,6 +126,12 @@ func parseFound(kind foundKind, name string, data []byte) *found {
 		f.packages, f.notes = parseNPM(data)
 	case foundPython:
 		f.packages, f.notes = parsePython(data)
+	case foundGem:
+		f.packages, f.notes = parseGem(data)
+	case foundComposer:
+		f.packages, f.notes = parseComposer(data)
+	case foundNuGet:
+		return parseNuGet(name, data)
 	case foundRelease:
 		f.release = parseRelease(data)
 	}

@@ -9,14 +9,15 @@ import (
 // Package is one installed component.
 type Package struct {
 	PURL          string // package URL (purl-spec), with distro and arch for deb, apk and rpm
-	Name          string // as its database or metadata writes it; the module path of Go; GROUP:ARTIFACT of Maven
+	Name          string // as its database or metadata writes it; the module path of Go; GROUP:ARTIFACT of Maven; VENDOR/NAME of Packagist
 	Version       string
-	Arch          string // of the database; "" for Go and the languages
+	Arch          string // of the database; the platform of a gem; "" for Go and the other languages
 	Source        string // name that advisories use: the Debian source package, the Alpine origin, what ByBinary says of rpm, the Go module, the normalised name of PyPI
 	SourceVersion string // version of Source
 	Module        string // of rpm: name and stream of the module that it was built in, as "nodejs:18"; "" where it is of none or isn't told
 	Ecosystem     string // OSV ecosystem with its release, as "Debian:12"; "" where the system is unknown
 	Layer         string // DiffID of the layer that brought it
+	SHA256        string // of the file at Path, in hex, where that file is this package (an archive, the main module or crate of a program); else ""
 	Path          string // of the database, executable, archive or metadata in the image, with leading slash
 }
 
@@ -62,6 +63,7 @@ type Inventory struct {
 	OS         OS
 	Layers     []Layer   // lowest first
 	Packages   []Package // sorted by ecosystem, name, version, architecture, path; no two are equal
+	Libraries  []Library // ELF files, sorted by path; none from a bill of materials
 	Incomplete []model.Incomplete
 }
 

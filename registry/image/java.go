@@ -19,7 +19,8 @@ const (
 type javaScan struct {
 	archive *archive
 	found   *found
-	more    int // notes beyond maxNotes
+	own     []Package // of the outermost archive itself
+	more    int       // notes beyond maxNotes
 }
 
 // parseJava reads a Java archive. Maven writes the coordinates of what it
@@ -27,12 +28,18 @@ type javaScan struct {
 // others were merged into (shaded) has several. Without that file they are
 // guessed from the manifest and the file's name: a package then, with a note
 // that says so. Where even that isn't enough there is a note alone. An archive
-// without classes of its own needs no name.
-func parseJava(a *archive, name string, data []byte) *found {
+// without classes of its own needs no name. sum is the archive's, and that of
+// the one package that it is.
+func parseJava(a *archive, name string, data []byte, sum string) *found {
 	s := &javaScan{archive: a, found: &found{kind: foundJava}}
 	s.read("", path.Base(name), data, a.limit-int64(len(data)), 0)
 	if s.more > 0 {
 		s.found.notes = append(s.found.notes, note{"", fmt.Sprintf("%d more archives in it could not be read", s.more)})
+	}
+	for i, p := range s.found.packages {
+		if len(s.own) == 1 && p == s.own[0] {
+			s.found.packages[i].SHA256 = sum
+		}
 	}
 	return s.found
 }
@@ -109,11 +116,11 @@ func (s *javaScan) properties(where string, file *zip.File) bool {
 		s.note(where, "its %s has no usable groupId, artifactId and version", clip(file.Name))
 		return false
 	}
-	s.add(group, artifact, version)
+	s.add(where, group, artifact, version)
 	return true
 }
 
-func (s *javaScan) add(group, artifact, version string) {
+func (s *javaScan) add(where, group, artifact, version string) {
 	if len(s.found.packages) >= maxJars {
 		if len(s.found.packages) == maxJars {
 			s.note("", "more than %d packages; the rest is not read", maxJars)
@@ -121,7 +128,11 @@ func (s *javaScan) add(group, artifact, version string) {
 		return
 	}
 	name := group + ":" + artifact
-	s.found.packages = append(s.found.packages, Package{Name: name, Version: version, Source: name, SourceVersion: version, Ecosystem: "Maven"})
+	p := Package{Name: name, Version: version, Source: name, SourceVersion: version, Ecosystem: "Maven"}
+	s.found.packages = append(s.found.packages, p)
+	if where == "" {
+		s.own = append(s.own, p)
+	}
 }
 
 // idForm is what Maven allows in a group or artifact.
@@ -153,7 +164,7 @@ func (s *javaScan) guess(where, name string, manifest map[string]string) {
 		return
 	}
 	s.note(where, "it has no pom.properties: that it is %s:%s %s is a guess from its manifest and name", group, artifact, version)
-	s.add(group, artifact, version)
+	s.add(where, group, artifact, version)
 }
 
 func first(fits func(string) bool, list ...string) string {

@@ -6,31 +6,6 @@ import (
 	"strings"
 )
 
-// unreadLanguages are the kinds of package that are seen by their file names
-// and not read.
-var unreadLanguages = map[string]*found{
-	"RubyGems":  {kind: foundLanguage, language: "RubyGems"},
-	"Packagist": {kind: foundLanguage, language: "Packagist"},
-	"NuGet":     {kind: foundLanguage, language: "NuGet"},
-}
-
-// unreadLanguage recognises the metadata file of one installed package of a
-// language that is not read, so that an image with such packages is never
-// taken for one that was read in full. It returns nil for any other file.
-func unreadLanguage(name string) *found {
-	dir, base := path.Split(name)
-	dir = strings.TrimSuffix(dir, "/")
-	switch {
-	case strings.HasSuffix(base, ".gemspec") && (endsIn(dir, "specifications") || endsIn(dir, "specifications/default")):
-		return unreadLanguages["RubyGems"]
-	case base == "installed.json" && endsIn(dir, "vendor/composer"):
-		return unreadLanguages["Packagist"]
-	case strings.HasSuffix(base, ".deps.json"):
-		return unreadLanguages["NuGet"]
-	}
-	return nil
-}
-
 // languageKind recognises by its name the file that says what a package of a
 // language is. Names of Java archives and their like are taken in any case.
 func languageKind(name string) foundKind {
@@ -39,12 +14,22 @@ func languageKind(name string) foundKind {
 	switch {
 	case base == "package.json" && isNodeModule(dir):
 		return foundNPM
-	case slices.Contains(lockFiles, base) && !strings.Contains("/"+dir+"/", "/node_modules/"):
+	case (slices.Contains(lockFiles, base) || isPlugAndPlay(base)) && !strings.Contains("/"+dir+"/", "/node_modules/"):
 		return foundLock
 	case base == "METADATA" && strings.HasSuffix(dir, ".dist-info"),
 		base == "PKG-INFO" && (strings.HasSuffix(dir, ".egg-info") || endsIn(dir, "EGG-INFO")),
 		strings.HasSuffix(base, ".egg-info"):
 		return foundPython
+	case strings.HasSuffix(base, ".gemspec") && (endsIn(dir, "specifications") || endsIn(dir, "specifications/default")):
+		return foundGem
+	case base == "installed.json" && endsIn(dir, "vendor/composer"):
+		return foundComposer
+	case strings.HasSuffix(base, ".deps.json"):
+		return foundNuGet
+	case isYarnCache(dir) && strings.HasSuffix(base, ".zip"):
+		return foundYarn
+	case isPnpmStore(dir, base):
+		return foundStore
 	}
 	switch strings.ToLower(path.Ext(base)) {
 	case ".egg":

@@ -335,7 +335,7 @@ func FuzzJava(f *testing.F) {
 	f.Add([]byte(nest(jar(class, member{"META-INF/MANIFEST.MF", "Bundle-SymbolicName: a.b.c\nBundle-Version: 1\n"}), 3)), "c-1.jar")
 	f.Fuzz(func(t *testing.T, data []byte, name string) {
 		a := newArchive(limits{jar: 1 << 20, unpacked: 1 << 20})
-		found := parseJava(a, name, data)
+		found := parseJava(a, name, data, "")
 		for _, p := range found.packages {
 			group, artifact, ok := strings.Cut(p.Name, ":")
 			if !ok || !isID(group) || !isID(artifact) || !isMavenVersion(p.Version) {

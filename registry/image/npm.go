@@ -37,10 +37,14 @@ func trimBOM(data []byte) []byte {
 
 // bundled reports whether nothing is installed where a lock file lies or in
 // a folder above it, as Node.js looks for modules: what it lists may then be
-// part of other files.
-func bundled(lock *vertex) bool {
+// part of other files. caches tells that archives of a user's Yarn were read.
+// Of Plug'n'Play the lock file speaks where there is one.
+func bundled(lock *vertex, caches bool) bool {
+	if isPlugAndPlay(lock.name) && lock.parent.child("yarn.lock") != nil {
+		return false
+	}
 	for v := lock.parent; v != nil; v = v.parent {
-		if v.child("node_modules") != nil {
+		if v.child("node_modules") != nil || plugged(v, caches) {
 			return false
 		}
 	}

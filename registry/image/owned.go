@@ -57,10 +57,18 @@ func ownedByApk(data []byte) (out []owned) {
 
 func appendOwned(list []owned, name, owner string) []owned {
 	name, _ = cleanPath(strings.TrimLeft(strings.TrimSpace(name), "/"))
-	if name == "" || owner == "" || !languageKind(name).isLanguage() && unreadLanguage(name) == nil {
+	if name == "" || owner == "" || !languageKind(name).isLanguage() && !isProgramPlace(name) {
 		return list
 	}
 	return append(list, owned{name, owner})
+}
+
+// isProgramPlace reports whether distributions put programs into the folder of
+// a file. Those in Rust without audit data are no matter of their own where a
+// package of the system brought them.
+func isProgramPlace(name string) bool {
+	dir := "/" + path.Dir(name) + "/"
+	return strings.Contains(dir, "/bin/") || strings.Contains(dir, "/sbin/") || strings.Contains(dir, "/libexec/")
 }
 
 // ownership says of visible files which layer brought the system's package

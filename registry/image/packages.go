@@ -178,10 +178,13 @@ func (h *history) update(t *tree, layer int) {
 func (t *tree) unread(h *history, owned ownership) (notes []note) {
 	languages := map[string][]string{}
 	more := 0
+	caches := slices.ContainsFunc(h.sources, func(s source) bool { return s.found.kind == foundYarn && len(s.found.packages) > 0 })
 	t.root.walk(func(v *vertex) {
 		name := v.path()
 		kind := v.found.kind
-		if kind.isLanguage() && owned.has(name, h.brought(source{name, v.found})) {
+		switch {
+		case kind == foundLanguage && owned.has(name, v.layer),
+			kind.isLanguage() && kind != foundLanguage && owned.has(name, h.brought(source{name, v.found})):
 			return
 		}
 		switch {
@@ -189,7 +192,7 @@ func (t *tree) unread(h *history, owned ownership) (notes []note) {
 			notes = append(notes, note{"/" + name, v.found.notes[0].why})
 		case kind == foundLanguage:
 			languages[v.found.language] = append(languages[v.found.language], name)
-		case kind == foundLock && bundled(v):
+		case kind == foundLock && bundled(v, caches):
 			notes = append(notes, note{"/" + name, "a lock file without the packages that it lists: what of them is part of other files is unknown"})
 		case kind == foundUnread || kind.carries():
 			for _, x := range v.found.notes {

@@ -3,9 +3,9 @@ package image
 import "strings"
 
 // purl writes the package URL of a package (purl-spec and its type
-// definitions). Names of deb, apk, golang and pypi are lower case. Those of npm
-// keep theirs, though new ones have to be lower: JSONStream and jsonstream are
-// two packages.
+// definitions). Names of deb, apk, golang, pypi and composer are lower case.
+// Those of npm keep theirs, though new ones have to be lower: JSONStream and
+// jsonstream are two packages.
 func purl(kind foundKind, os OS, p Package) string {
 	var out strings.Builder
 	version, epoch := p.Version, ""
@@ -17,8 +17,17 @@ func purl(kind foundKind, os OS, p Package) string {
 	case foundRPM:
 		out.WriteString("pkg:rpm/" + rpmName(os, p.Name))
 		epoch, version = cutEpoch(p.Version)
-	case foundNPM:
+	case foundNPM, foundYarn:
 		out.WriteString("pkg:npm/" + npmPURL(p.Name))
+	case foundRust:
+		out.WriteString("pkg:cargo/" + escape(p.Name))
+	case foundGem:
+		out.WriteString("pkg:gem/" + escape(p.Name))
+	case foundNuGet:
+		out.WriteString("pkg:nuget/" + escape(p.Name))
+	case foundComposer:
+		vendor, base, _ := strings.Cut(name, "/")
+		out.WriteString("pkg:composer/" + escape(vendor) + "/" + escape(base))
 	case foundPython, foundEgg:
 		out.WriteString("pkg:pypi/" + escape(NormalPython(name)))
 	case foundJava:
@@ -34,6 +43,9 @@ func purl(kind foundKind, os OS, p Package) string {
 	}
 	if version != "" {
 		out.WriteString("@" + escape(version))
+	}
+	if kind == foundGem && p.Arch != "" {
+		out.WriteString("?platform=" + escape(p.Arch))
 	}
 	if !kind.isDatabase() {
 		return out.String()

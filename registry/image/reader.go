@@ -90,6 +90,7 @@ func describe(img *oci.Image) *Inventory {
 
 // finish turns the merged state into packages and into what stays unknown.
 func (inv *Inventory) finish(t *tree, h *history, notes []layerNote) {
+	inv.libraries(t)
 	release, releaseNotes := t.release()
 	inv.OS = release
 	for _, n := range releaseNotes {

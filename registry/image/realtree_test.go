@@ -121,7 +121,7 @@ func TestRealOwned(t *testing.T) {
 		t.Skip("SCANTLING_OWNED is not set: the system's own files are not read")
 	}
 	var there []string
-	for _, path := range []string{"etc/os-release", "usr/lib/os-release", "var/lib/dpkg/status", "var/lib/dpkg/info", "usr/lib/python3", "usr/lib/jvm", "usr/share/java", "usr/share/nodejs", "usr/share/maven-repo"} {
+	for _, path := range []string{"etc/os-release", "usr/lib/os-release", "var/lib/dpkg/status", "var/lib/dpkg/info", "usr/lib/python3", "usr/lib/jvm", "usr/share/java", "usr/share/nodejs", "usr/share/maven-repo", "usr/lib/ruby", "usr/share/rubygems-integration", "var/lib/gems"} {
 		if _, err := os.Lstat("/" + path); err == nil {
 			there = append(there, path)
 		}

@@ -22,6 +22,7 @@ type tree struct {
 	root     *vertex
 	links    int                  // how many vertices are links
 	carriers map[*vertex]struct{} // files that hold packages wherever they lie
+	layer    int                  // that is being applied
 	dirty    bool                 // something that may show or hide packages came or went
 	notes    []layerNote
 }
@@ -35,6 +36,7 @@ type vertex struct {
 	link     bool
 	target   string // of a link, as written
 	found    *found // of a file
+	layer    int    // that has the link or file
 }
 
 // layerNote is a note on one entry of one layer.
@@ -50,6 +52,7 @@ func newTree() *tree {
 // apply puts a layer on top. Whiteouts hide what is below and nothing of
 // their own layer, wherever in the tar they stand (image-spec, layer.md).
 func (t *tree) apply(index int, f *facts) {
+	t.layer = index
 	for _, e := range f.entries {
 		if e.kind != isGone && e.kind != isOpaque {
 			continue
@@ -112,6 +115,8 @@ func (t *tree) hardLink(index int, p, target string) {
 	}
 	expected := kindOf(p)
 	switch {
+	case expected == foundNPM && source != nil && source.found != nil && source.found.kind == foundStore:
+		t.add(p, false, "", linkedFromStore(source.found))
 	case source != nil && (source.link || source.found != nil && (expected == foundNothing || source.found.kind == expected)):
 		t.add(p, source.link, source.target, source.found)
 	case (expected.isDatabase() || expected.carries()) && len(t.notes) < maxNotes:
@@ -222,7 +227,7 @@ func (t *tree) add(p string, link bool, target string, f *found) {
 		}
 		v = next
 	}
-	v.link, v.target, v.found = link, target, f
+	v.link, v.target, v.found, v.layer = link, target, f, t.layer
 	t.note(v, +1)
 }
 
@@ -258,7 +263,7 @@ func (t *tree) note(v *vertex, by int) {
 	case v.link:
 		t.links += by
 		t.dirty = true
-	case v.found.kind == foundLanguage, v.found.kind == foundLock, v.found.kind == foundOwned, v.found.kind == foundRPMLog:
+	case v.found.kind == foundLanguage, v.found.kind == foundLock, v.found.kind == foundOwned, v.found.kind == foundELF, v.found.kind == foundStore, v.found.kind == foundRPMLog:
 	default:
 		t.dirty = true
 		if v.found.kind.carries() && by > 0 {

@@ -80,6 +80,11 @@ func cycloneComponent(c *cyclonedx.Component) component {
 			out.properties[p.Name] = append(out.properties[p.Name], p.Value)
 		}
 	}
+	if c.Hashes != nil {
+		for _, h := range *c.Hashes {
+			out.digest(string(h.Algorithm), h.Value)
+		}
+	}
 	switch c.Type {
 	case cyclonedx.ComponentTypeLibrary, cyclonedx.ComponentTypeFramework, cyclonedx.ComponentTypePlatform,
 		cyclonedx.ComponentTypeFirmware, cyclonedx.ComponentTypeDeviceDriver, "":

@@ -18,7 +18,9 @@
 // What can't be told is in Inventory.Incomplete: a component without a package
 // URL or version, a Debian, Alpine or RPM package in a document that states no
 // source packages, by which advisories go. SPDX 3, and 2.x in RDF or YAML, are
-// refused. Licences, hashes, dependencies, vulnerabilities and services are
-// passed over; so are components that are files, and relations between
-// components.
+// refused. Licences, dependencies, vulnerabilities and services are passed over;
+// so are components that are files, and relations between components. Of hashes
+// the SHA-256 of a package is written and read where its file is the package;
+// what libraries an image has is not. The modules of RPM packages are not told
+// apart.
 package sbom

@@ -30,6 +30,7 @@ type component struct {
 	purl       string
 	passive    bool
 	sourceInfo string // of SPDX
+	sha256     string // in hex, where one of its digests is such
 	properties map[string][]string
 }
 
@@ -162,7 +163,17 @@ func (b *builder) subject() {
 // isDigest reports whether s is a digest as OCI writes them.
 func isDigest(s string) bool {
 	hex, ok := strings.CutPrefix(s, "sha256:")
-	return ok && len(hex) == 64 && strings.Trim(hex, "0123456789abcdef") == ""
+	return ok && isSHA256(hex)
+}
+
+func isSHA256(hex string) bool { return len(hex) == 64 && strings.Trim(hex, "0123456789abcdef") == "" }
+
+// digest takes the first digest that is a SHA-256.
+func (c *component) digest(algorithm, value string) {
+	value = strings.ToLower(value)
+	if c.sha256 == "" && strings.EqualFold(strings.ReplaceAll(algorithm, "-", ""), "SHA256") && isSHA256(value) {
+		c.sha256 = value
+	}
 }
 
 // component takes in one package, or says why it can't.
@@ -204,6 +215,9 @@ func (b *builder) pack(c *component, p packageURL, version string) image.Package
 	if p.kind == "golang" && out.Name == "stdlib" {
 		out.Version = strings.TrimPrefix(version, "go")
 	}
+	if out.Path != "" {
+		out.SHA256 = c.sha256 // of what is at that place; elsewhere it may be that of what a registry serves
+	}
 	out.Source, out.SourceVersion = out.Name, out.Version
 	switch p.kind {
 	case "deb", "apk", "rpm":
@@ -212,6 +226,10 @@ func (b *builder) pack(c *component, p packageURL, version string) image.Package
 	case "gem":
 		// A platform may follow, as in 1.19.3-x86_64-linux.
 		out.SourceVersion, _, _ = strings.Cut(out.Version, "-")
+		out.Arch = p.qualifiers["platform"]
+		out.Ecosystem = languages[p.kind]
+	case "composer":
+		out.Source, out.SourceVersion = strings.ToLower(out.Name), strings.TrimPrefix(out.Version, "v")
 		out.Ecosystem = languages[p.kind]
 	case "pypi":
 		out.Source = image.NormalPython(out.Name)

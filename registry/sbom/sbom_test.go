@@ -116,6 +116,7 @@ PackageComment: <text>two
 PackageName: not-one
 lines</text>
 ExternalRef: PACKAGE-MANAGER purl pkg:npm/lodash@4.17.20
+PackageChecksum: SHA256: 5a
 FileName: ./x
 SPDXID: SPDXRef-file
 PackageName: bare
@@ -140,6 +141,17 @@ func TestRead(t *testing.T) {
 				"github.com/BurntSushi/toml v1.0.0 github.com/BurntSushi/toml v1.0.0 Go", "stdlib 1.22.1 stdlib 1.22.1 Go",
 				"org.apache.logging.log4j:log4j-core 2.14.1 org.apache.logging.log4j:log4j-core 2.14.1 Maven",
 				"PyYAML 6.0 pyyaml 6.0 PyPI", "x 9 x 9 generic", "@babel/core 7.0.0 @babel/core 7.0.0 npm",
+			},
+			nil,
+		},
+		"more languages": {
+			cdx(`{"type": "library", "name": "nokogiri", "version": "1.15.4-x86_64-linux", "purl": "pkg:gem/nokogiri@1.15.4-x86_64-linux"},
+				{"type": "library", "group": "Symfony", "name": "http-kernel", "version": "v5.4.19", "purl": "pkg:composer/symfony/http-kernel@v5.4.19", "hashes": [{"alg": "SHA-256", "content": "` + strings.Repeat("5a", 32) + `"}]},
+				{"type": "library", "name": "Newtonsoft.Json", "version": "12.0.3", "purl": "pkg:nuget/Newtonsoft.Json@12.0.3"},
+				{"type": "library", "name": "serde_json", "version": "1.0.1", "purl": "pkg:cargo/serde_json@1.0.1"}`),
+			[]string{
+				"Newtonsoft.Json 12.0.3 Newtonsoft.Json 12.0.3 NuGet", "Symfony/http-kernel v5.4.19 symfony/http-kernel 5.4.19 Packagist",
+				"nokogiri 1.15.4-x86_64-linux nokogiri 1.15.4 RubyGems", "serde_json 1.0.1 serde_json 1.0.1 crates.io",
 			},
 			nil,
 		},
@@ -303,10 +315,14 @@ func sample() *image.Inventory {
 		Layers: []image.Layer{{DiffID: layer("1")}, {DiffID: layer("2")}},
 		Packages: []image.Package{
 			{PURL: "pkg:deb/debian/libssl3@3.0.11-1~deb12u1%2Bb1?arch=amd64&distro=debian-12", Name: "libssl3", Version: "3.0.11-1~deb12u1+b1", Arch: "amd64", Source: "openssl", SourceVersion: "3.0.11-1~deb12u1", Ecosystem: "Debian:12", Layer: layer("1"), Path: "/var/lib/dpkg/status"},
-			{PURL: "pkg:golang/github.com/burntsushi/toml@v1.0.0", Name: "github.com/BurntSushi/toml", Version: "v1.0.0", Source: "github.com/BurntSushi/toml", SourceVersion: "v1.0.0", Ecosystem: "Go", Layer: layer("2"), Path: "/bin/app <x&y>"},
+			{PURL: "pkg:golang/github.com/burntsushi/toml@v1.0.0", Name: "github.com/BurntSushi/toml", Version: "v1.0.0", Source: "github.com/BurntSushi/toml", SourceVersion: "v1.0.0", Ecosystem: "Go", Layer: layer("2"), Path: "/bin/app <x&y>", SHA256: strings.Repeat("5a", 32)},
 			{PURL: "pkg:golang/stdlib@1.22.1", Name: "stdlib", Version: "1.22.1", Source: "stdlib", SourceVersion: "1.22.1", Ecosystem: "Go", Layer: layer("2"), Path: "/bin/app <x&y>"},
 			{PURL: "pkg:maven/org.x/Y@1", Name: "org.x:Y", Version: "1", Source: "org.x:Y", SourceVersion: "1", Ecosystem: "Maven", Layer: layer("2"), Path: "/a.jar"},
+			{PURL: "pkg:nuget/Newtonsoft.Json@12.0.3", Name: "Newtonsoft.Json", Version: "12.0.3", Source: "Newtonsoft.Json", SourceVersion: "12.0.3", Ecosystem: "NuGet", Layer: layer("2"), Path: "/a.deps.json"},
+			{PURL: "pkg:composer/sym/kernel@5.4", Name: "Sym/Kernel", Version: "5.4", Source: "sym/kernel", SourceVersion: "5.4", Ecosystem: "Packagist", Layer: layer("2"), Path: "/vendor/composer/installed.json"},
 			{PURL: "pkg:pypi/zope-interface@5.4", Name: "Zope.Interface", Version: "5.4", Source: "zope-interface", SourceVersion: "5.4", Ecosystem: "PyPI", Layer: layer("2"), Path: "/x.dist-info/METADATA"},
+			{PURL: "pkg:gem/nokogiri@1.13.0?platform=x86_64-linux", Name: "nokogiri", Version: "1.13.0", Arch: "x86_64-linux", Source: "nokogiri", SourceVersion: "1.13.0", Ecosystem: "RubyGems", Layer: layer("2"), Path: "/specifications/nokogiri.gemspec"},
+			{PURL: "pkg:cargo/serde_json@1.0.1", Name: "serde_json", Version: "1.0.1", Source: "serde_json", SourceVersion: "1.0.1", Ecosystem: "crates.io", Layer: layer("2"), Path: "/bin/rust"},
 			{PURL: "pkg:npm/%40Types/node@1.0.0", Name: "@Types/node", Version: "1.0.0", Source: "@Types/node", SourceVersion: "1.0.0", Ecosystem: "npm", Layer: layer("2"), Path: "/node_modules/@Types/node/package.json"},
 			{PURL: "pkg:npm/JSONStream@1.3.5", Name: "JSONStream", Version: "1.3.5", Source: "JSONStream", SourceVersion: "1.3.5", Ecosystem: "npm", Layer: layer("2"), Path: "/node_modules/JSONStream/package.json"},
 		},

@@ -36,6 +36,7 @@ type spdxPackage struct {
 	Analyzed    bool             `json:"filesAnalyzed"`
 	Purpose     string           `json:"primaryPackagePurpose,omitempty"`
 	SourceInfo  string           `json:"sourceInfo,omitempty"`
+	Checksums   []spdxChecksum   `json:"checksums,omitempty"`
 	Refs        []spdxRef        `json:"externalRefs,omitempty"`
 	Annotations []spdxAnnotation `json:"annotations,omitempty"`
 }
@@ -44,6 +45,11 @@ type spdxRef struct {
 	Category string `json:"referenceCategory"`
 	Type     string `json:"referenceType"`
 	Locator  string `json:"referenceLocator"`
+}
+
+type spdxChecksum struct {
+	Algorithm string `json:"algorithm"`
+	Value     string `json:"checksumValue"`
 }
 
 type spdxRelationship struct {
@@ -122,6 +128,9 @@ func (p *spdxPackage) component() component {
 		if r.Type == "purl" && out.purl == "" {
 			out.purl = r.Locator
 		}
+	}
+	for _, sum := range p.Checksums {
+		out.digest(sum.Algorithm, sum.Value)
 	}
 	for _, a := range p.Annotations {
 		if key, value, ok := strings.Cut(a.Comment, "="); ok && strings.HasPrefix(key, spdxPrefix) {
@@ -225,6 +234,10 @@ func (p *spdxPackage) tag(tag, value string) {
 		p.Purpose = value
 	case "PackageSourceInfo":
 		p.SourceInfo = value
+	case "PackageChecksum":
+		if algorithm, value, ok := strings.Cut(value, ":"); ok {
+			p.Checksums = append(p.Checksums, spdxChecksum{algorithm, strings.TrimSpace(value)})
+		}
 	case "ExternalRef":
 		if parts := strings.Fields(value); len(parts) == 3 {
 			p.Refs = append(p.Refs, spdxRef{parts[0], parts[1], parts[2]})

@@ -106,6 +106,9 @@ func writeCycloneDX(w io.Writer, inv *image.Inventory, version string) error {
 			BOMRef: fmt.Sprintf("package-%d", i+1), Type: cyclonedx.ComponentTypeLibrary, Name: p.Name, Version: p.Version,
 			PackageURL: p.PURL, Properties: cycloneProperties(properties(p)),
 		}
+		if p.SHA256 != "" {
+			c.Hashes = &[]cyclonedx.Hash{{Algorithm: cyclonedx.HashAlgoSHA256, Value: p.SHA256}}
+		}
 		if group, artifact, ok := strings.Cut(p.Name, ":"); ok && p.Ecosystem == "Maven" {
 			c.Group, c.Name = group, artifact
 		}
@@ -157,10 +160,14 @@ func writeSPDX(w io.Writer, inv *image.Inventory, version string) error {
 	}
 	for i := range inv.Packages {
 		p := &inv.Packages[i]
-		add(spdxPackage{
+		one := spdxPackage{
 			Name: p.Name, ID: fmt.Sprintf("SPDXRef-package-%d", i+1), Version: p.Version, Purpose: "LIBRARY",
 			Refs: []spdxRef{{"PACKAGE-MANAGER", "purl", p.PURL}}, Annotations: s.annotations(properties(p)),
-		})
+		}
+		if p.SHA256 != "" {
+			one.Checksums = []spdxChecksum{{"SHA256", p.SHA256}}
+		}
+		add(one)
 	}
 	for _, why := range missing(inv) {
 		doc.Annotations = append(doc.Annotations, s.annotation(propIncomplete, why))
