@@ -73,7 +73,7 @@ func (e entry) cost() int {
 		units += strings.Count(e.path, "/")
 	}
 	if e.found != nil {
-		units += len(e.found.packages) + len(e.found.owned)
+		units += len(e.found.packages) + len(e.found.owned) + len(e.found.secrets)
 	}
 	return units
 }
@@ -99,6 +99,7 @@ type layerScan struct {
 	more    int // notes beyond maxNotes
 	elf     *elfReader
 	archive *archive
+	secrets secretScan
 }
 
 func newLayerScan(ctx context.Context, lim limits) *layerScan {
@@ -131,11 +132,12 @@ func readLayer(ctx context.Context, layer oci.Layer, lim limits) (*facts, error)
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case errors.Is(err, oci.ErrDigest):
-		s.facts, s.more = &facts{refused: true}, 0
+		s.facts, s.more, s.secrets.more = &facts{refused: true}, 0, 0
 		s.note("", "%v", err)
 	case err != nil:
 		s.note("", "the rest of it is not read: %v", err)
 	}
+	s.uncounted()
 	if s.more > 0 {
 		s.facts.notes = append(s.facts.notes, note{"", fmt.Sprintf("%d more entries could not be read", s.more)})
 	}
@@ -203,7 +205,7 @@ func (s *layerScan) entry(header *tar.Header, content io.Reader) error {
 		if unread != "" {
 			break // a file of which nothing is known
 		}
-		f, err := s.look(name, header.Size, content)
+		f, err := s.search(name, header.Size, content)
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,8 @@ package image
 import (
 	"path"
 	"strings"
+
+	"github.com/scantling/scantling/registry/secret"
 )
 
 // foundKind is the sort of file that says something about what is installed.
@@ -23,6 +25,7 @@ const (
 	foundRPM                // an rpm database: not read
 	foundLanguage           // a package of a language that is not read: found.language names it
 	foundUnread             // an executable that could not be looked into
+	foundSecret             // a file that says nothing of packages and holds secrets
 )
 
 // hasContent reports whether the bytes of such a file are read as one text.
@@ -62,6 +65,7 @@ type found struct {
 	release  OS
 	language string
 	owned    []owned
+	secrets  []secret.Hit
 	notes    []note // parts that could not be read; where is "line N" or empty
 }
 

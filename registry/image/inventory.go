@@ -61,6 +61,7 @@ type Inventory struct {
 	OS         OS
 	Layers     []Layer   // lowest first
 	Packages   []Package // sorted by ecosystem, name, version, architecture, path; no two are equal
+	Secrets    []Secret  // sorted by path, line, kind; without their values
 	Incomplete []model.Incomplete
 }
 

@@ -258,7 +258,7 @@ func (t *tree) note(v *vertex, by int) {
 	case v.link:
 		t.links += by
 		t.dirty = true
-	case v.found.kind == foundLanguage, v.found.kind == foundLock, v.found.kind == foundOwned:
+	case v.found.kind == foundLanguage, v.found.kind == foundLock, v.found.kind == foundOwned, v.found.kind == foundSecret:
 	default:
 		t.dirty = true
 		if v.found.kind.carries() && by > 0 {
