@@ -1,3 +1,5 @@
+//go:build unix
+
 package secret
 
 import (
@@ -7,12 +9,17 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 	"time"
 )
 
-// sources are this module's own files, as one text of some 30 MB: the kind of
-// text that has the most words like "token" and "secret" in it.
+// maxShare is what the search may take for each second of gunzip and sha256
+// of the same bytes, as a reader of layers spends them.
+const maxShare = 0.3
+
+// sources are this module's own files as one text: in code the words that
+// detectors look for are far more frequent than in most of an image.
 func sources(tb testing.TB) []byte {
 	tb.Helper()
 	var all []byte
@@ -27,40 +34,67 @@ func sources(tb testing.TB) []byte {
 	if err != nil || len(all) < 1<<20 {
 		tb.Fatalf("%d bytes of sources: %v", len(all), err)
 	}
-	return bytes.Repeat(all, 1+(32<<20)/len(all))
+	return all
 }
 
-// BenchmarkScan prints how long a scan takes for each second that gunzip and
-// sha256 of the same bytes take, as a reader of layers does both. All of the
-// bytes are text, which is the worst case.
+// BenchmarkScan counts processor time, so that other programs on the machine
+// don't matter, and takes the best of several rounds. All bytes are text, which
+// is the worst case: of a root file system less than a third is.
 func BenchmarkScan(b *testing.B) {
 	text := sources(b)
 	var packed bytes.Buffer
 	w := gzip.NewWriter(&packed)
 	_, _ = w.Write(text)
 	w.Close()
-	var unpack, sum time.Duration
-	b.SetBytes(int64(len(text)))
+	var scan, unpack, sum time.Duration
 	for b.Loop() {
-		if _, err := Scan("src/all.go", bytes.NewReader(text)); err != nil {
-			b.Fatal(err)
-		}
-		b.StopTimer()
-		start := time.Now()
-		r, err := gzip.NewReader(bytes.NewReader(packed.Bytes()))
-		if err != nil {
-			b.Fatal(err)
-		}
-		if _, err := io.Copy(io.Discard, r); err != nil {
-			b.Fatal(err)
-		}
-		unpack += time.Since(start)
-		start = time.Now()
-		sha256.Sum256(text)
-		sum += time.Since(start)
-		b.StartTimer()
+		scan = best(b, func() error {
+			_, err := Scan("src/all.go", bytes.NewReader(text))
+			return err
+		})
+		unpack = best(b, func() error {
+			r, err := gzip.NewReader(bytes.NewReader(packed.Bytes()))
+			if err == nil {
+				_, err = io.Copy(io.Discard, r)
+			}
+			return err
+		})
+		sum = best(b, func() error {
+			sha256.Sum256(text)
+			return nil
+		})
 	}
-	scan := b.Elapsed().Seconds()
-	b.ReportMetric(scan/(unpack+sum).Seconds(), "of-gunzip+sha256")
-	b.ReportMetric(float64(len(text))*float64(b.N)/sum.Seconds()/1e6, "sha256-MB/s")
+	rate := func(d time.Duration) float64 { return float64(len(text)) / d.Seconds() / 1e6 }
+	share := scan.Seconds() / (unpack + sum).Seconds()
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(rate(scan), "MB/s")
+	b.ReportMetric(rate(sum), "sha256-MB/s")
+	b.ReportMetric(rate(unpack), "gunzip-MB/s")
+	b.ReportMetric(share, "scan/(gunzip+sha256)")
+	if share > maxShare {
+		b.Errorf("%.2f, more than %.2f", share, maxShare)
+	}
+}
+
+// best is the least processor time of several rounds.
+func best(b *testing.B, run func() error) time.Duration {
+	b.Helper()
+	least := time.Hour
+	for range 5 {
+		start := used(b)
+		if err := run(); err != nil {
+			b.Fatal(err)
+		}
+		least = min(least, used(b)-start)
+	}
+	return least
+}
+
+func used(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
