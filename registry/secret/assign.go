@@ -61,11 +61,14 @@ func findAssignment(p place) (value, bool) {
 	if to < 0 || !quoted && !p.file.loose {
 		return value{}, false
 	}
-	v := value{kind: passwordAssignment, from: from, to: to}
-	if strings.HasPrefix(p.key, "pass") {
-		return v, isPassword(p.text[from:to])
+	v, text := value{kind: passwordAssignment, from: from, to: to}, p.text[from:to]
+	switch {
+	case p.file.env && end == p.end && isPlain(text):
+		return v, true
+	case strings.HasPrefix(p.key, "pass"):
+		return v, isPassword(text)
 	}
-	return v, isToken(p.text[from:to])
+	return v, isToken(text)
 }
 
 // assigns returns how long the sign is that assigns; 0 where none stands.
@@ -138,6 +141,13 @@ func isPassword(text []byte) bool {
 	return bytes.ContainsAny(text, digits) && classes >= 3 && entropy(text) >= 2.8
 }
 
+// isPlain asks for letters and digits, where a variable's name says that it is
+// a secret.
+func isPlain(text []byte) bool {
+	return len(text) >= leastPassword && !placeholder(text) && plainValue(text) && !isUUID(text) &&
+		bytes.ContainsAny(text, digits) && bytes.ContainsAny(text, lower+upper)
+}
+
 // isToken asks for a longer value that is drawn at random.
 func isToken(text []byte) bool {
 	if len(text) < leastToken || len(text) > mostValue || placeholder(text) || !plainValue(text) || run(text, 0, tokenSet) != len(text) {
@@ -149,10 +159,10 @@ func isToken(text []byte) bool {
 			numbers++
 		}
 	}
-	if numbers < 3 || numbers == len(text) || isUUID(text) {
+	if numbers == len(text) || isUUID(text) || !random(text) {
 		return false
 	}
-	return random(text)
+	return numbers >= 3 || numbers > 0 && mixed(text) && entropy(text) >= 4.2
 }
 
 var tokenSet = setOf(lower + upper + digits + "-_.+/=~:")

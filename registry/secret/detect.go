@@ -148,7 +148,8 @@ func detectors() []detector {
 		tokens(prefixed{huggingToken, alnum, 34, 37, nil}, "hf_"),
 		{keys: []string{"T3BlbkFJ"}, find: findOpenAI},
 		tokens(prefixed{anthropicKey, base64URL, 80, 120, nil}, "sk-ant-api03-", "sk-ant-admin01-", "sk-ant-oat01-"),
-		tokens(prefixed{googleKey, base64URL, 35, 35, nil}, "AIza"),
+		// Programs of a vendor bring such keys for everybody.
+		{keys: []string{"AIza"}, generic: true, find: prefixed{googleKey, base64URL, 35, 35, nil}.find},
 		tokens(prefixed{dockerToken, base64URL, 27, 32, nil}, "dckr_pat_", "dckr_oat_"),
 		{keys: []string{".atlasv1."}, find: findTerraform},
 		tokens(prefixed{grafanaToken, word, 41, 41, underscoreAt(32)}, "glsa_"),
@@ -295,7 +296,7 @@ func findRegistryToken(p place) (value, bool) {
 	}
 	from := run(p.text, i+1, setOf(" \t\""))
 	to := run(p.text, from, setOf(lower+upper+digits+"-_.+/=~"))
-	if to-from < 8 || placeholder(p.text[from:to]) || to < len(p.text) && bytes.IndexByte([]byte("${<"), p.text[to]) >= 0 {
+	if to-from < 8 || standIn(p.text[from:to]) || to < len(p.text) && bytes.IndexByte([]byte("${<"), p.text[to]) >= 0 {
 		return value{}, false
 	}
 	return value{kind: registryToken, from: from, to: to}, true

@@ -92,16 +92,24 @@ func example(text []byte) bool { return holdsAny(text, exampleWords) }
 
 var exampleWords = []string{"example", "changeme", "placeholder", "redacted", "xxxxx", "yourkey", "yourtoken", "insert_", "not-real", "notreal", "dummykey", "fakekey", "00000000", "deadbeef"}
 
-// placeholder knows values that stand for another: of templates, of
-// documentation, of a look-up at run time, and words instead of a value.
-func placeholder(text []byte) bool {
-	if len(text) == 0 || example(text) || holdsAny(text, placeWords) {
+// standIn knows values of files that hold secrets and nothing else: templates,
+// documentation, words instead of a value.
+func standIn(text []byte) bool {
+	if len(text) == 0 || example(text) || bytes.IndexByte([]byte("$<{%*`"), text[0]) >= 0 {
 		return true
 	}
-	if bytes.ContainsAny(text, "<>{}$`") || bytes.HasPrefix(text, []byte("%")) || bytes.HasPrefix(text, []byte("*")) {
-		return true
+	for _, open := range []string{"${", "{{", "$(", "<%"} {
+		if bytes.Contains(text, []byte(open)) {
+			return true
+		}
 	}
 	return words[strings.Trim(strings.ToLower(string(text)), "-_.!0123456789")]
+}
+
+// placeholder knows those of any text: those of standIn, a look-up at run
+// time, and words that a value of documentation or of tests often holds.
+func placeholder(text []byte) bool {
+	return standIn(text) || bytes.ContainsAny(text, "<>{}$`") || holdsAny(text, placeWords)
 }
 
 var placeWords = []string{"change_me", "change-me", "your_", "your-", "your ", "_here", "-here", "dummy", "sample", "todo", "fixme", "replace", "foobar", "hunter2", "insecure", "test", "fake", "mock", "demo", "...", "***", "xxx", "environ", "getenv", "process.env", "vault:", "scram-", "secretkeyref", "encrypted:", "enc[", "swordfish"}
@@ -130,8 +138,9 @@ func holdsAny(text []byte, list []string) bool {
 // file is what a path says of a file.
 type file struct {
 	quiet bool // not searched at all
-	plain bool // of an installed package: no detectors that go by entropy alone
+	plain bool // of an installed package: no detectors that are generic
 	loose bool // a file of settings: values need no quotes
+	env   bool // one of variables, whose names say plainly what they hold
 	store func(text []byte) []value
 }
 
@@ -139,7 +148,8 @@ func fileOf(name string) file {
 	name = strings.TrimPrefix(name, "/")
 	f := file{plain: packaged(name), store: storeOf(name)}
 	f.quiet = quiet(name, f.plain)
-	f.loose = !f.plain && settings(name)
+	f.env = !f.plain && variables(name)
+	f.loose = f.env || !f.plain && settings(name)
 	return f
 }
 
@@ -207,14 +217,16 @@ func sampleFold(w string) bool {
 	return samples[w] || strings.HasPrefix(w, "test")
 }
 
+// variables reports whether a file sets those of an environment.
+func variables(name string) bool {
+	base := path.Base(name)
+	return base == ".env" || strings.HasPrefix(base, ".env.") || path.Ext(base) == ".env"
+}
+
 // settings reports whether a file has the form NAME=value or name: value.
 func settings(name string) bool {
-	base := path.Base(name)
-	if base == ".env" || strings.HasPrefix(base, ".env.") {
-		return true
-	}
-	switch strings.ToLower(path.Ext(base)) {
-	case ".env", ".ini", ".cfg", ".conf", ".cnf", ".properties", ".yaml", ".yml", ".toml", ".tfvars", ".config":
+	switch strings.ToLower(path.Ext(name)) {
+	case ".ini", ".cfg", ".conf", ".cnf", ".properties", ".yaml", ".yml", ".toml", ".tfvars", ".config":
 		return true
 	}
 	return false

@@ -108,7 +108,10 @@ func webTokenOf(header, claims string) string {
 type sample struct{ name, path, text, value string }
 
 // samples holds at least one text for each kind.
-func samplesOf(t testing.TB) map[string][]sample {
+// Another shift draws other values.
+func samplesOf(t testing.TB, shift uint64) map[string][]sample {
+	draw := func(seed uint64, n int, chars string) string { return draw(seed+1000*shift, n, chars) }
+	summed := func(prefix string, seed uint64) string { return summed(prefix, seed+1000*shift) }
 	rsaDER := rsaKey()
 	alg := `{"alg":"RS256","typ":"JWT"}`
 	pypi := "pypi-" + token64("\x02\x01\x08pypi.org\x02\x24"+draw(11, 36, hex16)+draw(12, 60, url64))
@@ -213,6 +216,7 @@ func samplesOf(t testing.TB) map[string][]sample {
 			one("quoted", "app/x.py", "DB_PASSWORD = \"", pass, "\"\n"),
 			one("JSON", "app/x.json", `{"client_secret": "`, draw(60, 32, all62), `"}`),
 			one("unquoted", "app/.env", "API_TOKEN=", draw(61, 40, hex16), "\n"),
+			one("plain, in a variable", "app/.env", "DB_PASSWORD=", draw(67, 6, lower)+draw(68, 3, digits), "\n"),
 			one("YAML", "app/a.yml", "apiKey: ", draw(62, 32, all62), "\n"),
 			one("arrow", "app/a.rb", ":secret => '", draw(63, 32, all62), "'\n"),
 			one("declared", "app/a.go", "apiKey := `", draw(66, 32, all62), "`\n"),

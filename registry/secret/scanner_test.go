@@ -16,7 +16,7 @@ import (
 // TestEveryKind: each kind is found, alone, once, on its line, and the place
 // that was found is that of the value.
 func TestEveryKind(t *testing.T) {
-	samples := samplesOf(t)
+	samples := samplesOf(t, 0)
 	for _, k := range Kinds {
 		if len(samples[k.ID]) == 0 {
 			t.Errorf("%s: no sample", k.ID)
@@ -41,10 +41,32 @@ func TestEveryKind(t *testing.T) {
 	}
 }
 
+// TestRecall draws the samples anew, many times: entropy may miss a value that
+// is drawn badly, and no more than one in a hundred of a kind.
+func TestRecall(t *testing.T) {
+	const rounds = 300
+	missed := map[string]int{}
+	for shift := range uint64(rounds) {
+		for kind, list := range samplesOf(t, shift) {
+			for _, s := range list {
+				if r, _ := scan(s.path, s.text, len(s.text)); len(r.Hits) != 1 || r.Hits[0].Kind != kind {
+					missed[kind+" "+s.name]++
+				}
+			}
+		}
+	}
+	for name, n := range missed {
+		t.Logf("%s: %d of %d missed", name, n, rounds)
+		if n*100 > rounds {
+			t.Errorf("%s: %d of %d missed", name, n, rounds)
+		}
+	}
+}
+
 // TestBlocks: however a file is cut, the same is found; and so behind a
 // megabyte of text, where values lie across the ends of the window.
 func TestBlocks(t *testing.T) {
-	for kind, list := range samplesOf(t) {
+	for kind, list := range samplesOf(t, 0) {
 		for _, s := range list {
 			whole, _ := scan(s.path, s.text, len(s.text))
 			for _, n := range []int{1, 7, 4096} {
@@ -236,7 +258,7 @@ func prefiltered(text []byte) (out []string) {
 }
 
 func TestPrefilter(t *testing.T) {
-	for kind, list := range samplesOf(t) {
+	for kind, list := range samplesOf(t, 0) {
 		for _, s := range list {
 			if d := cmp.Diff(naive([]byte(s.text)), prefiltered([]byte(s.text))); d != "" {
 				t.Errorf("%s %s: %s", kind, s.name, d)
@@ -266,7 +288,7 @@ func leaks(told []byte, value []byte) bool {
 // FuzzScan: what is told of a file holds no part of a value, doesn't depend on
 // how the file was cut, and the prefilter finds every keyword.
 func FuzzScan(f *testing.F) {
-	for _, list := range samplesOf(f) {
+	for _, list := range samplesOf(f, 0) {
 		for _, s := range list {
 			f.Add(s.path, []byte(s.text), 100)
 		}

@@ -66,7 +66,7 @@ func readNetrc(text []byte) (out []value) {
 			for to < len(line) && line[to] != ' ' && line[to] != '\t' {
 				to++
 			}
-			if after && to > from && !placeholder(line[from:to]) {
+			if after && to > from && !standIn(line[from:to]) {
 				out = append(out, value{kind: netrc, from: at + from, to: at + to})
 			}
 			after = string(line[from:to]) == "password"
@@ -82,7 +82,7 @@ func readGitCredentials(text []byte) (out []value) {
 		_, rest, ok := bytes.Cut(line, []byte("://"))
 		login, _, has := bytes.Cut(rest, []byte("@"))
 		colon := bytes.IndexByte(login, ':')
-		if !ok || !has || colon < 0 || placeholder(login[colon+1:]) {
+		if !ok || !has || colon < 0 || standIn(login[colon+1:]) {
 			return
 		}
 		from := at + len(line) - len(rest) + colon + 1
@@ -103,7 +103,7 @@ func readPgpass(text []byte) (out []value) {
 				fields++
 			}
 		}
-		if fields == 4 && i < len(line) && !placeholder(line[i:]) {
+		if fields == 4 && i < len(line) && !standIn(line[i:]) {
 			out = append(out, value{kind: pgpass, from: at + i, to: at + len(line)})
 		}
 	})
@@ -121,7 +121,7 @@ func readAssigned(text []byte, kind string, names ...string) (out []value) {
 	lines(text, func(at int, line []byte) {
 		name, rest, ok := bytes.Cut(line, []byte("="))
 		v := bytes.Trim(rest, " \t\"'")
-		if !ok || len(v) < 4 || placeholder(v) {
+		if !ok || len(v) < 4 || standIn(v) {
 			return
 		}
 		for _, n := range names {
@@ -174,7 +174,7 @@ func readKubeconfig(text []byte) (out []value) {
 		name, rest, ok := bytes.Cut(line, []byte(":"))
 		v := bytes.Trim(rest, " \t\"'")
 		key := strings.Trim(string(name), " \t-")
-		if !ok || key != "token" && key != "password" || len(v) < leastPassword || placeholder(v) {
+		if !ok || key != "token" && key != "password" || len(v) < leastPassword || standIn(v) {
 			return
 		}
 		from := at + len(name) + 1 + bytes.Index(rest, v)
