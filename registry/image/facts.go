@@ -128,16 +128,16 @@ func readLayer(ctx context.Context, layer oci.Layer, lim limits) (*facts, error)
 	}
 	defer stream.Close()
 	err = s.stream(stream)
+	s.uncounted()
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case errors.Is(err, oci.ErrDigest):
-		s.facts, s.more, s.secrets.more = &facts{refused: true}, 0, 0
+		s.facts, s.more = &facts{refused: true}, 0
 		s.note("", "%v", err)
 	case err != nil:
 		s.note("", "the rest of it is not read: %v", err)
 	}
-	s.uncounted()
 	if s.more > 0 {
 		s.facts.notes = append(s.facts.notes, note{"", fmt.Sprintf("%d more entries could not be read", s.more)})
 	}
