@@ -69,11 +69,14 @@ type facts struct {
 // unit is about 150 bytes.
 func (e entry) cost() int {
 	units := 1 + (len(e.path)+len(e.target))/128
+	if e.found != nil {
+		units += len(e.found.secrets)
+	}
 	if e.kind == isLink || e.found != nil {
 		units += strings.Count(e.path, "/")
 	}
 	if e.found != nil {
-		units += len(e.found.packages) + len(e.found.owned) + len(e.found.secrets)
+		units += len(e.found.packages) + len(e.found.owned)
 	}
 	return units
 }
@@ -95,11 +98,11 @@ func defaultLimits() limits {
 type layerScan struct {
 	ctx     context.Context
 	limits  limits
+	secrets secretScan
 	facts   *facts
 	more    int // notes beyond maxNotes
 	elf     *elfReader
 	archive *archive
-	secrets secretScan
 }
 
 func newLayerScan(ctx context.Context, lim limits) *layerScan {

@@ -16,6 +16,7 @@ const (
 	foundApk                // an apk database
 	foundRelease            // os-release
 	foundOwned              // the files that a package of dpkg brought
+	foundSecret             // a file that holds secrets and says nothing else
 	foundGo                 // an executable with Go build information
 	foundNPM                // package.json of an installed package
 	foundPython             // metadata of an installed distribution
@@ -25,7 +26,6 @@ const (
 	foundRPM                // an rpm database: not read
 	foundLanguage           // a package of a language that is not read: found.language names it
 	foundUnread             // an executable that could not be looked into
-	foundSecret             // a file that says nothing of packages and holds secrets
 )
 
 // hasContent reports whether the bytes of such a file are read as one text.
@@ -63,9 +63,9 @@ type found struct {
 	kind     foundKind
 	packages []Package // without PURL, Layer and Path, and those of a system without Ecosystem: they depend on the image
 	release  OS
+	secrets  []secret.Hit
 	language string
 	owned    []owned
-	secrets  []secret.Hit
 	notes    []note // parts that could not be read; where is "line N" or empty
 }
 

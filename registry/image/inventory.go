@@ -59,9 +59,9 @@ type Inventory struct {
 	Config     Config
 	BaseLayers int // lowest layers that the build history assigns to the base; 0 unknown
 	OS         OS
+	Secrets    []Secret  // sorted by path, line, kind, layer; without their values
 	Layers     []Layer   // lowest first
 	Packages   []Package // sorted by ecosystem, name, version, architecture, path; no two are equal
-	Secrets    []Secret  // sorted by path, line, kind; without their values
 	Incomplete []model.Incomplete
 }
 

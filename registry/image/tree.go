@@ -258,7 +258,8 @@ func (t *tree) note(v *vertex, by int) {
 	case v.link:
 		t.links += by
 		t.dirty = true
-	case v.found.kind == foundLanguage, v.found.kind == foundLock, v.found.kind == foundOwned, v.found.kind == foundSecret:
+	case v.found.kind == foundSecret: // no package
+	case v.found.kind == foundLanguage, v.found.kind == foundLock, v.found.kind == foundOwned:
 	default:
 		t.dirty = true
 		if v.found.kind.carries() && by > 0 {
