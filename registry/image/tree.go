@@ -255,10 +255,10 @@ func (t *tree) forget(v *vertex) {
 // note keeps the totals.
 func (t *tree) note(v *vertex, by int) {
 	switch {
+	case v.found != nil && v.found.kind == foundSecret: // no package
 	case v.link:
 		t.links += by
 		t.dirty = true
-	case v.found.kind == foundSecret: // no package
 	case v.found.kind == foundLanguage, v.found.kind == foundLock, v.found.kind == foundOwned:
 	default:
 		t.dirty = true
