@@ -21,7 +21,7 @@ import (
 
 // imageCmds are the commands of scripts that make images.
 var imageCmds = map[string]func(*testscript.TestScript, bool, []string){
-	"pack": pack, "save": save, "cut": cut, "registry": serve,
+	"pack": pack, "save": save, "cut": cut, "registry": serve, "leaky": leaky,
 }
 
 // pack makes a tar of a folder: pack DIR FILE [gzip|zstd]

@@ -81,7 +81,8 @@ type Hit struct {
 	Cause    string
 	Message  string // one sentence; of an unknown, why it couldn't be told
 	Evidence []model.Evidence
-	Fix      *model.Fix // nil: the rule's own text
+	Fix      *model.Fix      // nil: the rule's own text
+	Severity *model.Severity // nil: the rule's
 }
 
 // Result is one hit with its rule.
@@ -115,6 +116,10 @@ func (r *Rule) Finding(asset model.FindingAsset, h Hit) model.Finding {
 	if fix == nil {
 		fix = &model.Fix{Text: r.Fix}
 	}
+	severity := r.Severity
+	if h.Severity != nil {
+		severity = *h.Severity
+	}
 	message := h.Message
 	if message == "" {
 		message = r.Title
@@ -126,7 +131,7 @@ func (r *Rule) Finding(asset model.FindingAsset, h Hit) model.Finding {
 		Aliases:  append([]string{}, r.Aliases...),
 		Stage:    string(r.Stage),
 		Control:  r.Control,
-		Severity: r.Severity,
+		Severity: severity,
 		Verdict:  h.Verdict,
 		Asset:    asset,
 		Position: h.Position,

@@ -49,13 +49,14 @@ var layers = []layer{
 
 	{"registry/patch", "registry/advisory registry/catalog registry/feed registry/image " + means, "acts"},
 	{"registry/shelf", "registry/catalog registry/image " + means, "judges and acts"},
-	{"registry/advisory", "registry/feed registry/image " + means, "judges"},
+	{"registry/advisory", "registry/feed registry/image registry/secret " + means, "judges"},
 	{"registry/sbom", "registry/image " + means, "reads and writes inventories"},
 	{"registry/catalog", means, "reads"},
 	{"registry/feed", means, "reads"},
-	{"registry/image", "registry/image/rpmdb " + means, "reads"},
+	{"registry/image", "registry/image/rpmdb registry/secret " + means, "reads"},
 	{"registry/image/rpmdb/rpmdbtest", "", "makes databases for tests"},
 	{"registry/image/rpmdb", "", "bytes only"},
+	{"registry/secret", "model", "finds keys and tokens in bytes"},
 
 	{"infrastructure/threat", "infrastructure/paths infrastructure/network infrastructure/identity infrastructure/posture infrastructure/kube " + means, "judges the whole"},
 	{"infrastructure/paths", "infrastructure/network infrastructure/identity infrastructure/kube " + means, "judges over network and identity"},

@@ -3,6 +3,7 @@ package advisory
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/scantling/scantling/model"
@@ -20,6 +21,7 @@ type Judge struct {
 type subject struct {
 	inv *image.Inventory
 	m   *matching
+	now time.Time // zero: no token is taken for expired
 }
 
 // Compile compiles the registry rules of a catalogue. A rule that can't be
@@ -27,10 +29,19 @@ type subject struct {
 func Compile(cat *rule.Catalogue) (*Judge, []error) {
 	program, errs := rule.Compile(cat, rule.Env[*subject]{
 		Stage:  model.Registry,
-		Checks: map[string]rule.Check[*subject]{"known-weakness": knownWeakness},
+		Checks: checks(),
 	})
 	return &Judge{program: program}, errs
 }
+
+// checks are the functions that registry rules may name.
+func checks() map[string]rule.Check[*subject] {
+	out := map[string]rule.Check[*subject]{knownWeaknessCheck: knownWeakness}
+	maps.Copy(out, secretChecks)
+	return out
+}
+
+const knownWeaknessCheck = "known-weakness"
 
 // knownWeakness has one hit for each package and advisory, in the order of
 // the matches; what can't be compared is a hit that is unknown.
@@ -40,7 +51,7 @@ func knownWeakness(s *subject) []rule.Hit {
 		w := one.weakness
 		h := rule.Hit{
 			Verdict: model.Fail, Position: model.Position{File: s.inv.File}, Message: message(one),
-			Cause: w.Component + " " + w.Path + " " + w.Advisory,
+			Cause: w.Component + " " + w.Path + " " + w.Advisory, Severity: &w.Severity,
 			Evidence: []model.Evidence{
 				{What: "installed", Where: w.Path, Value: w.Package + " " + w.Version},
 				{What: "layer", Where: s.inv.Name, Value: w.Layer},
@@ -56,16 +67,19 @@ func knownWeakness(s *subject) []rule.Hit {
 	return out
 }
 
-// findings are the rule's hits on one image, one for each match and in their
-// order. Severity and aliases are those of the weakness, because a rule can't
-// know them.
-func (j *Judge) findings(inv *image.Inventory, m *matching) []model.Finding {
+// findings are the rules' hits on one image. Those of known weaknesses are one
+// for each match and in their order: the aliases are the weakness's, because a
+// rule can't know them.
+func (j *Judge) findings(inv *image.Inventory, m *matching, now time.Time) []model.Finding {
 	asset := model.FindingAsset{Kind: model.Image, Key: inv.Digest, Name: inv.Name}
 	var out []model.Finding
-	for i, res := range j.program.Eval(&subject{inv, m}) {
+	next := 0
+	for _, res := range j.program.Eval(&subject{inv, m, now}) {
 		f := res.Rule.Finding(asset, res.Hit)
-		f.Severity = m.found[i].weakness.Severity
-		f.Aliases = union(m.found[i].weakness.CVEs, nil)
+		if res.Rule.Check == knownWeaknessCheck {
+			f.Aliases = union(m.found[next].weakness.CVEs, nil)
+			next++
+		}
 		out = append(out, f)
 	}
 	return out
@@ -79,10 +93,11 @@ type caseInput struct {
 		Ecosystem string `json:"ecosystem"`
 	} `json:"packages"`
 	Advisories []json.RawMessage `json:"advisories"`
+	Secrets    []caseSecret      `json:"secrets"`
 }
 
 // Case is the rule.Judge of this package: a case is a list of packages with
-// the advisories that are known.
+// the advisories that are known, or a list of secrets.
 func (j *Judge) Case(id, name string, data []byte) (model.Verdict, string, error) {
 	var in caseInput
 	if err := json.Unmarshal(data, &in); err != nil {
@@ -112,8 +127,15 @@ func (j *Judge) Case(id, name string, data []byte) (model.Verdict, string, error
 			Source: p.Name, SourceVersion: p.Version, Ecosystem: p.Ecosystem,
 		})
 	}
+	for _, s := range in.Secrets {
+		one, err := s.secret()
+		if err != nil {
+			return "", "", fmt.Errorf("reading %s: %w", name, err)
+		}
+		inv.Secrets = append(inv.Secrets, one)
+	}
 	m := db.match(inv, time.Time{})
-	verdict, why := rule.Verdict(j.program.Eval(&subject{inv, m}), id)
+	verdict, why := rule.Verdict(j.program.Eval(&subject{inv: inv, m: m}), id)
 	if missed := append(incomplete(inv, m.uncovered), m.unknown...); verdict == model.Pass && len(missed) > 0 {
 		return model.Unknown, missed[0].Why, nil
 	}

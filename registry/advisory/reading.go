@@ -53,7 +53,7 @@ func (j *Judge) Reading(invs []*image.Inventory, db *DB, cfg Config) model.Readi
 		actions := plan(inv, m, sorted)
 		out.Assets = append(out.Assets, asset(inv))
 		out.Weaknesses = append(out.Weaknesses, m.weaknesses()...)
-		out.Findings = append(out.Findings, j.findings(inv, m)...)
+		out.Findings = append(out.Findings, j.findings(inv, m, cfg.Now)...)
 		out.Actions = append(out.Actions, actions...)
 		out.Facts = append(out.Facts, evidence(inv, m, actions, cfg)...)
 		out.Incomplete = append(out.Incomplete, inv.Incomplete...)

@@ -14,6 +14,11 @@
 // changesets"). Nothing is unpacked to disk, and layers that images share are
 // read once by one Reader.
 //
+// On the way every text is searched for keys, tokens and passwords, by package
+// secret. Those of files that a layer above removed are listed too: they stay
+// in their layer. The environment, labels and history of the configuration are
+// searched as well. No value is kept.
+//
 // What a language's metadata names is left out where the system's database
 // lists that file (dpkg's info/*.list and *.md5sums, apk's F and R lines, the
 // headers of rpm):

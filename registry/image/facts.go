@@ -72,6 +72,9 @@ type facts struct {
 // unit is about 150 bytes.
 func (e entry) cost() int {
 	units := 1 + (len(e.path)+len(e.target))/128
+	if e.found != nil {
+		units += len(e.found.secrets)
+	}
 	if e.kind == isLink || e.found != nil {
 		units += strings.Count(e.path, "/")
 	}
@@ -101,6 +104,7 @@ func defaultLimits() limits {
 type layerScan struct {
 	ctx     context.Context
 	limits  limits
+	secrets secretScan
 	facts   *facts
 	more    int // notes beyond maxNotes
 	elf     *elfReader
@@ -134,6 +138,7 @@ func readLayer(ctx context.Context, layer oci.Layer, lim limits) (*facts, error)
 	}
 	defer stream.Close()
 	err = s.stream(stream)
+	s.uncounted()
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
@@ -210,7 +215,7 @@ func (s *layerScan) entry(header *tar.Header, content io.Reader) error {
 		if unread != "" {
 			break // a file of which nothing is known
 		}
-		f, err := s.look(name, header.Size, content)
+		f, err := s.search(name, header.Size, content)
 		if err != nil {
 			return err
 		}

@@ -3,6 +3,8 @@ package image
 import (
 	"path"
 	"strings"
+
+	"github.com/scantling/scantling/registry/secret"
 )
 
 // foundKind is the sort of file that says something about what is installed.
@@ -14,6 +16,7 @@ const (
 	foundApk                // an apk database
 	foundRelease            // os-release
 	foundOwned              // the files that a package of dpkg brought
+	foundSecret             // a file that holds secrets and says nothing else
 	foundGo                 // an executable with Go build information
 	foundNPM                // package.json of an installed package
 	foundPython             // metadata of an installed distribution
@@ -68,6 +71,7 @@ type found struct {
 	kind     foundKind
 	packages []Package // without PURL, Layer and Path, and those of a system without Ecosystem: they depend on the image
 	release  OS
+	secrets  []secret.Hit
 	language string
 	owned    []owned
 	object   *object // of an ELF file

@@ -61,6 +61,7 @@ type Inventory struct {
 	Config     Config
 	BaseLayers int // lowest layers that the build history assigns to the base; 0 unknown
 	OS         OS
+	Secrets    []Secret  // sorted by path, line, kind, layer; without their values
 	Layers     []Layer   // lowest first
 	Packages   []Package // sorted by ecosystem, name, version, architecture, path; no two are equal
 	Libraries  []Library // ELF files, sorted by path; none from a bill of materials

@@ -41,7 +41,7 @@ func (t *tree) sources() (list []source, notes []note) {
 		case v != nil && v.found != nil && v.found.kind == kind && !seen[p]:
 			seen[p] = true
 			list = append(list, source{p, v.found})
-		case (v == nil || v.found == nil) && p != place && t.linked(place):
+		case (v == nil || v.found == nil || v.found.kind == foundSecret) && p != place && t.linked(place):
 			notes = append(notes, note{place, fmt.Sprintf("it leads to %q, which was not read as a package database", p)})
 		}
 	}

@@ -40,6 +40,7 @@ func (r *Reader) Inventory(ctx context.Context, img *oci.Image) (*Inventory, err
 	t, h := newTree(), &history{}
 	var layerNotes []layerNote
 	entries, bytes := 0, int64(0)
+	var merged []*facts
 	for i, layer := range img.Layers {
 		f, err := r.layer(ctx, layer)
 		if err != nil {
@@ -57,6 +58,7 @@ func (r *Reader) Inventory(ctx context.Context, img *oci.Image) (*Inventory, err
 			break
 		}
 		t.dirty = false
+		merged = append(merged, f)
 		t.apply(i, f)
 		if t.dirty {
 			h.follow(t, i)
@@ -64,6 +66,8 @@ func (r *Reader) Inventory(ctx context.Context, img *oci.Image) (*Inventory, err
 		inv.Layers[i].Visible = len(h.since)
 	}
 	h.end(t, len(img.Layers)-1)
+	inv.configSecrets(img.Config)
+	inv.takeSecrets(t, merged)
 	inv.finish(t, h, append(layerNotes, t.notes...))
 	return inv, nil
 }

@@ -260,6 +260,7 @@ func (t *tree) forget(v *vertex) {
 // note keeps the totals.
 func (t *tree) note(v *vertex, by int) {
 	switch {
+	case v.found != nil && v.found.kind == foundSecret: // no package
 	case v.link:
 		t.links += by
 		t.dirty = true
