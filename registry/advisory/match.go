@@ -87,7 +87,7 @@ func (db *DB) judge(m *matching, inv *image.Inventory, p *image.Package, hits []
 	var verdict outcome
 	var touched *Affected
 	for _, h := range hits {
-		fit := streamOf(r, h.affected, p)
+		fit := streamOf(r, h.affected, p.Module, p.SourceVersion)
 		if fit == anotherStream {
 			continue
 		}

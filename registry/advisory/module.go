@@ -4,8 +4,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/scantling/scantling/registry/image"
 )
 
 // stream says whether an entry of a record is about a package of rpm, as far
@@ -30,18 +28,19 @@ var (
 	namedStream = regexp.MustCompile(`[0-9A-Za-z_.+-]+:[0-9A-Za-z_.+-]+`)
 )
 
-// streamOf compares an entry with a package. OSV has no field for the stream:
+// streamOf compares an entry with a package by its module ("nodejs:18", or ""
+// where none is known) and version. OSV has no field for the stream:
 // that an entry is about a module shows in the releases that it names, and
 // about which stream in the title of the record. Where the title names none,
 // or the package's own isn't known, it can't be told.
-func streamOf(r *Record, a *Affected, p *image.Package) stream {
+func streamOf(r *Record, a *Affected, module, version string) stream {
 	switch baseOf(a.Ecosystem) {
 	case "AlmaLinux", "Rocky Linux", "Red Hat":
 	default:
 		return itsStream
 	}
 	modular, told := a.modular()
-	installed := p.Module != "" || modularRelease.MatchString(p.SourceVersion)
+	installed := module != "" || modularRelease.MatchString(version)
 	switch {
 	case !installed && !modular:
 		return itsStream
@@ -49,14 +48,14 @@ func streamOf(r *Record, a *Affected, p *image.Package) stream {
 		return untoldStream
 	case installed != modular:
 		return anotherStream
-	case p.Module == "":
+	case module == "":
 		return untoldStream
 	}
 	streams := namedStream.FindAllString(r.Summary, -1)
 	switch {
-	case slices.Contains(streams, p.Module):
+	case slices.Contains(streams, module):
 		return itsStream
-	case len(streams) == 0, slices.ContainsFunc(streams, func(s string) bool { return strings.HasPrefix(s, p.Module+".") }):
+	case len(streams) == 0, slices.ContainsFunc(streams, func(s string) bool { return strings.HasPrefix(s, module+".") }):
 		return untoldStream // some titles have the version in the stream's place: httpd:2.4.37
 	}
 	return anotherStream
