@@ -45,6 +45,7 @@ const (
 	isHard                    // hard link to entry.target
 	isGone                    // whiteout of path
 	isOpaque                  // whiteout of all that lower layers have below path
+	isRun                     // files of the folder path that say nothing, one behind the other in the tar: entry.names
 )
 
 // entry is one record of a layer's tar. Path and hard-link targets are clean
@@ -52,6 +53,7 @@ const (
 type entry struct {
 	path   string
 	target string
+	names  string // of a run, in the order of the tar, with slashes between them
 	kind   entryKind
 	found  *found // what the file says; nil for a file that says nothing of interest
 }
@@ -97,6 +99,7 @@ type layerScan struct {
 	limits  limits
 	facts   *facts
 	more    int // notes beyond maxNotes
+	run     run
 	elf     *elfReader
 	archive *archive
 }
@@ -147,6 +150,7 @@ func readLayer(ctx context.Context, layer oci.Layer, lim limits) (*facts, error)
 func (s *layerScan) stream(r io.Reader) error {
 	budget := &budget{ctx: s.ctx, r: r, left: s.limits.layer}
 	defer func() {
+		s.facts.entries = s.run.end(s.facts.entries)
 		s.facts.bytes = s.limits.layer - budget.left + s.limits.unpacked - max(s.archive.left, 0)
 	}()
 	archive := tar.NewReader(budget)
@@ -217,7 +221,7 @@ func (s *layerScan) keep(e entry) error {
 	if s.facts.cost += e.cost(); s.facts.cost > s.limits.entries {
 		return fmt.Errorf("a layer is read up to %d entries", s.limits.entries)
 	}
-	s.facts.entries = append(s.facts.entries, e)
+	s.facts.entries = s.run.add(s.facts.entries, e)
 	return nil
 }
 

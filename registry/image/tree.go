@@ -70,6 +70,10 @@ func (t *tree) apply(index int, f *facts) {
 		if e.kind == isGone || e.kind == isOpaque {
 			continue
 		}
+		if e.kind == isRun {
+			t.cover(index, e)
+			continue
+		}
 		if p, ok := t.place(index, e.path); ok {
 			t.put(index, p, e)
 		}
@@ -132,20 +136,29 @@ func within(v, root *vertex) bool {
 // place resolves the folder of a path, as extraction would.
 func (t *tree) place(index int, name string) (string, bool) {
 	dir, base := path.Split(name)
-	resolved, err := t.resolve(strings.TrimSuffix(dir, "/"))
+	dir = strings.TrimSuffix(dir, "/")
+	resolved, err := t.resolve(dir)
 	if err != nil {
-		if len(t.notes) < maxNotes {
-			t.notes = append(t.notes, layerNote{index, note{name, err.Error()}})
-		}
+		t.lost(index, name, err)
 		return "", false
 	}
+	if resolved == dir {
+		return name, true
+	}
 	return path.Join(resolved, base), true
+}
+
+// lost notes an entry that has no place.
+func (t *tree) lost(index int, name string, err error) {
+	if len(t.notes) < maxNotes {
+		t.notes = append(t.notes, layerNote{index, note{name, err.Error()}})
+	}
 }
 
 // resolve follows every link of a path, the last element included, and stays
 // below the root: ".." at the root is the root.
 func (t *tree) resolve(name string) (string, error) {
-	if t.links == 0 {
+	if t.links == 0 || t.straight(name) {
 		return name, nil
 	}
 	var done []string
@@ -175,6 +188,22 @@ func (t *tree) resolve(name string) (string, error) {
 		rest = strings.TrimSuffix(next.target+"/"+rest, "/")
 	}
 	return strings.Join(done, "/"), nil
+}
+
+// straight reports whether a path is canonical as it stands.
+func (t *tree) straight(name string) bool {
+	here := t.root
+	for name != "" {
+		var element string
+		element, name, _ = strings.Cut(name, "/")
+		if element == "" || element == "." || element == ".." {
+			return false
+		}
+		if here = here.child(element); here != nil && here.link {
+			return false
+		}
+	}
+	return true
 }
 
 // at returns the vertex of a canonical path, or nil.
