@@ -64,7 +64,7 @@ type facts struct {
 	cost    int   // of all entries together
 	bytes   int64 // read of the uncompressed layer, and unpacked from its archives
 	notes   []note
-	refused bool // nothing of it is believed: another source of the layer may have it
+	whole   bool // read to its end, and the digest was right: true of the layer wherever it comes from
 }
 
 // cost weighs an entry by the memory that it takes, here and in the merge: one
@@ -125,7 +125,6 @@ func readLayer(ctx context.Context, layer oci.Layer, lim limits) (*facts, error)
 	stream, err := layer.Open()
 	if err != nil {
 		s.note("", "%v", err)
-		s.facts.refused = true
 		return s.facts, ctx.Err()
 	}
 	defer stream.Close()
@@ -134,7 +133,7 @@ func readLayer(ctx context.Context, layer oci.Layer, lim limits) (*facts, error)
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case errors.Is(err, oci.ErrDigest):
-		s.facts, s.more = &facts{refused: true}, 0
+		s.facts, s.more = &facts{}, 0
 		s.note("", "%v", err)
 	case err != nil:
 		s.note("", "the rest of it is not read: %v", err)
@@ -145,34 +144,44 @@ func readLayer(ctx context.Context, layer oci.Layer, lim limits) (*facts, error)
 	return s.facts, nil
 }
 
-// stream reads the tar to its end, and then what pads it, so that the digest
-// of the layer is verified.
+// stream reads the tar, and then all that follows, so that the digest of the
+// layer is verified even where the tar is not read to its end.
 func (s *layerScan) stream(r io.Reader) error {
 	budget := &budget{ctx: s.ctx, r: r, left: s.limits.layer}
-	defer func() {
-		s.facts.entries = s.run.end(s.facts.entries)
-		s.facts.bytes = s.limits.layer - budget.left + s.limits.unpacked - max(s.archive.left, 0)
-	}()
+	err := s.entries(budget)
+	_, end := io.Copy(io.Discard, budget)
+	s.facts.whole = end == nil
+	s.facts.entries = s.run.end(s.facts.entries)
+	s.facts.bytes = s.limits.layer - budget.left + s.limits.unpacked - max(s.archive.left, 0)
+	if err == nil || errors.Is(end, oci.ErrDigest) {
+		return end
+	}
+	return err
+}
+
+// entries reads the tar to its end.
+func (s *layerScan) entries(budget *budget) error {
 	archive := tar.NewReader(budget)
-	last := "its start"
+	last := "" // name of the entry before
 	for {
 		header, err := archive.Next()
 		if err == io.EOF {
-			break
+			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("after %s: %w", last, err)
+			if last == "" {
+				return fmt.Errorf("after its start: %w", err)
+			}
+			return fmt.Errorf("after entry %q: %w", last, err)
 		}
-		last = fmt.Sprintf("entry %q", clip(header.Name))
+		last = clip(header.Name)
 		if header.Size > budget.left {
-			return fmt.Errorf("%s: it states %d bytes, and a layer is read up to %d", last, header.Size, s.limits.layer)
+			return fmt.Errorf("entry %q: it states %d bytes, and a layer is read up to %d", last, header.Size, s.limits.layer)
 		}
 		if err := s.entry(header, archive); err != nil {
-			return fmt.Errorf("%s: %w", last, err)
+			return fmt.Errorf("entry %q: %w", last, err)
 		}
 	}
-	_, err := io.Copy(io.Discard, budget)
-	return err
 }
 
 // entry files one header. Its error ends the layer.

@@ -209,7 +209,7 @@ func (r *Reader) layer(ctx context.Context, layer oci.Layer) (*facts, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if !f.refused && r.cached+f.cost <= maxCached {
+	if f.whole && r.cached+f.cost <= maxCached {
 		if r.cache == nil {
 			r.cache = map[string]*facts{}
 		}
