@@ -51,6 +51,13 @@ func (a *archive) look(kind foundKind, name string, content io.Reader, size int6
 	return parseJava(a, name, a.buf.Bytes()), nil
 }
 
+// release lets go of a buffer that became large.
+func (a *archive) release() {
+	if a.buf.Cap() > maxLight {
+		a.buf = bytes.Buffer{}
+	}
+}
+
 // open lists the files of an archive. What its end states of its directory is
 // not believed: reading ends where the bound does.
 func (a *archive) open(data []byte) ([]*zip.File, error) {

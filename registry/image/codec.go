@@ -140,10 +140,10 @@ type coder struct {
 }
 
 func (c *coder) facts(f *facts) {
-	list(c, &f.entries, c.entry)
+	slice(c, &f.entries, c.entry)
 	number(c, &f.cost)
 	number(c, &f.bytes)
-	list(c, &f.notes, c.note)
+	slice(c, &f.notes, c.note)
 	c.flag(&f.whole)
 }
 
@@ -160,11 +160,11 @@ func (c *coder) entry(e *entry) {
 
 func (c *coder) found(f *found) {
 	number(c, &f.kind)
-	list(c, &f.packages, c.pkg)
+	slice(c, &f.packages, c.pkg)
 	c.release(&f.release)
 	c.text(&f.language)
-	list(c, &f.owned, c.owned)
-	list(c, &f.notes, c.note)
+	slice(c, &f.owned, c.owned)
+	slice(c, &f.notes, c.note)
 }
 
 func (c *coder) pkg(p *Package) {
@@ -228,8 +228,8 @@ func (c *coder) file(f **found) {
 	}
 }
 
-// list writes a slice with its length; an empty one is read as nil.
-func list[T any](c *coder, s *[]T, each func(*T)) {
+// slice writes a slice with its length; an empty one is read as nil.
+func slice[T any](c *coder, s *[]T, each func(*T)) {
 	n := c.length(len(*s))
 	if !c.writes && n > 0 {
 		var one T

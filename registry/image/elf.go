@@ -67,6 +67,13 @@ func (r *elfReader) look(content io.Reader, size, limit int64) (*found, error) {
 	return goPackages(info), nil
 }
 
+// release lets go of a buffer that became large.
+func (r *elfReader) release() {
+	if r.buf.Cap() > maxLight {
+		r.buf = bytes.Buffer{}
+	}
+}
+
 // contains searches a stream without keeping more than one block of it.
 func contains(r io.Reader, want []byte) (bool, error) {
 	block := make([]byte, 1<<20)

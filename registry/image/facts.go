@@ -8,6 +8,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/scantling/scantling/oci"
 )
@@ -93,6 +94,10 @@ func defaultLimits() limits {
 	return limits{layer: MaxLayer, binary: MaxBinary, database: MaxDatabase, jar: MaxJar, unpacked: MaxUnpacked, entries: MaxEntries}
 }
 
+// maxLight is the size of the largest executable that several layers are
+// looked into for at the same time, in bytes.
+const maxLight = 8 << 20
+
 // layerScan reads one layer.
 type layerScan struct {
 	ctx     context.Context
@@ -102,10 +107,11 @@ type layerScan struct {
 	run     run
 	elf     *elfReader
 	archive *archive
+	heavy   *sync.Mutex // held while a large file is in memory, so that layers that are read together hold one
 }
 
-func newLayerScan(ctx context.Context, lim limits) *layerScan {
-	return &layerScan{ctx: ctx, limits: lim, facts: &facts{}, elf: &elfReader{}, archive: newArchive(lim)}
+func newLayerScan(ctx context.Context, lim limits, heavy *sync.Mutex) *layerScan {
+	return &layerScan{ctx: ctx, limits: lim, facts: &facts{}, elf: &elfReader{}, archive: newArchive(lim), heavy: heavy}
 }
 
 func (s *layerScan) note(where, format string, args ...any) {
@@ -120,8 +126,8 @@ func (s *layerScan) note(where, format string, args ...any) {
 // error; everything else that goes wrong becomes a note, and the entries read
 // until then count. The exception is a layer whose digest is wrong: nothing
 // of it is believed.
-func readLayer(ctx context.Context, layer oci.Layer, lim limits) (*facts, error) {
-	s := newLayerScan(ctx, lim)
+func readLayer(ctx context.Context, layer oci.Layer, lim limits, heavy *sync.Mutex) (*facts, error) {
+	s := newLayerScan(ctx, lim, heavy)
 	stream, err := layer.Open()
 	if err != nil {
 		s.note("", "%v", err)
@@ -242,8 +248,16 @@ func (s *layerScan) look(name string, size int64, content io.Reader) (*found, er
 		if f := unreadLanguage(name); f != nil {
 			return f, nil
 		}
+		if size > maxLight {
+			s.heavy.Lock()
+			defer s.heavy.Unlock()
+			defer s.elf.release()
+		}
 		return s.elf.look(content, size, s.limits.binary)
 	case kind.isArchive():
+		s.heavy.Lock()
+		defer s.heavy.Unlock()
+		defer s.archive.release()
 		return s.archive.look(kind, name, content, size)
 	case kind.hasContent():
 		return s.text(kind, name, size, content)
