@@ -41,18 +41,15 @@ func (r *run) end(list []entry) []entry {
 // cover puts a run on top. A link that goes with what the run covers may be
 // one that led to the folder: the rest of the run then has another place.
 func (t *tree) cover(index int, e entry) {
-	links := t.links
-	dir, err := t.resolve(e.path)
-	folder := t.at(dir)
+	folder, err := t.folder(e.path)
 	if err == nil && (folder == nil || len(folder.children) == 0) {
 		return
 	}
+	links := t.links
 	for name := range strings.SplitSeq(e.names, "/") {
 		if t.links != links {
 			links = t.links
-			if dir, err = t.resolve(e.path); err == nil {
-				folder = t.at(dir)
-			}
+			folder, err = t.folder(e.path)
 		}
 		if err != nil {
 			t.lost(index, path.Join(e.path, name), err)
@@ -60,4 +57,16 @@ func (t *tree) cover(index int, e entry) {
 			t.remove(v)
 		}
 	}
+}
+
+// folder resolves a clean path and returns what is there.
+func (t *tree) folder(name string) (*vertex, error) {
+	if v, ok := t.straight(name); ok && (v == nil || !v.link) {
+		return v, nil
+	}
+	dir, err := t.resolve(name)
+	if err != nil {
+		return nil, err
+	}
+	return t.at(dir), nil
 }
