@@ -42,6 +42,7 @@ func (a *archive) look(kind foundKind, name string, content io.Reader, size int6
 		return &found{kind: kind, notes: []note{{"", fmt.Sprintf("an archive of %d bytes; they are read up to %d", size, a.limit)}}}, nil
 	}
 	a.buf.Reset()
+	a.buf.Grow(int(size) + bytes.MinRead)
 	if _, err := a.buf.ReadFrom(content); err != nil {
 		return nil, err
 	}

@@ -49,8 +49,9 @@ var (
 var castagnoli = sync.OnceValue(func() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) })
 
 // packer and unpacker are safe for concurrent use in the way they are used.
-// Of all that was measured (front coding, zstd of each level), zstd at its
-// fastest makes records a sixth of their length and costs a third of decoding.
+// zstd at its fastest makes the records of a Debian image with Python and npm
+// (49,000 entries, 1.1 MB) a fifth as long and takes a third of the time of
+// decoding; better levels save 10 % of that more, front coding of paths 13 %.
 var (
 	packer = sync.OnceValue(func() *zstd.Encoder {
 		w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
@@ -97,6 +98,7 @@ func decodeFacts(key string, record []byte) (*facts, error) {
 	if binary.LittleEndian.Uint32(record[2:]) != checksum(key, form, body) {
 		return nil, errRecord
 	}
+	text := ""
 	if form == byZstd {
 		var head zstd.Header
 		if err := head.Decode(body); err != nil || !head.HasFCS || head.FrameContentSize > uint64(maxRatio*len(body)) {
@@ -106,9 +108,11 @@ func decodeFacts(key string, record []byte) (*facts, error) {
 		if err != nil || len(plain) > maxRatio*len(body) {
 			return nil, errRecord
 		}
-		body = plain
+		text = unsafe.String(unsafe.SliceData(plain), len(plain)) // nobody else has it
+	} else {
+		text = string(body)
 	}
-	c := &coder{in: string(body), room: maxHeld}
+	c := &coder{in: text, room: maxHeld}
 	f := &facts{}
 	c.facts(f)
 	if c.err != nil || c.in != "" || f.cost < 0 || f.bytes < 0 {

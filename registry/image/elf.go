@@ -48,6 +48,7 @@ func (r *elfReader) look(content io.Reader, size, limit int64) (*found, error) {
 		return &found{kind: foundUnread, notes: []note{{"", fmt.Sprintf("a Go executable of %d bytes; they are read up to %d", size, limit)}}}, nil
 	}
 	r.buf.Reset()
+	r.buf.Grow(int(size) + bytes.MinRead) // at once: growing as it is read takes three times the memory
 	r.buf.Write(head)
 	if _, err := r.buf.ReadFrom(content); err != nil {
 		return nil, err
