@@ -127,7 +127,7 @@ func (r *Reader) read(ctx context.Context, layer oci.Layer) (*facts, error) {
 }
 
 func (r *Reader) recall(ctx context.Context, layer oci.Layer) *facts {
-	if r.Keeper == nil || r.silent.Load() {
+	if r.Keeper == nil || r.trouble.Load() != nil {
 		return nil
 	}
 	f, err := recall(ctx, r.Keeper, layer)
@@ -136,17 +136,23 @@ func (r *Reader) recall(ctx context.Context, layer oci.Layer) *facts {
 }
 
 func (r *Reader) remember(ctx context.Context, layer oci.Layer, f *facts) {
-	if r.Keeper == nil || r.silent.Load() || !f.whole {
+	if r.Keeper == nil || r.trouble.Load() != nil || !f.whole {
 		return
 	}
 	r.lose(ctx, remember(ctx, r.Keeper, layer, f))
 }
 
-// lose tells of the first trouble with the keeper. An inventory never depends
-// on it: what it doesn't have is read.
+// lose keeps the first trouble with the keeper. An inventory never depends on
+// it: what it doesn't have is read.
 func (r *Reader) lose(ctx context.Context, err error) {
-	if err == nil || ctx.Err() != nil || r.silent.Swap(true) || r.Lost == nil {
-		return
+	if err != nil && ctx.Err() == nil {
+		r.trouble.CompareAndSwap(nil, &err)
 	}
-	r.Lost(err)
+}
+
+// tell says what was lost.
+func (r *Reader) tell() {
+	if err := r.trouble.Load(); err != nil && r.Lost != nil {
+		r.told.Do(func() { r.Lost(*err) })
+	}
 }

@@ -29,13 +29,14 @@ const (
 type Reader struct {
 	Layer  func()      // called behind each layer, to show how far the reading has come; nil calls nothing
 	Keeper Keeper      // remembers layers from one run to the next; nil: only this Reader does
-	Lost   func(error) // called with the first error of Keeper, which is not used after that; nil calls nothing
+	Lost   func(error) // called once, behind an image, with the first error of Keeper, which isn't used any more; nil calls nothing
 
-	cache  cache // by DiffID and blob digest, as for the keeper
-	flight singleflight.Group
-	heavy  sync.Mutex // see layerScan
-	silent atomic.Bool
-	limits limits // zero: defaultLimits
+	cache   cache // by DiffID and blob digest, as for the keeper
+	flight  singleflight.Group
+	heavy   sync.Mutex            // see layerScan
+	trouble atomic.Pointer[error] // of Keeper
+	told    sync.Once
+	limits  limits // zero: defaultLimits
 }
 
 // Inventory reads the layers of an image and merges them. The error is only
@@ -44,6 +45,7 @@ type Reader struct {
 func (r *Reader) Inventory(ctx context.Context, img *oci.Image) (*Inventory, error) {
 	inv := describe(img)
 	t, h := newTree(), &history{}
+	defer r.tell()
 	queue := r.queue(ctx, img.Layers)
 	defer queue.stop()
 	var layerNotes []layerNote
