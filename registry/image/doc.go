@@ -7,8 +7,11 @@
 // package.json below node_modules, metadata of Python, Java archives).
 // An image is the ordered merge of its layers' facts by path: what a layer
 // above overrides, hides or removes is gone (image-spec, layer.md, "Applying
-// changesets"). Nothing is unpacked to disk, and layers that images share are
-// read once by one Reader.
+// changesets"). Nothing is unpacked to disk. Layers of an image are read
+// together, as many as there are processors, and layers that images share once
+// by one Reader; with a Keeper once ever, until what is extracted changes.
+// Bounds on a layer are in facts.go, on an image in reader.go, on what is kept
+// of a layer in codec.go; a layer over the last is read each time.
 //
 // What a language's metadata names is left out where the system's database
 // lists that file (dpkg's info/*.list and *.md5sums, apk's F and R lines):
