@@ -1,7 +1,7 @@
 # Everything that CI gates is a word here, and CI runs the same words.
 GO ?= go
 FUZZTIME ?= 10s
-.PHONY: all build test lint fmt generate check cover generated ignored controlplane e2e browser record bench bench-cluster bench-lint bench-posture bench-secrets fuzz clean
+.PHONY: all build test lint fmt generate check cover generated ignored controlplane e2e browser record bench bench-cluster bench-lint bench-posture bench-secrets bench-image fuzz clean
 
 all: build
 
@@ -62,6 +62,8 @@ bench-posture: ## processor time of all infrastructure rules for an object, besi
 	$(GO) test ./infrastructure/posture -run '^$$' -bench '^BenchmarkRules$$' -benchtime 3x
 bench-secrets: ## processor time of the search for secrets, beside gunzip and sha256 of the same text; at most 0.3
 	$(GO) test ./registry/secret -run '^$$' -bench '^BenchmarkScan$$' -benchtime 3x
+bench-image: ## an image that nothing is known of, beside decompressing and hashing it; one whose layers are known
+	$(GO) test ./registry/image -run '^$$' -bench '^Benchmark(Cold|Known)$$'
 
 FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/kube ./registry/image ./registry/image/rpmdb ./registry/advisory ./registry/secret ./registry/sbom ./oci ./rule ./splice ./report \
   ./runtime/ingest ./runtime/detect

@@ -203,7 +203,7 @@ func (r *reader) registry(ctx context.Context) error {
 	r.missed = append(r.missed, incomplete...)
 	bar := r.app.progress("registry", layersOf(images))
 	var invs []*image.Inventory
-	reader := &image.Reader{Layer: bar.step}
+	reader := r.app.imageReader(bar.step, nil)
 	for _, img := range images {
 		inv, err := reader.Inventory(ctx, img)
 		if err != nil {

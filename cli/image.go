@@ -60,7 +60,7 @@ func (a *app) image(ctx context.Context, path string, from imageSource, feeds st
 	var invs []*image.Inventory
 	bar := a.progress("layers", layersOf(images))
 	defer bar.clear()
-	reader := &image.Reader{Layer: bar.step}
+	reader := a.imageReader(bar.step, nil)
 	for _, img := range images {
 		inv, err := reader.Inventory(ctx, img)
 		if err != nil {

@@ -2,7 +2,6 @@ package oci
 
 import (
 	"bufio"
-	"compress/gzip"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -11,6 +10,7 @@ import (
 	"io"
 	"strings"
 
+	"github.com/klauspost/compress/gzip" // about twice as fast as the standard library's
 	"github.com/klauspost/compress/zstd"
 )
 
@@ -55,13 +55,15 @@ func (l Layer) Open() (io.ReadCloser, error) {
 		blob.Close()
 		return nil, fmt.Errorf("layer %s: %w", l.Digest, err)
 	}
-	return &layerReader{plain: newVerifier(plain, l.DiffID), compressed: compressed, decoder: plain, blob: blob}, nil
+	early := readAhead(plain)
+	return &layerReader{plain: newVerifier(early, l.DiffID), early: early, compressed: compressed, decoder: plain, blob: blob}, nil
 }
 
 // layerReader reads the uncompressed stream. At its end it also reads what
 // is left of the blob, so that the digest of all its bytes is checked.
 type layerReader struct {
 	plain      *verifier
+	early      *ahead
 	compressed *verifier
 	decoder    io.ReadCloser
 	blob       io.Closer
@@ -78,7 +80,10 @@ func (r *layerReader) Read(p []byte) (int, error) {
 }
 
 func (r *layerReader) Close() error {
-	return errors.Join(r.decoder.Close(), r.blob.Close())
+	r.early.end()
+	err := r.blob.Close()
+	r.early.wait()
+	return errors.Join(r.decoder.Close(), err)
 }
 
 // decompress looks at the magic number of the stream.

@@ -45,6 +45,7 @@ func (a *archive) look(kind foundKind, name string, content io.Reader, size int6
 		return &found{kind: kind, notes: []note{{"", fmt.Sprintf("an archive of %d bytes; they are read up to %d", size, a.limit)}}}, nil
 	}
 	a.buf.Reset()
+	a.buf.Grow(int(size) + bytes.MinRead)
 	if _, err := a.buf.ReadFrom(content); err != nil {
 		return nil, err
 	}
@@ -73,6 +74,13 @@ func (a *archive) parse(kind foundKind, name string, data []byte) *found {
 func digest(data []byte) string {
 	sum := sha256.Sum256(data)
 	return hex.EncodeToString(sum[:])
+}
+
+// release lets go of a buffer that became large.
+func (a *archive) release() {
+	if a.buf.Cap() > maxLight {
+		a.buf = bytes.Buffer{}
+	}
 }
 
 // open lists the files of an archive. What its end states of its directory is

@@ -11,8 +11,11 @@
 // they tell the loader, and of files that are read whole their SHA-256.
 // An image is the ordered merge of its layers' facts by path: what a layer
 // above overrides, hides or removes is gone (image-spec, layer.md, "Applying
-// changesets"). Nothing is unpacked to disk, and layers that images share are
-// read once by one Reader.
+// changesets"). Nothing is unpacked to disk. Layers of an image are read
+// together, as many as there are processors, and layers that images share once
+// by one Reader; with a Keeper once ever, until what is extracted changes.
+// Bounds on a layer are in facts.go, on an image in reader.go, on what is kept
+// of a layer in codec.go; a layer over the last is read each time.
 //
 // On the way every text is searched for keys, tokens and passwords, by package
 // secret. Those of files that a layer above removed are listed too: they stay

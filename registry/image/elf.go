@@ -47,6 +47,7 @@ func (r *elfReader) look(content io.Reader, size, limit int64) (*found, error) {
 		return tooLarge(content, size, limit)
 	}
 	r.buf.Reset()
+	r.buf.Grow(int(size) + bytes.MinRead) // at once: growing as it is read takes three times the memory
 	r.buf.Write(head)
 	if _, err := r.buf.ReadFrom(content); err != nil {
 		return nil, err
@@ -106,6 +107,13 @@ func goExecutable(data []byte, sum string) *found {
 		return &found{kind: foundUnread, notes: []note{{"", fmt.Sprintf("its Go build information: %v", err)}}}
 	}
 	return goPackages(info, sum)
+}
+
+// release lets go of a buffer that became large.
+func (r *elfReader) release() {
+	if r.buf.Cap() > maxLight {
+		r.buf = bytes.Buffer{}
+	}
 }
 
 // contains searches a stream for marks without keeping more than one block of

@@ -8,6 +8,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"sync"
 
 	"github.com/scantling/scantling/oci"
 )
@@ -48,6 +49,7 @@ const (
 	isHard                    // hard link to entry.target
 	isGone                    // whiteout of path
 	isOpaque                  // whiteout of all that lower layers have below path
+	isRun                     // files of the folder path that say nothing, one behind the other in the tar: entry.names
 )
 
 // entry is one record of a layer's tar. Path and hard-link targets are clean
@@ -55,6 +57,7 @@ const (
 type entry struct {
 	path   string
 	target string
+	names  string // of a run, in the order of the tar, with slashes between them
 	kind   entryKind
 	found  *found // what the file says; nil for a file that says nothing of interest
 }
@@ -65,7 +68,7 @@ type facts struct {
 	cost    int   // of all entries together
 	bytes   int64 // read of the uncompressed layer, and unpacked from its archives
 	notes   []note
-	refused bool // nothing of it is believed: another source of the layer may have it
+	whole   bool // read to its end, and the digest was right: true of the layer wherever it comes from
 }
 
 // cost weighs an entry by the memory that it takes, here and in the merge: one
@@ -100,6 +103,10 @@ func defaultLimits() limits {
 	return limits{layer: MaxLayer, binary: MaxBinary, database: MaxDatabase, rpm: MaxRPM, jar: MaxJar, unpacked: MaxUnpacked, entries: MaxEntries}
 }
 
+// maxLight is the size of the largest executable that several layers are
+// looked into for at the same time, in bytes.
+const maxLight = 8 << 20
+
 // layerScan reads one layer.
 type layerScan struct {
 	ctx     context.Context
@@ -107,13 +114,15 @@ type layerScan struct {
 	secrets secretScan
 	facts   *facts
 	more    int // notes beyond maxNotes
+	run     run
 	elf     *elfReader
 	archive *archive
+	heavy   *sync.Mutex // held while a large file is in memory, so that layers that are read together hold one
 }
 
-func newLayerScan(ctx context.Context, lim limits) *layerScan {
+func newLayerScan(ctx context.Context, lim limits, heavy *sync.Mutex) *layerScan {
 	archive := newArchive(lim)
-	return &layerScan{ctx: ctx, limits: lim, facts: &facts{}, elf: &elfReader{archive: archive}, archive: archive}
+	return &layerScan{ctx: ctx, limits: lim, facts: &facts{}, elf: &elfReader{archive: archive}, archive: archive, heavy: heavy}
 }
 
 func (s *layerScan) note(where, format string, args ...any) {
@@ -128,12 +137,11 @@ func (s *layerScan) note(where, format string, args ...any) {
 // error; everything else that goes wrong becomes a note, and the entries read
 // until then count. The exception is a layer whose digest is wrong: nothing
 // of it is believed.
-func readLayer(ctx context.Context, layer oci.Layer, lim limits) (*facts, error) {
-	s := newLayerScan(ctx, lim)
+func readLayer(ctx context.Context, layer oci.Layer, lim limits, heavy *sync.Mutex) (*facts, error) {
+	s := newLayerScan(ctx, lim, heavy)
 	stream, err := layer.Open()
 	if err != nil {
 		s.note("", "%v", err)
-		s.facts.refused = true
 		return s.facts, ctx.Err()
 	}
 	defer stream.Close()
@@ -143,7 +151,7 @@ func readLayer(ctx context.Context, layer oci.Layer, lim limits) (*facts, error)
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case errors.Is(err, oci.ErrDigest):
-		s.facts, s.more = &facts{refused: true}, 0
+		s.facts, s.more = &facts{}, 0
 		s.note("", "%v", err)
 	case err != nil:
 		s.note("", "the rest of it is not read: %v", err)
@@ -154,33 +162,44 @@ func readLayer(ctx context.Context, layer oci.Layer, lim limits) (*facts, error)
 	return s.facts, nil
 }
 
-// stream reads the tar to its end, and then what pads it, so that the digest
-// of the layer is verified.
+// stream reads the tar, and then all that follows, so that the digest of the
+// layer is verified even where the tar is not read to its end.
 func (s *layerScan) stream(r io.Reader) error {
 	budget := &budget{ctx: s.ctx, r: r, left: s.limits.layer}
-	defer func() {
-		s.facts.bytes = s.limits.layer - budget.left + s.limits.unpacked - max(s.archive.left, 0)
-	}()
+	err := s.entries(budget)
+	_, end := io.Copy(io.Discard, budget)
+	s.facts.whole = end == nil
+	s.facts.entries = s.run.end(s.facts.entries)
+	s.facts.bytes = s.limits.layer - budget.left + s.limits.unpacked - max(s.archive.left, 0)
+	if err == nil || errors.Is(end, oci.ErrDigest) {
+		return end
+	}
+	return err
+}
+
+// entries reads the tar to its end.
+func (s *layerScan) entries(budget *budget) error {
 	archive := tar.NewReader(budget)
-	last := "its start"
+	last := "" // name of the entry before
 	for {
 		header, err := archive.Next()
 		if err == io.EOF {
-			break
+			return nil
 		}
 		if err != nil {
-			return fmt.Errorf("after %s: %w", last, err)
+			if last == "" {
+				return fmt.Errorf("after its start: %w", err)
+			}
+			return fmt.Errorf("after entry %q: %w", last, err)
 		}
-		last = fmt.Sprintf("entry %q", clip(header.Name))
+		last = clip(header.Name)
 		if header.Size > budget.left {
-			return fmt.Errorf("%s: it states %d bytes, and a layer is read up to %d", last, header.Size, s.limits.layer)
+			return fmt.Errorf("entry %q: it states %d bytes, and a layer is read up to %d", last, header.Size, s.limits.layer)
 		}
 		if err := s.entry(header, archive); err != nil {
-			return fmt.Errorf("%s: %w", last, err)
+			return fmt.Errorf("entry %q: %w", last, err)
 		}
 	}
-	_, err := io.Copy(io.Discard, budget)
-	return err
 }
 
 // entry files one header. Its error ends the layer.
@@ -229,7 +248,7 @@ func (s *layerScan) keep(e entry) error {
 	if s.facts.cost += e.cost(); s.facts.cost > s.limits.entries {
 		return fmt.Errorf("a layer is read up to %d entries", s.limits.entries)
 	}
-	s.facts.entries = append(s.facts.entries, e)
+	s.facts.entries = s.run.add(s.facts.entries, e)
 	return nil
 }
 
@@ -238,10 +257,18 @@ func (s *layerScan) keep(e entry) error {
 func (s *layerScan) look(name string, size int64, content io.Reader) (*found, error) {
 	switch kind := kindOf(name); {
 	case kind == foundNothing:
+		if size > maxLight {
+			s.heavy.Lock()
+			defer s.heavy.Unlock()
+			defer s.elf.release()
+		}
 		return s.elf.look(content, size, s.limits.binary)
 	case kind == foundStore:
 		return s.stored(size, content)
 	case kind.isArchive():
+		s.heavy.Lock()
+		defer s.heavy.Unlock()
+		defer s.archive.release()
 		return s.archive.look(kind, name, content, size)
 	case kind.hasContent():
 		return s.text(kind, name, size, content)

@@ -349,8 +349,8 @@ func TestSharedLayersAreReadOnce(t *testing.T) {
 	for i := range 3 {
 		read(t, r, layers(base, ocitest.Tar(file(fmt.Sprint("app", i), ""))))
 	}
-	if len(r.cache) != 4 {
-		t.Errorf("%d layers kept, want the base and three others", len(r.cache))
+	if len(r.cache.at) != 4 {
+		t.Errorf("%d layers kept, want the base and three others", len(r.cache.at))
 	}
 }
 

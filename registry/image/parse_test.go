@@ -8,6 +8,7 @@ import (
 	"io"
 	"path"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -170,7 +171,7 @@ func FuzzLayer(f *testing.F) {
 	f.Add(header("big", 10<<30))
 	f.Add(ocitest.Tar(ocitest.Entry{Name: "h", Link: "../var/lib/dpkg/status", Type: tar.TypeLink}, file("var/lib/dpkg/status", dpkgTwo)))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		s := newLayerScan(context.Background(), limits{layer: 1 << 20, binary: 1 << 16, database: 1 << 16, jar: 1 << 16, unpacked: 1 << 18, entries: 1000})
+		s := newLayerScan(context.Background(), limits{layer: 1 << 20, binary: 1 << 16, database: 1 << 16, jar: 1 << 16, unpacked: 1 << 18, entries: 1000}, new(sync.Mutex))
 		_ = s.stream(bytes.NewReader(data))
 		if s.facts.bytes > 1<<20+1<<18+maxMetadata {
 			t.Errorf("%d bytes read", s.facts.bytes)

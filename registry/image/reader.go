@@ -7,6 +7,9 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sync/singleflight"
 
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/oci"
@@ -17,19 +20,23 @@ import (
 const (
 	maxImage        = 32 << 30 // uncompressed bytes of all layers of an image
 	maxImageEntries = 1 << 22  // entries of all layers of an image
-	maxCached       = 1 << 21  // entries of all layers that are kept for the next image
+	maxCached       = 1 << 21  // entries of all layers that are kept in memory for the next image
 )
 
 // Reader takes inventories and remembers the facts of the layers that it has
 // read, so that images with a common base read it once. The zero value works;
-// it is safe for concurrent use where Layer is.
+// it is safe for concurrent use where its functions are.
 type Reader struct {
-	Layer func() // called behind each layer, to show how far the reading has come; nil calls nothing
+	Layer  func()      // called behind each layer, to show how far the reading has come; nil calls nothing
+	Keeper Keeper      // remembers layers from one run to the next; nil: only this Reader does
+	Lost   func(error) // called once, behind an image, with the first error of Keeper, which isn't used any more; nil calls nothing
 
-	mu     sync.Mutex
-	cache  map[string]*facts // by DiffID and blob digest
-	cached int
-	limits limits // zero: defaultLimits
+	cache   cache // by DiffID and blob digest, as for the keeper
+	flight  singleflight.Group
+	heavy   sync.Mutex            // see layerScan
+	trouble atomic.Pointer[error] // of Keeper
+	told    sync.Once
+	limits  limits // zero: defaultLimits
 }
 
 // Inventory reads the layers of an image and merges them. The error is only
@@ -38,11 +45,14 @@ type Reader struct {
 func (r *Reader) Inventory(ctx context.Context, img *oci.Image) (*Inventory, error) {
 	inv := describe(img)
 	t, h := newTree(), &history{}
+	defer r.tell()
+	queue := r.queue(ctx, img.Layers)
+	defer queue.stop()
 	var layerNotes []layerNote
 	entries, bytes := 0, int64(0)
 	var merged []*facts
 	for i, layer := range img.Layers {
-		f, err := r.layer(ctx, layer)
+		f, err := queue.next(i)
 		if err != nil {
 			return nil, fmt.Errorf("reading layer %s of %s: %w", layer.DiffID, inv.Name, err)
 		}
@@ -196,33 +206,4 @@ func baseLayers(img *oci.Image) int {
 // isCommand knows a CMD step as the classic builder and BuildKit write it.
 func isCommand(step string) bool {
 	return strings.HasPrefix(step, "CMD ") || strings.HasPrefix(step, "/bin/sh -c #(nop)  CMD ")
-}
-
-// layer returns the facts of one layer, read at most once while they are kept.
-func (r *Reader) layer(ctx context.Context, layer oci.Layer) (*facts, error) {
-	key := layer.DiffID + " " + layer.Digest
-	r.mu.Lock()
-	known := r.cache[key]
-	lim := r.limits
-	r.mu.Unlock()
-	if known != nil {
-		return known, nil
-	}
-	if lim == (limits{}) {
-		lim = defaultLimits()
-	}
-	f, err := readLayer(ctx, layer, lim)
-	if err != nil {
-		return nil, err
-	}
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if !f.refused && r.cached+f.cost <= maxCached {
-		if r.cache == nil {
-			r.cache = map[string]*facts{}
-		}
-		r.cache[key] = f
-		r.cached += f.cost
-	}
-	return f, nil
 }

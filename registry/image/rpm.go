@@ -93,13 +93,13 @@ func foreign(list []rpmdb.Package) (notes []note) {
 	})
 	for _, vendor := range vendors[min(1, len(vendors)):] {
 		notes = append(notes, note{"", fmt.Sprintf("%s of %q beside those of %q, whose advisories don't know them: %s",
-			counted(len(of[vendor]), "package"), vendor, vendors[0], sample(of[vendor]))})
+			counted(len(of[vendor]), "package"), vendor, vendors[0], firstFew(of[vendor]))})
 	}
 	return notes
 }
 
 // sample writes the first few of a list of names.
-func sample(names []string) string {
+func firstFew(names []string) string {
 	const few = 5
 	if len(names) > few {
 		return strings.Join(names[:few], ", ") + ", …"

@@ -5,6 +5,7 @@ import (
 	"hash/crc32"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -196,7 +197,7 @@ func FuzzSecrets(f *testing.F) {
 				}
 			}
 		}
-		s := newLayerScan(t.Context(), defaultLimits())
+		s := newLayerScan(t.Context(), defaultLimits(), &sync.Mutex{})
 		found, err := s.search(name, int64(len(before+token+after)), strings.NewReader(before+token+after))
 		if err != nil {
 			t.Fatal(err)

@@ -24,6 +24,7 @@ type tree struct {
 	carriers map[*vertex]struct{} // files that hold packages wherever they lie
 	layer    int                  // that is being applied
 	dirty    bool                 // something that may show or hide packages came or went
+	bare     string               // canonical path at and below which there is nothing; "" where none is known
 	notes    []layerNote
 }
 
@@ -57,8 +58,7 @@ func (t *tree) apply(index int, f *facts) {
 		if e.kind != isGone && e.kind != isOpaque {
 			continue
 		}
-		p, ok := t.place(index, e.path)
-		v := t.at(p)
+		_, v, ok := t.place(index, e.path)
 		switch {
 		case !ok || v == nil:
 		case e.kind == isGone:
@@ -73,22 +73,25 @@ func (t *tree) apply(index int, f *facts) {
 		if e.kind == isGone || e.kind == isOpaque {
 			continue
 		}
-		if p, ok := t.place(index, e.path); ok {
-			t.put(index, p, e)
+		if e.kind == isRun {
+			t.cover(index, e)
+			continue
+		}
+		if p, v, ok := t.place(index, e.path); ok {
+			t.put(index, p, v, e)
 		}
 	}
 }
 
-// put places one entry at its canonical path.
-func (t *tree) put(index int, p string, e entry) {
-	v := t.at(p)
+// put places one entry at its canonical path, at which there is v.
+func (t *tree) put(index int, p string, v *vertex, e entry) {
 	switch e.kind {
 	case isDir:
 		if v != nil && (v.link || v.found != nil) {
 			t.remove(v)
 		}
 	case isHard:
-		t.hardLink(index, p, e.target)
+		t.hardLink(index, p, v, e.target)
 	default:
 		if v != nil {
 			t.remove(v)
@@ -99,15 +102,15 @@ func (t *tree) put(index int, p string, e entry) {
 	}
 }
 
-// hardLink gives the file of target a second name. A target that says nothing
-// leaves nothing, unless packages were expected under the new name.
-func (t *tree) hardLink(index int, p, target string) {
-	from, ok := t.place(index, target)
+// hardLink gives the file of target a second name, at which there is old. A
+// target that says nothing leaves nothing, unless packages were expected under
+// the new name.
+func (t *tree) hardLink(index int, p string, old *vertex, target string) {
+	from, source, ok := t.place(index, target)
 	if !ok || from == p {
 		return
 	}
-	source := t.at(from)
-	if old := t.at(p); old != nil {
+	if old != nil {
 		if within(source, old) {
 			source = nil
 		}
@@ -134,17 +137,27 @@ func within(v, root *vertex) bool {
 	return false
 }
 
-// place resolves the folder of a path, as extraction would.
-func (t *tree) place(index int, name string) (string, bool) {
-	dir, base := path.Split(name)
-	resolved, err := t.resolve(strings.TrimSuffix(dir, "/"))
-	if err != nil {
-		if len(t.notes) < maxNotes {
-			t.notes = append(t.notes, layerNote{index, note{name, err.Error()}})
-		}
-		return "", false
+// place resolves the folder of a path, as extraction would, and returns the
+// canonical path with what is there.
+func (t *tree) place(index int, name string) (string, *vertex, bool) {
+	if v, ok := t.straight(name); ok {
+		return name, v, true
 	}
-	return path.Join(resolved, base), true
+	dir, base := path.Split(name)
+	dir, err := t.resolve(strings.TrimSuffix(dir, "/"))
+	if err != nil {
+		t.lost(index, name, err)
+		return "", nil, false
+	}
+	p := path.Join(dir, base)
+	return p, t.at(p), true
+}
+
+// lost notes an entry that has no place.
+func (t *tree) lost(index int, name string, err error) {
+	if len(t.notes) < maxNotes {
+		t.notes = append(t.notes, layerNote{index, note{name, err.Error()}})
+	}
 }
 
 // resolve follows every link of a path, the last element included, and stays
@@ -152,6 +165,11 @@ func (t *tree) place(index int, name string) (string, bool) {
 func (t *tree) resolve(name string) (string, error) {
 	if t.links == 0 {
 		return name, nil
+	}
+	if !strings.Contains(name, "..") {
+		if v, ok := t.straight(name); ok && (v == nil || !v.link) {
+			return name, nil
+		}
 	}
 	var done []string
 	here, rest, hops := t.root, name, 0
@@ -180,6 +198,33 @@ func (t *tree) resolve(name string) (string, error) {
 		rest = strings.TrimSuffix(next.target+"/"+rest, "/")
 	}
 	return strings.Join(done, "/"), nil
+}
+
+// straight looks for a clean path without following links: ok where no folder
+// on the way is one, so that the path is canonical. Entries of a layer come
+// folder by folder, so that most that meet nothing are known by the one before.
+func (t *tree) straight(name string) (v *vertex, ok bool) {
+	if rest, below := strings.CutPrefix(name, t.bare); below && t.bare != "" && (rest == "" || rest[0] == '/') {
+		return nil, true
+	}
+	here := t.root
+	for from := 0; from < len(name); {
+		if here.link {
+			return nil, false
+		}
+		end := strings.IndexByte(name[from:], '/')
+		if end < 0 {
+			end = len(name)
+		} else {
+			end += from
+		}
+		if here = here.children[name[from:end]]; here == nil {
+			t.bare = name[:end]
+			return nil, true
+		}
+		from = end + 1
+	}
+	return here, true
 }
 
 // at returns the vertex of a canonical path, or nil.
@@ -215,6 +260,7 @@ func (v *vertex) path() string {
 
 // add makes the vertex of p, which must not exist, and the folders above it.
 func (t *tree) add(p string, link bool, target string, f *found) {
+	t.bare = ""
 	v := t.root
 	for element := range strings.SplitSeq(p, "/") {
 		next := v.children[element]
