@@ -84,7 +84,7 @@ func (e entry) cost() int {
 	if e.found != nil {
 		units += len(e.found.packages) + len(e.found.owned)
 		if o := e.found.object; o != nil {
-			units += 1 + len(o.needed)/4
+			units += o.cost()
 		}
 	}
 	return units

@@ -160,6 +160,7 @@ func TestNuGet(t *testing.T) {
 		"with a wrong platform": {framework, deps("a/b/c"), nil, []string{"platform can't be told"}},
 		"no version":            {"a.deps.json", deps(target, "package a", "package b/1", "package c/1/2"), []string{"b 1"}, []string{"without a usable", "without a usable"}},
 		"no JSON":               {"a.deps.json", "{", nil, []string{"unexpected end"}},
+		"wrong libraries":       {"a.deps.json", `{"libraries": 1}`, nil, []string{"cannot unmarshal number"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := parseNuGet(tc.path, []byte(tc.text))
@@ -169,7 +170,7 @@ func TestNuGet(t *testing.T) {
 			matchNotes(t, f.notes, tc.notes)
 		})
 	}
-	for _, text := range []string{"[1, 2]", "{}", `"x"`, `{"libraries": 1}`} {
+	for _, text := range []string{"[1, 2]", "{}", `"x"`, `null`} {
 		if f := parseNuGet("a.deps.json", []byte(text)); f != nil {
 			t.Errorf("%s says %+v", text, f)
 		}
@@ -317,6 +318,14 @@ func TestInstalledPURL(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("package URLs (-want +got):\n%s", diff)
+	}
+}
+
+func TestYarnBound(t *testing.T) {
+	members := slices.Repeat([]member{{"node_modules/a/package.json", npm("a", "1.0.0")}}, maxListed+5)
+	f := parseYarn(newArchive(defaultLimits()), []byte(jar(members...)))
+	if len(f.packages) != maxListed || len(f.notes) != 1 || !strings.Contains(f.notes[0].why, "more than 8192") {
+		t.Errorf("%d packages, notes %v", len(f.packages), f.notes)
 	}
 }
 

@@ -35,15 +35,18 @@ func parseNuGet(name string, data []byte) *found {
 			Type string `json:"type"`
 		} `json:"libraries"`
 	}
-	err := json.Unmarshal(trimBOM(data), &doc)
+	var parts map[string]json.RawMessage
+	text := trimBOM(data)
+	err := json.Unmarshal(text, &parts)
 	switch {
-	case err != nil && json.Valid(trimBOM(data)):
+	case err != nil && json.Valid(text), err == nil && parts["libraries"] == nil && parts["runtimeTarget"] == nil:
 		return nil
-	case err != nil:
+	case err == nil:
+		err = json.Unmarshal(text, &doc)
+	}
+	if err != nil {
 		f.notes = []note{{"", "its deps.json: " + err.Error()}}
 		return f
-	case len(doc.Libraries) == 0 && doc.Target.Name == "":
-		return nil
 	}
 	shared := sharedForm.FindStringSubmatch(name)
 	for _, key := range slices.Sorted(maps.Keys(doc.Libraries)) {

@@ -40,6 +40,15 @@ type object struct {
 	unread  string // see Library.Unread
 }
 
+// cost is the memory that it takes, in units of MaxEntries.
+func (o *object) cost() int {
+	bytes := len(o.soname) + len(o.interp)
+	for _, name := range o.needed {
+		bytes += 16 + len(name)
+	}
+	return 1 + bytes/128
+}
+
 // Constants of the System V ABI ("Object Files", "Program Loading and Dynamic
 // Linking"), and of GNU for DT_FLAGS_1.
 const (
@@ -149,19 +158,26 @@ func (f *elfFile) u64(at uint64) uint64 {
 // object reads the interpreter and the dynamic section.
 func (f *elfFile) object() *object {
 	out := &object{program: f.kind == elfExec}
-	for _, s := range f.segments {
-		switch s.kind {
-		case segmentInterp:
-			out.interp = f.name(out, f.bytes(s.offset, s.size))
-			out.program = true
-		case segmentDynamic:
-			f.dynamic(out, f.bytes(s.offset, s.size))
-		}
+	if s, ok := f.first(segmentInterp); ok {
+		out.interp = f.name(out, f.bytes(s.offset, s.size))
+		out.program = true
+	}
+	if s, ok := f.first(segmentDynamic); ok {
+		f.dynamic(out, f.bytes(s.offset, s.size))
 	}
 	if f.short && out.unread == "" {
 		out.unread = "its tables lead beyond its end, or beyond what is read of them"
 	}
 	return out
+}
+
+// first finds the first segment of a kind.
+func (f *elfFile) first(kind uint32) (segment, bool) {
+	at := slices.IndexFunc(f.segments, func(s segment) bool { return s.kind == kind })
+	if at < 0 {
+		return segment{}, false
+	}
+	return f.segments[at], true
 }
 
 // dynamic reads the entries of the dynamic section, whose names lie in a table

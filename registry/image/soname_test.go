@@ -278,6 +278,16 @@ func TestLibraries(t *testing.T) {
 	}
 }
 
+// TestObjectCost: names that a small file repeats are paid for.
+func TestObjectCost(t *testing.T) {
+	name := strings.Repeat("a", maxField)
+	few := entry{path: "a", found: &found{kind: foundELF, object: &object{needed: []string{"libc.so.6"}}}}
+	many := entry{path: "a", found: &found{kind: foundELF, object: &object{needed: slices.Repeat([]string{name}, maxNeeded)}}}
+	if few.cost() > 3 || many.cost() < maxNeeded*maxField/150 {
+		t.Errorf("costs %d and %d", few.cost(), many.cost())
+	}
+}
+
 func FuzzObject(f *testing.F) {
 	f.Add([]byte(elfSpec{kind: elfShared, soname: "libz.so.1", needed: []string{"libc.so.6"}, audit: packed("{}")}.build()))
 	f.Add([]byte(elfSpec{kind: elfExec, narrow: true, big: true, interp: "/lib/ld.so", needed: []string{"a", "b"}}.build()))

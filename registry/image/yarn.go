@@ -1,5 +1,7 @@
 package image
 
+import "fmt"
+
 // isYarnCache knows the folders in which Yarn's Plug'n'Play keeps packages as
 // archives, from which programs load them: of a project, and of a user.
 func isYarnCache(dir string) bool {
@@ -16,8 +18,12 @@ func parseYarn(a *archive, data []byte) *found {
 		return f
 	}
 	for _, file := range files {
-		if languageKind(file.Name) != foundNPM || len(f.notes) > maxNotes {
+		if languageKind(file.Name) != foundNPM {
 			continue
+		}
+		if len(f.packages)+len(f.notes) >= maxListed {
+			f.notes = append(f.notes, note{"", fmt.Sprintf("more than %d packages; the rest is not read", maxListed)})
+			break
 		}
 		text, err := a.read(file, maxMetadata)
 		if err != nil {
