@@ -40,7 +40,7 @@ var (
 // findAssignment takes the name that the keyword stands in, one of the signs
 // that assign, and a value that looks like a secret.
 func findAssignment(p place) (value, bool) {
-	end := run(p.text, p.end, nameSet)
+	end := runUpTo(p.text, p.end, nameSet, 24)
 	if end-p.end > 24 || otherwise(p.text[p.end:end]) {
 		return value{}, false
 	}
@@ -97,7 +97,7 @@ func quotedOrBare(text []byte, i int) (from, to int, quoted bool) {
 		}
 		return i + 1, i + 1 + end, true
 	}
-	to = run(text, i, bareSet)
+	to = runUpTo(text, i, bareSet, mostValue)
 	if to-i > mostValue || to < len(text) && text[to] != '\n' && text[to] != '\r' && text[to] != ' ' && text[to] != '\t' {
 		return 0, -1, false
 	}
@@ -194,12 +194,12 @@ func findURL(p place) (value, bool) {
 	for scheme > 0 && (alnum[p.text[scheme-1]] || p.text[scheme-1] == '+') {
 		scheme--
 	}
-	colon := run(p.text, p.end, userSet)
+	colon := runUpTo(p.text, p.end, userSet, 128)
 	if scheme == p.at || colon >= len(p.text) || p.text[colon] != ':' || colon-p.end > 128 {
 		return value{}, false
 	}
 	from := colon + 1
-	to := run(p.text, from, passSet)
+	to := runUpTo(p.text, from, passSet, mostValue)
 	if to >= len(p.text) || p.text[to] != '@' || to-from < 4 || to-from > mostValue {
 		return value{}, false
 	}

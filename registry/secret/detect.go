@@ -90,6 +90,12 @@ func run(text []byte, from int, s *set) int {
 	return from
 }
 
+// runUpTo is run for at most most bytes and one more. Where keywords may stand
+// in what runs, it keeps a hostile text from being run through for each.
+func runUpTo(text []byte, from int, s *set, most int) int {
+	return run(text[:min(len(text), from+most+1)], from, s)
+}
+
 // free reports whether no byte of a set stands before i.
 func free(text []byte, i int, s *set) bool { return i == 0 || !s[text[i-1]] }
 
@@ -103,9 +109,11 @@ type prefixed struct {
 }
 
 func (f prefixed) find(p place) (value, bool) {
-	end := run(p.text, p.end, f.set)
-	n := end - p.end
-	if n < f.min || n > f.max || !free(p.text, p.at, word) {
+	if !free(p.text, p.at, word) || !free(p.text, p.at, f.set) {
+		return value{}, false
+	}
+	end := runUpTo(p.text, p.end, f.set, f.max)
+	if n := end - p.end; n < f.min || n > f.max {
 		return value{}, false
 	}
 	token, body := p.text[p.at:end], p.text[p.end:end]
@@ -215,8 +223,8 @@ func entraKeys() (out []string) {
 }
 
 func findEntra(p place) (value, bool) {
-	from, to := p.at-3, run(p.text, p.end, entraSet)
-	if from < 0 || run(p.text, from, entraSet) < p.at || !free(p.text, from, entraSet) {
+	from, to := p.at-3, runUpTo(p.text, p.end, entraSet, 34)
+	if from < 0 || run(p.text[:p.at], from, entraSet) < p.at || !free(p.text, from, entraSet) {
 		return value{}, false
 	}
 	if n := to - p.end; n < 31 || n > 34 || !random(p.text[p.end:to]) {
@@ -232,7 +240,7 @@ func awsSecret(text []byte, i, limit int) (from, to int, ok bool) {
 		if !base64Std[text[i]] {
 			continue
 		}
-		end := run(text, i, base64Std)
+		end := runUpTo(text, i, base64Std, limit-i+40)
 		if s := text[i:end]; end-i == 40 && (end == len(text) || text[end] != '=') && mixed(s) && entropy(s) >= 4.2 && !example(s) && bytes.Count(s, []byte("/")) < 5 {
 			return i, end, true
 		}
@@ -244,7 +252,7 @@ func awsSecret(text []byte, i, limit int) (from, to int, ok bool) {
 // findAWSPair looks around an access key id for its secret: the id alone
 // opens nothing.
 func findAWSPair(p place) (value, bool) {
-	end := run(p.text, p.end, upperNum)
+	end := runUpTo(p.text, p.end, upperNum, 16)
 	if end-p.end != 16 || !free(p.text, p.at, word) || example(p.text[p.at:end]) {
 		return value{}, false
 	}
@@ -323,7 +331,7 @@ func findTwilio(p place) (value, bool) {
 
 // findOpenAI goes by the middle of a key: "OpenAI" in base 64.
 func findOpenAI(p place) (value, bool) {
-	from, to := p.at, run(p.text, p.end, base64URL)
+	from, to := p.at, runUpTo(p.text, p.end, base64URL, 300)
 	for from > 0 && base64URL[p.text[from-1]] {
 		from--
 	}

@@ -12,6 +12,7 @@
 // and executables with them; text in UTF-16; documentation, tests and examples
 // of installed packages (see quiet), whose keys are everybody's; what a file
 // has beyond MaxFile bytes, which Result.Unread names. Not found: secrets that
-// no keyword stands before, values in several parts, whether a secret is still
+// no keyword stands before, values in several parts, a token behind a character of
+// its own alphabet; nor is said whether a secret is still
 // valid. PGP keys are not told apart by whether a passphrase protects them.
 package secret

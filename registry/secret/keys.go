@@ -130,7 +130,7 @@ func findPGP(p place) (value, bool) {
 }
 
 func findPuTTY(p place) (value, bool) {
-	end := bytes.Index(p.text[p.end:], []byte("Private-Lines:"))
+	end := bytes.Index(p.text[p.end:min(len(p.text), p.end+1000)], []byte("Private-Lines:"))
 	if end < 0 {
 		return value{}, false
 	}

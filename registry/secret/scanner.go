@@ -18,7 +18,7 @@ const (
 
 	sniffed  = 1 << 10  // bytes by which a text is told from the rest
 	back     = 512      // bytes before a keyword that its detector sees
-	ahead    = 16 << 10 // bytes from a keyword on that its detector sees
+	ahead    = 8 << 10  // bytes from a keyword on that its detector sees
 	window   = 96 << 10 // bytes in memory at a time, ahead and back included
 	maxStore = 1 << 20  // bytes of a file that is read by its name
 	maxFound = 4 * MaxHits

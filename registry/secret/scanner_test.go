@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -199,6 +200,23 @@ func TestBounds(t *testing.T) {
 	}
 	if len(s.buf) > window || cap(s.store) > 2*maxStore {
 		t.Errorf("%d and %d bytes kept", len(s.buf), cap(s.store))
+	}
+}
+
+// TestHostile: texts of nothing but keywords are searched at a bounded cost
+// for each byte.
+func TestHostile(t *testing.T) {
+	const size = 64 << 10
+	for _, d := range detectors() {
+		for _, k := range d.keys {
+			for _, part := range []string{k, k + "=", k + "a1B", "-----BEGIN " + k + "-----", "://" + k, k + "." + k + "\n", k + strings.Repeat("aB3", 20) + " "} {
+				start := time.Now()
+				scan("a.env", strings.Repeat(part, size/len(part)), size)
+				if took := time.Since(start); took > time.Second {
+					t.Errorf("%q: %v for %d bytes", part, took, size)
+				}
+			}
+		}
 	}
 }
 
