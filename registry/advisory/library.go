@@ -3,7 +3,6 @@ package advisory
 import (
 	"bytes"
 	"cmp"
-	"compress/flate"
 	"context"
 	"encoding/json"
 	"errors"
@@ -413,35 +412,4 @@ func checkExploits(name string, body []byte) (time.Time, error) {
 		return time.Time{}, errors.New("no row of it can be read")
 	}
 	return cmp.Or(db.CatalogDate, db.ScoreDate), nil
-}
-
-// packed is the first byte of a packed body: what follows is a meaning and the
-// text as a stream of flate.
-const packed = 1
-
-func pack(m meaning, text []byte) ([]byte, error) {
-	var buf bytes.Buffer
-	buf.WriteByte(packed)
-	buf.Write(m[:])
-	z, err := flate.NewWriter(&buf, flate.DefaultCompression)
-	if err != nil {
-		return nil, err
-	}
-	if _, err := z.Write(text); err != nil {
-		return nil, err
-	}
-	if err := z.Close(); err != nil {
-		return nil, err
-	}
-	return buf.Bytes(), nil
-}
-
-func unpack(body []byte) (meaning, []byte, error) {
-	var m meaning
-	if len(body) <= len(m) || body[0] != packed {
-		return m, nil, errors.New("it is not of this version")
-	}
-	copy(m[:], body[1:])
-	text, err := readBounded(flate.NewReader(bytes.NewReader(body[1+len(m):])), maxScores)
-	return m, text, err
 }

@@ -104,9 +104,10 @@ func (j *job) singles(want listing) error {
 				j.came()
 			case j.ctx.Err() != nil:
 				return j.ctx.Err()
+			case errors.Is(f.err, fs.ErrNotExist):
 			case passing(f.err):
 				return j.giveUp(f.id+".json", f.err)
-			case !errors.Is(f.err, fs.ErrNotExist):
+			default:
 				j.fault(f.id, want[f.id], f.err.Error())
 			}
 		}
@@ -166,9 +167,10 @@ func modifiedOf(body []byte) (time.Time, error) {
 	return h.Modified.UTC().Truncate(time.Microsecond), err
 }
 
-// archive takes the wanted records from all.zip, and looks at the others that
-// are listed on the way. A record that is older there than the list says is
-// left in want.
+// archive takes the wanted records from all.zip, and then looks at the others
+// that are listed: in this order, so that a sync that is killed again and
+// again still gets on. A record that is older there than the list says is left
+// in want.
 func (j *job) archive(want listing) error {
 	z, err := j.openArchive(Mark{})
 	switch {
@@ -178,6 +180,7 @@ func (j *job) archive(want listing) error {
 		return j.giveUp("all.zip", err)
 	}
 	defer z.close()
+	slices.SortStableFunc(z.entries, func(a, b archiveEntry) int { return rank(want, a) - rank(want, b) })
 	for _, e := range z.entries {
 		if err := j.ctx.Err(); err != nil {
 			return err
@@ -196,6 +199,13 @@ func (j *job) archive(want listing) error {
 	return nil
 }
 
+func rank(want listing, e archiveEntry) int {
+	if _, wanted := want[e.id]; wanted {
+		return 0
+	}
+	return 1
+}
+
 // fromArchive takes one record that is listed under the time at.
 func (j *job) fromArchive(e archiveEntry, at time.Time, want listing) error {
 	_, wanted := want[e.id]
@@ -210,7 +220,8 @@ func (j *job) fromArchive(e archiveEntry, at time.Time, want listing) error {
 		}
 		return nil
 	}
-	if !own.IsZero() && own.Before(at.Truncate(time.Second)) {
+	isCopy := j.origin.Source != "" // its list and archive were written together
+	if !own.IsZero() && own.Before(at.Truncate(time.Second)) && !isCopy {
 		return nil
 	}
 	if err := j.add(Raw{e.id, at, body}); err != nil {

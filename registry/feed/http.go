@@ -122,8 +122,9 @@ func passing(err error) bool {
 	if lookup := (*net.DNSError)(nil); errors.As(err, &lookup) && lookup.IsNotFound {
 		return false
 	}
-	var network net.Error
-	return errors.As(err, &network) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, errStalled)
+	var network *net.OpError
+	var late net.Error // an error of the file system looks like one, but is never late
+	return errors.As(err, &network) || errors.As(err, &late) && late.Timeout() || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, errStalled)
 }
 
 // again runs f until it succeeds, fails for good, or was tried often enough.

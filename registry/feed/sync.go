@@ -62,8 +62,12 @@ func (s *Source) Sync(ctx context.Context, k Keeper, opt Options) (Report, error
 	for _, name := range s.refused {
 		out.Incomplete = append(out.Incomplete, model.Incomplete{What: s.name, Why: fmt.Sprintf("%q is no name of an ecosystem", name)})
 	}
+	origins, err := s.origins(ctx)
+	if err != nil {
+		return out, err
+	}
 	for _, name := range append(names, KEV, EPSS) {
-		j := &job{ctx: ctx, src: s, k: k, opt: opt, feed: name, result: Result{Feed: name}}
+		j := &job{ctx: ctx, src: s, k: k, opt: opt, feed: name, result: Result{Feed: name}, origin: origins[name]}
 		if err := j.run(); err != nil {
 			return out, fmt.Errorf("syncing %s: %w", name, err)
 		}
@@ -125,6 +129,16 @@ type job struct {
 	total  int
 	result Result
 	missed []model.Incomplete
+	origin origin // where a source that is a copy had the feed from
+}
+
+// asked is when the source, or what it is a copy of, was asked last.
+func (j *job) asked() time.Time {
+	now := j.opt.Now().UTC()
+	if at := j.origin.Synced.UTC(); !at.IsZero() && at.Before(now) {
+		return at
+	}
+	return now
 }
 
 func (j *job) miss(name, format string, args ...any) {
@@ -305,8 +319,7 @@ func (j *job) finish(newest time.Time, listed int) error {
 		return j.stop()
 	}
 	s := j.state
-	now := j.opt.Now().UTC()
-	s.Source, s.Mark, s.Begun, s.Synced, s.Newest, s.Listed, s.Pending, s.Failed = j.src.name, j.mark, time.Time{}, now, newest, listed, 0, ""
+	s.Source, s.Mark, s.Begun, s.Synced, s.Newest, s.Listed, s.Pending, s.Failed = j.src.name, j.mark, time.Time{}, j.asked(), newest, listed, 0, ""
 	s.Broken = j.brokenList()
 	if len(j.broken) > maxBroken {
 		s.Mark = Mark{} // not all are named, so that the list has to be compared again
