@@ -323,3 +323,16 @@ func (l *Library) Raw(ctx context.Context, name string) iter.Seq2[feeds.Raw, err
 		}
 	}
 }
+
+// Missed is what a status says that is not as it should be.
+func (s FeedStatus) Missed() []model.Incomplete {
+	in := &opened{loader: loader{dir: "advisories"}}
+	if s.Stale != "" {
+		in.skip(s.Feed, "%s", s.Stale)
+	}
+	if s.State.Failed != "" {
+		in.skip(s.Feed, "the last sync did not come to its end: %s", s.State.Failed)
+	}
+	in.unread(s.Feed, kept{State: s.State})
+	return in.incomplete
+}

@@ -334,3 +334,6 @@ func (s *Source) Size(ctx context.Context, ecosystem string) (int64, error) {
 	}
 	return file.size, file.Close()
 }
+
+// IsRemote reports whether the source is an http or https address.
+func (s *Source) IsRemote() bool { return s.remote }
