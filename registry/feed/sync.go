@@ -23,6 +23,7 @@ type Options struct {
 	// Progress is told, by one goroutine at a time, how many of the records
 	// that are to be fetched of a feed have come.
 	Progress func(feed string, done, total int)
+	Batch    int // records that are kept at once, which a kill may repeat; 0 is 1000
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -51,6 +52,9 @@ func (s *Source) Sync(ctx context.Context, k Keeper, opt Options) (Report, error
 	var out Report
 	if opt.Now == nil {
 		opt.Now = time.Now
+	}
+	if opt.Batch == 0 {
+		opt.Batch = batchRecords
 	}
 	if opt.Progress == nil {
 		opt.Progress = func(string, int, int) {}
@@ -250,7 +254,7 @@ func (j *job) remove(gone []string) error {
 	slices.Sort(gone)
 	for _, id := range gone {
 		delete(j.broken, id)
-		if len(j.batch.Gone) == batchRecords {
+		if len(j.batch.Gone) >= j.opt.Batch {
 			if err := j.keep(); err != nil {
 				return err
 			}
@@ -262,7 +266,7 @@ func (j *job) remove(gone []string) error {
 
 // add puts a record into the batch, and keeps a batch that is full.
 func (j *job) add(r Raw) error {
-	if j.bytes+len(r.Body) > batchBytes || len(j.batch.Records) == batchRecords {
+	if j.bytes+len(r.Body) > batchBytes || len(j.batch.Records) >= j.opt.Batch {
 		if err := j.keep(); err != nil {
 			return err
 		}
