@@ -111,11 +111,12 @@ type feedChanges struct {
 	Removed   int  `json:"removed"`
 }
 
-// feedsReport is what sync, import and status print.
+// feedsReport is what these commands print.
 type feedsReport struct {
 	Schema     int                `json:"schema"`
 	Tool       report.Tool        `json:"tool"`
-	Source     string             `json:"source,omitempty"`
+	Source     string             `json:"source,omitempty"` // of sync and import
+	File       string             `json:"file,omitempty"`   // of export
 	Feeds      []feedRow          `json:"feeds"`
 	Incomplete []model.Incomplete `json:"incomplete"`
 }
@@ -334,15 +335,6 @@ func (a *app) advisoryStatus(ctx context.Context) error {
 	return a.show(doc, func(w io.Writer, p report.Paint) error { return a.feedsText(w, p, doc) })
 }
 
-// exportReport is what export prints.
-type exportReport struct {
-	Schema     int                `json:"schema"`
-	Tool       report.Tool        `json:"tool"`
-	File       string             `json:"file"`
-	Feeds      []feedRow          `json:"feeds"`
-	Incomplete []model.Incomplete `json:"incomplete"`
-}
-
 func (a *app) exportCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "export FILE",
@@ -367,7 +359,7 @@ func (a *app) exportAdvisories(ctx context.Context, to string) error {
 	if err := feed.Write(ctx, to, library); err != nil {
 		return failed("%w", err)
 	}
-	doc := exportReport{report.Schema, a.tool(), to, []feedRow{}, []model.Incomplete{}}
+	doc := feedsReport{Schema: report.Schema, Tool: a.tool(), File: to, Feeds: []feedRow{}, Incomplete: []model.Incomplete{}}
 	all, err := library.Status(ctx, time.Now())
 	if err != nil {
 		return failed("%w", err)
