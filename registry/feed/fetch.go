@@ -131,21 +131,32 @@ func (j *job) block(ids []string) []fetched {
 	return out
 }
 
-// single fetches one record, again where its body breaks off.
+// single fetches one record.
 func (j *job) single(ctx context.Context, id string) (body []byte, err error) {
-	err = j.src.web.again(ctx, func() error {
-		file, err := j.src.place.open(ctx, path.Join(j.feed, id+".json"), Mark{})
-		if err != nil {
-			return final{err} // it was asked for often enough
-		}
+	err = j.read(func() (*content, error) {
+		return j.src.place.open(ctx, path.Join(j.feed, id+".json"), Mark{})
+	}, func(file *content) error {
 		defer file.Close()
 		body, err = readBounded(file, maxRecord)
 		return err
 	})
-	if f := (final{}); errors.As(err, &f) {
-		err = f.error
-	}
 	return body, err
+}
+
+// read opens a content and uses it, both again where it breaks off. Who uses
+// it closes it.
+func (j *job) read(open func() (*content, error), use func(*content) error) error {
+	err := j.src.web.again(j.ctx, func() error {
+		file, err := open()
+		if err != nil {
+			return final{err} // it was asked for often enough
+		}
+		return use(file)
+	})
+	if f := (final{}); errors.As(err, &f) {
+		return f.error
+	}
+	return err
 }
 
 // final is an error that is not worth another try.
@@ -261,27 +272,21 @@ func (e archiveEntry) read() ([]byte, error) {
 // openArchive opens all.zip where it lies, or from a temporary file without a
 // name. What its headers state is checked before anything is unpacked.
 func (j *job) openArchive(known Mark) (*archiveFile, error) {
-	name := path.Join(j.feed, "all.zip")
-	var content *content
+	z := &archiveFile{}
 	var at io.ReaderAt
 	var size int64
-	closing := func() {}
-	err := j.src.web.again(j.ctx, func() (err error) {
-		if content, err = j.src.place.open(j.ctx, name, known); err != nil {
-			return final{err}
-		}
-		at, size, closing, err = readerAt(content)
+	err := j.read(func() (*content, error) {
+		return j.src.place.open(j.ctx, path.Join(j.feed, "all.zip"), known)
+	}, func(file *content) (err error) {
+		z.mark = file.mark
+		at, size, z.close, err = readerAt(file)
 		return err
 	})
-	if f := (final{}); errors.As(err, &f) {
-		return nil, f.error
-	}
 	if err != nil {
 		return nil, err
 	}
-	z := &archiveFile{mark: content.mark, close: closing}
 	if z.entries, err = listArchive(at, size); err != nil {
-		closing()
+		z.close()
 		return nil, err
 	}
 	return z, nil

@@ -11,7 +11,7 @@ const (
 	maxRecords = 2 << 20   // records of one ecosystem: the largest public one has some 300,000
 	maxArchive = 16 << 30  // uncompressed bytes of all.zip: the largest public one has some 10 GiB
 	maxZip     = 2 << 30   // bytes of all.zip as stored: the largest public one has some 200 MiB
-	maxList    = 512 << 20 // bytes of modified_id.csv: the largest public one has some 15 MiB
+	maxList    = 128 << 20 // bytes of modified_id.csv: the largest public one has some 15 MiB
 	maxCatalog = 64 << 20  // bytes of the KEV catalogue: it has about 2 MiB
 	maxScores  = 256 << 20 // uncompressed bytes of the EPSS file: it has about 12 MiB
 	maxNames   = 4096      // ecosystems of a source

@@ -181,17 +181,14 @@ func (j *job) run() error {
 
 // readList reads modified_id.csv.
 func (j *job) readList(known Mark) error {
-	file, err := j.src.place.open(j.ctx, path.Join(j.feed, "modified_id.csv"), known)
-	if err != nil {
+	return j.read(func() (*content, error) {
+		return j.src.place.open(j.ctx, path.Join(j.feed, "modified_id.csv"), known)
+	}, func(file *content) (err error) {
+		defer file.Close()
+		j.mark = file.mark
+		j.list, err = parseList(&bounded{file, maxList})
 		return err
-	}
-	defer file.Close()
-	if file.size > maxList {
-		return fmt.Errorf("%d bytes, a list is read up to %d", file.size, maxList)
-	}
-	j.mark = file.mark
-	j.list, err = parseList(&bounded{file, maxList})
-	return err
+	})
 }
 
 // unchanged tries what was broken again, and notes that the source was asked.

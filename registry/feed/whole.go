@@ -169,19 +169,13 @@ func (j *job) readFile(source string, names []string, limit int64, open func(str
 	err := fs.ErrNotExist
 	for _, name := range names {
 		var body []byte
-		err = j.src.web.again(j.ctx, func() error {
-			file, err := open(name, known)
-			if err != nil {
-				return final{err}
-			}
+		err = j.read(func() (*content, error) { return open(name, known) }, func(file *content) error {
 			defer file.Close()
 			j.mark = file.mark
+			var err error
 			body, err = readPlain(file, limit)
 			return err
 		})
-		if f := (final{}); errors.As(err, &f) {
-			err = f.error
-		}
 		if !errors.Is(err, fs.ErrNotExist) {
 			return body, err
 		}
