@@ -397,6 +397,7 @@ func TestFaults(t *testing.T) {
 		"refused":           {nil, func(*bucket) fault { return always("/Go/modified_id.csv", code(403)) }, []string{"Go/modified_id.csv: the server answers 403 Forbidden"}},
 		"dropped mid-body":  {big, func(b *bucket) fault { return once("/Go/all.zip", b.cut(0.5)) }, nil},
 		"dropped, no ETag":  {big, func(b *bucket) fault { return once("/Go/all.zip", b.cutBare) }, nil},
+		"list dropped":      {big, func(b *bucket) fault { return once("/Go/modified_id.csv", b.cutBare) }, nil},
 		"truncated archive": {nil, func(b *bucket) fault {
 			return always("/Go/all.zip", func(w http.ResponseWriter, _ *http.Request) {
 				text, _ := b.file("Go/all.zip")
@@ -475,8 +476,8 @@ func (b *bucket) cut(part float64) func(http.ResponseWriter, *http.Request) {
 	}
 }
 
-func (b *bucket) cutBare(w http.ResponseWriter, _ *http.Request) {
-	text, _ := b.file("Go/all.zip")
+func (b *bucket) cutBare(w http.ResponseWriter, r *http.Request) {
+	text, _ := b.file(strings.TrimPrefix(r.URL.Path, "/"))
 	w.Header().Set("Content-Length", fmt.Sprint(len(text)))
 	io.WriteString(w, text[:len(text)/2]) //nolint:errcheck // cut off anyway
 	panic(http.ErrAbortHandler)
