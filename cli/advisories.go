@@ -340,7 +340,7 @@ func (a *app) exportCommand() *cobra.Command {
 		Use:     "export FILE",
 		Short:   "Write the advisories that are here as a tar, a folder or an OCI layout",
 		Long:    "Export writes what was synced, laid out like the public OSV bucket: as one file where the\nname ends with .tar, as an OCI image layout where it begins with oci:, and else as a folder.\nNothing may be there yet. The layout is an artifact that skopeo and oras push to a registry.",
-		Example: "  scantling advisories export advisories.tar\n  scantling advisories export oci:advisories && skopeo copy oci:advisories:latest docker://registry.example/advisories:latest",
+		Example: "  scantling advisories export advisories.tar\n  scantling advisories export oci:advisories",
 		Args:    cobra.ExactArgs(1),
 		RunE:    a.checked(func(ctx context.Context, args []string) error { return a.exportAdvisories(ctx, args[0]) }),
 	}
