@@ -65,7 +65,7 @@ bench-secrets: ## processor time of the search for secrets, beside gunzip and sh
 bench-image: ## an image that nothing is known of, beside decompressing and hashing it; one whose layers are known
 	$(GO) test ./registry/image -run '^$$' -bench '^Benchmark(Cold|Known)$$'
 
-FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/kube ./registry/image ./registry/image/rpmdb ./registry/advisory ./registry/secret ./registry/sbom ./oci ./rule ./splice ./report \
+FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/kube ./registry/image ./registry/image/rpmdb ./registry/advisory ./registry/feed ./registry/secret ./registry/sbom ./oci ./rule ./splice ./report \
   ./runtime/ingest ./runtime/detect
 fuzz: ## every parser of foreign bytes, FUZZTIME each
 	@for p in $(FUZZ); do for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \

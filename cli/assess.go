@@ -31,7 +31,7 @@ func (f *estateFlags) add(cmd *cobra.Command) {
 
 // addInputs adds the switches that say what is read.
 func (f *estateFlags) addInputs(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.advisories, "advisories", "", "folder of advisories, laid out like the public OSV bucket")
+	cmd.Flags().StringVar(&f.advisories, "advisories", "", "advisories, laid out like the public OSV bucket: a folder, an address, or oci:// (default: those that were synced)")
 	cmd.Flags().StringVar(&f.asOf, "as-of", "", "assess as of this day, YYYY-MM-DD (default: today)")
 }
 

@@ -32,7 +32,7 @@ func (a *app) imageCommand() *cobra.Command {
 		}, ciFormats...),
 	}
 	a.sbomFlag(cmd)
-	cmd.Flags().StringVar(&advisories, "advisories", "", "folder of advisories, laid out like the public OSV bucket")
+	cmd.Flags().StringVar(&advisories, "advisories", "", "advisories, laid out like the public OSV bucket: a folder, an address, or oci:// (default: those that were synced)")
 	from.flags(cmd)
 	return cmd
 }
@@ -149,11 +149,18 @@ func layersOf(images []*oci.Image) int {
 	return n
 }
 
-// loadAdvisories loads the feeds that the inventories need. No folder is no
-// feed: matching then says of every image that it is unknown.
+// loadAdvisories loads the feeds that the inventories need, of a folder or an
+// address, and of the data folder where neither is named. Where nothing was
+// synced there is no feed: matching then says of every image that it is
+// unknown.
 func (a *app) loadAdvisories(ctx context.Context, dir string, invs []*image.Inventory) (*advisory.DB, []model.Incomplete, error) {
-	if dir == "" {
+	switch {
+	case (dir == "" || isAddress(dir)) && len(invs) == 0:
 		return nil, nil, nil
+	case dir == "":
+		return a.syncedAdvisories(ctx, invs)
+	case isAddress(dir):
+		return a.fetchedAdvisories(ctx, dir, invs)
 	}
 	if info, err := os.Stat(dir); err != nil {
 		return nil, nil, failed("reading advisories of %s: %s", dir, cause(err))

@@ -114,6 +114,7 @@ type app struct {
 	quiet    bool
 	rules    string
 	rulesDir []string
+	data     string // --data
 	access   kube.Access // --context, --namespace, --kubeconfig
 	values   []string    // --values
 	sbom     string      // --sbom of image
@@ -140,12 +141,13 @@ func (a *app) root() *cobra.Command {
 	flags.BoolVarP(&a.quiet, "quiet", "q", false, "no talk on standard error but errors and what was not read")
 	flags.StringVar(&a.rules, "rules", "", "rules to judge by, with commas: all, a set as 2026.1 or supply-chain, ids")
 	flags.StringArrayVar(&a.rulesDir, "rules-dir", nil, "folder with more rules (repeatable)")
+	flags.StringVar(&a.data, "data", "", "folder of what is kept between runs (default $XDG_DATA_HOME/scantling, else ~/.local/share/scantling)")
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
 	a.completeFlags(root)
 	return group(root,
 		a.assessCommand(), a.planCommand(), a.whyCommand(), a.doCommand(), a.ciCommand(), a.demoCommand(),
-		a.lintCommand(), a.imageCommand(), a.clusterCommand(), a.detectCommand(),
+		a.lintCommand(), a.imageCommand(), a.advisoriesCommand(), a.clusterCommand(), a.detectCommand(),
 		a.rulesCommand(), a.versionCommand(), a.completionCommand(), a.renderInIsolationCommand(),
 	)
 }

@@ -26,6 +26,7 @@ var schemaOf = map[string]string{
 	"cluster paths": "paths", "detect run": "alert",
 	"rules list": "rules", "rules show": "rules", "rules test": "cases",
 	"rules docs": "pages", "rules new": "new-rule",
+	"advisories sync": "advisories", "advisories status": "advisories", "advisories export": "advisories", "advisories import": "advisories",
 	"version": "version", "do": "do", "ci": "ci", "cluster snapshot": "snapshot", "cluster role": "role", "completion": "completion",
 }
 
@@ -159,6 +160,7 @@ var codes = map[string]string{
 	"lint": "0 1 2 3 4", "image": "0 1 2 3 4",
 	"cluster check": "0 1 2 3 4", "cluster network list": "0 1 2 4", "cluster network probe": "0 1 2 4", "cluster paths": "0 1 2 4",
 	"detect run": "0 1 2 3 4",
+	"advisories sync": "0 1 2 4", "advisories status": "0 1 2 4", "advisories export": "0 1 2 4", "advisories import": "0 1 2 4",
 	"rules list": "0 2 4", "rules show": "0 2", "rules test": "0 2 3 4", "rules docs": "0 1 2 4", "rules new": "0 1 2 4", "version": "0 2",
 	"do": "0 1 2", "ci": "0 1 2 3 4", "cluster snapshot": "0 1 2 4", "cluster role": "0 2", "completion": "0 2",
 }

@@ -40,12 +40,13 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	commands := map[string]func(*testscript.TestScript, bool, []string){
-		"exits": exiter{known, leaves()}.exits, "json": jsonIs, "plain": plain, "cluster": clusterOf(t), "same": same,
+		"exits": exiter{known, leaves()}.exits, "json": jsonIs, "plain": plain, "cluster": clusterOf(t), "same": same, "bucket": bucketOf(t),
 	}
 	maps.Copy(commands, imageCmds)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
+			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "data")) // never that of whoever runs the tests
 			return os.Symlink(examples, filepath.Join(env.WorkDir, "examples"))
 		},
 		Cmds: commands,

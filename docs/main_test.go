@@ -72,6 +72,7 @@ func run(t *testing.T, args ...string) (stdout, stderr string, code int) {
 	t.Helper()
 	cmd := exec.Command(binary, args...)
 	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "XDG_DATA_HOME="+t.TempDir()) // never that of whoever runs the tests
 	var out, talk bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &talk
 	err := cmd.Run()

@@ -115,7 +115,7 @@ func (t tally) incomplete() []model.Incomplete {
 // missing is why one ecosystem is not covered; "" where it is.
 func (db *DB) missing(inv *image.Inventory, ecosystem string, now time.Time) string {
 	if db == nil {
-		return "no advisories are loaded: name a folder of them with --advisories"
+		return "no advisories are loaded: run `scantling advisories sync`, or name a folder of them with --advisories"
 	}
 	if ecosystem == "" {
 		why := image.Unplaced(inv.OS.ID)
@@ -139,8 +139,8 @@ func (db *DB) missing(inv *image.Inventory, ecosystem string, now time.Time) str
 	if !f.releases[canonicalEcosystem(ecosystem)] && !f.releases[baseOf(ecosystem)] {
 		return fmt.Sprintf("no advisories for %s in this feed", ecosystem)
 	}
-	if !now.IsZero() && now.Sub(f.newest) > MaxFeedAge {
-		return fmt.Sprintf("the advisories for %s end on %s: what was found since is unknown", baseOf(ecosystem), f.newest.Format(time.DateOnly))
+	if why := f.stale(baseOf(ecosystem), now); why != "" {
+		return why
 	}
 	at := now
 	if at.IsZero() {
@@ -152,6 +152,25 @@ func (db *DB) missing(inv *image.Inventory, ecosystem string, now time.Time) str
 		return fmt.Sprintf("%s is out of support since %s: what was found since is unknown", ecosystem, end)
 	case !told && hasReleases(ecosystem):
 		return fmt.Sprintf("how long %s is supported isn't known here: whether what was found lately is among its advisories is unknown", ecosystem)
+	}
+	return ""
+}
+
+// stale is why a feed is too old, or never was whole; "" where it is neither.
+// Both its newest record and its last sync have to be young: a copy of today
+// of a source that stopped is as old as the source, and a source that dates
+// its records ahead is as old as its copy. now may be zero: then age is not
+// judged.
+func (f *feed) stale(ecosystem string, now time.Time) string {
+	switch {
+	case f.partial:
+		return fmt.Sprintf("the advisories for %s are not all here yet: run `scantling advisories sync`", ecosystem)
+	case now.IsZero():
+		return ""
+	case now.Sub(f.newest) > MaxFeedAge:
+		return fmt.Sprintf("the advisories for %s end on %s: what was found since is unknown", ecosystem, f.newest.Format(time.DateOnly))
+	case !f.synced.IsZero() && now.Sub(f.synced) > MaxFeedAge:
+		return fmt.Sprintf("the advisories for %s were last synced on %s: what was found since is unknown", ecosystem, f.synced.Format(time.DateOnly))
 	}
 	return ""
 }

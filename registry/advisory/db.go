@@ -35,6 +35,8 @@ type feed struct {
 	packages map[key][]hit
 	releases map[string]bool // ecosystems with release that some record names
 	newest   time.Time       // of all records
+	synced   time.Time       // when a library last had all of the source; zero of a folder
+	partial  bool            // a library has never had all of it
 }
 
 // key finds the records of a package: ecosystem with its release, and name.
@@ -160,14 +162,25 @@ func (f *feed) index() {
 	}
 }
 
+// keysOf are the keys under which entries for a package are filed: with its
+// release, and without.
+func keysOf(ecosystem, name string) []key {
+	ecosystem = canonicalEcosystem(ecosystem)
+	name = canonicalName(ecosystem, name)
+	out := []key{{ecosystem, name}}
+	if base := baseOf(ecosystem); base != ecosystem {
+		out = append(out, key{base, name})
+	}
+	return out
+}
+
 // find returns the entries for a package, those that name its release and
 // those that name the ecosystem without one, sorted by record id.
 func (f *feed) find(ecosystem, name string) []hit {
-	ecosystem = canonicalEcosystem(ecosystem)
-	name = canonicalName(ecosystem, name)
-	hits := f.packages[key{ecosystem, name}]
-	if base := baseOf(ecosystem); base != ecosystem {
-		hits = slices.Concat(hits, f.packages[key{base, name}])
+	keys := keysOf(ecosystem, name)
+	hits := f.packages[keys[0]]
+	for _, k := range keys[1:] {
+		hits = slices.Concat(hits, f.packages[k])
 		slices.SortStableFunc(hits, func(a, b hit) int { return strings.Compare(a.record.ID, b.record.ID) })
 	}
 	return hits
