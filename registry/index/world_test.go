@@ -1,0 +1,477 @@
+package index_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/registry/advisory"
+	"github.com/scantling/scantling/registry/index"
+	"github.com/scantling/scantling/store"
+)
+
+// shelf keeps advisories among the records, the plain way.
+type shelf struct{ records index.Records }
+
+const kindShelf = "test-advisory"
+
+func shelfWrite(c index.Change) model.Write {
+	w := model.Write{Record: model.Record{Kind: kindShelf, Key: c.Ecosystem + "\x00" + c.ID}}
+	if w.Delete = c.New == nil; !w.Delete {
+		w.Body, _ = json.Marshal(c.New)
+	}
+	return w
+}
+
+func (s shelf) Of(ctx context.Context, ecosystem, name string) ([]*advisory.Record, error) {
+	base, _, _ := strings.Cut(ecosystem, ":")
+	var out []*advisory.Record
+	for r, err := range s.records.Scan(ctx, kindShelf, base+"\x00", base+"\x01") {
+		if err != nil {
+			return nil, err
+		}
+		var one advisory.Record
+		if err := json.Unmarshal(r.Body, &one); err != nil {
+			return nil, err
+		}
+		if slices.ContainsFunc(one.Affected, func(a advisory.Affected) bool {
+			return a.Name == name && (a.Ecosystem == ecosystem || a.Ecosystem == base)
+		}) {
+			out = append(out, &one)
+		}
+	}
+	return out, nil
+}
+
+// naive is the whole of the engine without an index: it recomputes
+// everything, version by version.
+type naive struct {
+	images   map[string][]index.Set
+	records  map[[2]string]*advisory.Record // by ecosystem and id
+	findings map[string]index.Finding       // by row and version; without Versions
+	told     []string
+}
+
+func newNaive() *naive {
+	return &naive{map[string][]index.Set{}, map[[2]string]*advisory.Record{}, map[string]index.Finding{}, nil}
+}
+
+func (n *naive) components() map[index.Component]bool {
+	out := map[index.Component]bool{}
+	for _, sets := range n.images {
+		for _, s := range sets {
+			for _, c := range s.Components {
+				out[c] = true
+			}
+		}
+	}
+	return out
+}
+
+func rowOf(id string, c index.Component) string {
+	return strings.Join([]string{id, c.Ecosystem, c.Name, c.Version}, "\x00")
+}
+
+// judge evaluates one version alone, out of any order.
+func judge(r *advisory.Record, c index.Component) (index.Finding, bool) {
+	if r == nil {
+		return index.Finding{}, false
+	}
+	for _, one := range r.Touched(c.Ecosystem, c.Name, advisory.VersionList{Texts: []string{c.Version}}) {
+		return index.Finding{Affected: one.Affected, Unknown: one.Unknown, Fixed: one.Fixed}, true
+	}
+	return index.Finding{}, false
+}
+
+func (n *naive) add(images ...index.Image) {
+	before := n.components()
+	var news []string
+	for _, image := range images {
+		if old, ok := n.images[image.Digest]; !ok || !cmp.Equal(old, image.Sets) {
+			news = append(news, image.Digest)
+		}
+		n.images[image.Digest] = image.Sets
+	}
+	for c := range n.components() {
+		if before[c] {
+			continue
+		}
+		base, _, _ := strings.Cut(c.Ecosystem, ":")
+		for key, r := range n.records {
+			if f, ok := judge(r, c); ok && key[0] == base {
+				n.findings[rowOf(key[1], c)] = f
+			}
+		}
+	}
+	n.forget()
+	if len(news) > 0 {
+		n.told = append(n.told, "indexed "+strings.Join(news, " "))
+	}
+}
+
+func (n *naive) change(c index.Change) {
+	n.records[[2]string{c.Ecosystem, c.ID}] = c.New
+	gone := index.Fixed
+	now := c.New
+	if c.New == nil || c.New.Withdrawn {
+		gone, now = index.Withdrawn, nil
+	}
+	for component := range n.components() {
+		if base, _, _ := strings.Cut(component.Ecosystem, ":"); base != c.Ecosystem {
+			continue
+		}
+		row := rowOf(c.ID, component)
+		old, was := n.findings[row]
+		f, is := judge(now, component)
+		kind := index.Kind("")
+		switch {
+		case was && !is:
+			kind = gone
+		case is && f.Affected && (!was || !old.Affected):
+			kind = index.Affected
+		case is && !f.Affected && (!was || old.Affected):
+			kind = index.Unknown
+		case is && f.Affected && f.Fixed != old.Fixed && f.Fixed != "":
+			kind = index.FixAvailable
+		case is && f.Affected && f.Fixed != old.Fixed:
+			kind = index.Affected
+		}
+		if kind != "" {
+			n.told = append(n.told, tellText(index.Transition{
+				Kind: kind, Advisory: c.ID, Ecosystem: component.Ecosystem, Package: component.Name, Version: component.Version, Fixed: f.Fixed,
+			}))
+		}
+		if delete(n.findings, row); is {
+			n.findings[row] = f
+		}
+	}
+}
+
+// forget drops what was found of versions that no image has any more.
+func (n *naive) forget() {
+	held := map[string]bool{}
+	for c := range n.components() {
+		held[strings.Join([]string{c.Ecosystem, c.Name, c.Version}, "\x00")] = true
+	}
+	maps.DeleteFunc(n.findings, func(row string, _ index.Finding) bool {
+		_, version, _ := strings.Cut(row, "\x00")
+		return !held[version]
+	})
+}
+
+func tellText(t index.Transition) string {
+	if t.Kind == index.Indexed {
+		return "indexed " + strings.Join(t.Images, " ")
+	}
+	return fmt.Sprintf("%s %s %s %s %q >%s", t.Kind, t.Advisory, t.Ecosystem, t.Package, t.Version, t.Fixed)
+}
+
+// source makes random worlds.
+type source struct {
+	*rand.Rand
+	layers [][]index.Component
+}
+
+var (
+	worldEcosystems = []string{"Debian:12", "Debian:11", "Debian", "Go", "PyPI", "Maven", "Unheard"}
+	worldVersions   = strings.Fields("1 1.0 1.0.0 1.1 1.2 1.5-1 2 2-sp 2.0.0.beta1 2.0.0 2.1 3.0.0 1:1.0 (devel) 1_0 v1.2.0 1.0rc1")
+)
+
+func newSource(seed uint64) *source {
+	s := &source{Rand: rand.New(rand.NewPCG(seed, 1))}
+	for range 30 {
+		var layer []index.Component
+		for range s.IntN(8) {
+			layer = append(layer, index.Component{Ecosystem: pick(s, worldEcosystems), Name: pick(s, []string{"a", "b", "c", "ab"}), Version: pick(s, append([]string{"\xff"}, worldVersions...))})
+		}
+		s.layers = append(s.layers, layer)
+	}
+	return s
+}
+
+func pick[T any](s *source, list []T) T { return list[s.IntN(len(list))] }
+
+func (s *source) image() index.Image {
+	out := index.Image{Digest: fmt.Sprintf("sha256:%02d", s.IntN(60))}
+	for range s.IntN(5) {
+		layer := slices.Clone(pick(s, s.layers))
+		if len(layer) > 0 && s.IntN(4) == 0 {
+			layer = layer[1:] // something masks a part of it
+		}
+		set := index.NewSet(layer)
+		if len(set.Components) > 0 && !slices.ContainsFunc(out.Sets, func(o index.Set) bool { return o.Hash == set.Hash }) {
+			out.Sets = append(out.Sets, set)
+		}
+	}
+	slices.SortFunc(out.Sets, func(a, b index.Set) int { return slices.Compare(a.Hash[:], b.Hash[:]) })
+	return out
+}
+
+func (s *source) change() index.Change {
+	eco := pick(s, []string{"Debian", "Go", "PyPI", "Maven", "Unheard"})
+	c := index.Change{Ecosystem: eco, ID: fmt.Sprintf("X-%d", s.IntN(12))}
+	if s.IntN(10) == 0 {
+		return c
+	}
+	c.New = &advisory.Record{ID: c.ID, Withdrawn: s.IntN(10) == 0}
+	for range 1 + s.IntN(3) {
+		a := advisory.Affected{Ecosystem: eco, Name: pick(s, []string{"a", "b", "c", "ab"})}
+		if eco == "Debian" {
+			a.Ecosystem = pick(s, worldEcosystems[:3])
+		}
+		for range s.IntN(3) {
+			r := advisory.Range{Type: pick(s, []string{"ECOSYSTEM", "ECOSYSTEM", "SEMVER"})}
+			for range 1 + s.IntN(2) {
+				r.Events = append(r.Events, advisory.Event{Introduced: pick(s, []string{"0", "1.0", pick(s, worldVersions)})})
+				if s.IntN(3) > 0 {
+					r.Events = append(r.Events, pick(s, []advisory.Event{{Fixed: pick(s, worldVersions)}, {Fixed: pick(s, worldVersions)}, {LastAffected: pick(s, worldVersions)}}))
+				}
+			}
+			a.Ranges = append(a.Ranges, r)
+		}
+		for range s.IntN(2) {
+			a.Versions = append(a.Versions, pick(s, worldVersions))
+		}
+		a.GitOnly = len(a.Ranges) == 0 && s.IntN(2) == 0
+		c.New.Affected = append(c.New.Affected, a)
+	}
+	return c
+}
+
+// opened is an engine over a real store.
+type opened struct {
+	dir    string
+	store  *store.Store
+	engine *index.Engine
+}
+
+func open(t testing.TB, dir string) *opened {
+	t.Helper()
+	st, err := store.Open(t.Context(), filepath.Join(dir, "store.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	e, err := index.Open(t.Context(), st, shelf{st}, filepath.Join(dir, "segments"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &opened{dir, st, e}
+}
+
+func (o *opened) close(t testing.TB) {
+	t.Helper()
+	if err := o.store.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// segmentFile returns the one segment, "" where there is none.
+func (o *opened) segmentFile(t testing.TB) string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(o.dir, "segments", "*"))
+	if err != nil || len(files) > 1 {
+		t.Fatalf("segments %q: %v", files, err)
+	}
+	return strings.Join(files, "")
+}
+
+func (o *opened) pending(t testing.TB) (out []string, ids []string) {
+	t.Helper()
+	for tr, err := range o.engine.Pending(t.Context()) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, tellText(tr))
+		ids = append(ids, tr.ID)
+	}
+	if again := slices.Compact(slices.Sorted(slices.Values(ids))); len(again) != len(ids) {
+		t.Fatalf("ids twice: %q", ids)
+	}
+	return out, ids
+}
+
+// findings reads the rows, of versions that are held.
+func (o *opened) findings(t testing.TB, held map[index.Component]bool) map[string]index.Finding {
+	t.Helper()
+	out := map[string]index.Finding{}
+	for r, err := range o.store.Scan(t.Context(), "finding", "", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		parts := strings.Split(r.Key, "\x00")
+		var list []index.Finding
+		if err := json.Unmarshal(r.Body, &list); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range list {
+			for _, version := range f.Versions {
+				c := index.Component{Ecosystem: parts[1], Name: parts[2], Version: version}
+				if held[c] {
+					out[rowOf(parts[0], c)] = index.Finding{Affected: f.Affected, Unknown: f.Unknown, Fixed: f.Fixed}
+				}
+			}
+		}
+	}
+	return out
+}
+
+// compare holds everything that the engine says against the naive model.
+func (o *opened) compare(t testing.TB, n *naive) {
+	t.Helper()
+	got, _ := o.pending(t)
+	slices.Sort(got)
+	if diff := cmp.Diff(slices.Sorted(slices.Values(n.told)), got); diff != "" {
+		t.Fatalf("pending (-want +got):\n%s", diff)
+	}
+	held := n.components()
+	if diff := cmp.Diff(n.findings, o.findings(t, held)); diff != "" {
+		t.Fatalf("findings (-want +got):\n%s", diff)
+	}
+	for c := range held {
+		var want []string
+		for digest, sets := range n.images {
+			if slices.ContainsFunc(sets, func(s index.Set) bool { return slices.Contains(s.Components, c) }) {
+				want = append(want, digest)
+			}
+		}
+		images := o.engine.Images(index.Transition{Kind: index.Affected, Ecosystem: c.Ecosystem, Package: c.Name, Version: c.Version})
+		got := slices.Sorted(images.All())
+		slices.Sort(want)
+		if !slices.Equal(got, want) || images.Count() != len(want) {
+			t.Fatalf("images of %v: %q, %d; want %q", c, got, images.Count(), want)
+		}
+	}
+}
+
+// TestRandomWorlds does at random all that can happen, and compares everything
+// with the naive model.
+func TestRandomWorlds(t *testing.T) {
+	worlds := 12
+	if testing.Short() {
+		worlds = 2
+	}
+	for seed := range worlds {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			s, n, o := newSource(uint64(seed)), newNaive(), open(t, t.TempDir())
+			defer func() { o.close(t) }()
+			for step := range 150 {
+				o.step(t, s, n)
+				if step%5 == 0 || t.Failed() {
+					o.compare(t, n)
+				}
+			}
+			o.compare(t, n)
+		})
+	}
+}
+
+// step does one thing, here and in the model.
+func (o *opened) step(t *testing.T, s *source, n *naive) {
+	ctx := t.Context()
+	var err error
+	switch k := s.IntN(20); {
+	case k < 7:
+		images := []index.Image{s.image()}
+		for s.IntN(3) == 0 {
+			if next := s.image(); !slices.ContainsFunc(images, func(i index.Image) bool { return i.Digest == next.Digest }) {
+				images = append(images, next)
+			}
+		}
+		err = o.engine.Add(ctx, images...)
+		n.add(images...)
+	case k < 9:
+		digest := s.image().Digest
+		err = o.engine.Remove(ctx, digest)
+		delete(n.images, digest)
+		n.forget()
+	case k < 15:
+		c := s.change()
+		var told []index.Transition
+		before := len(n.told)
+		told, err = o.engine.Apply(ctx, []index.Change{c}, []model.Write{shelfWrite(c)})
+		n.change(c)
+		var got []string
+		for _, one := range told {
+			got = append(got, tellText(one))
+		}
+		if diff := cmp.Diff(slices.Sorted(slices.Values(n.told[before:])), slices.Sorted(slices.Values(got))); err == nil && diff != "" {
+			t.Fatalf("told (-want +got):\n%s", diff)
+		}
+	case k < 16: // as a library of advisories does it
+		c := s.change()
+		var writes []model.Write
+		if writes, _, err = o.engine.Change(ctx, []index.Change{c}); err == nil {
+			err = o.store.Apply(ctx, append(writes, shelfWrite(c)))
+		}
+		n.change(c)
+	case k < 17:
+		if err = o.engine.Compact(ctx); err == nil {
+			o.swept(t, n)
+		}
+	case k < 18:
+		_, ids := o.pending(t)
+		err = o.engine.Done(ctx, ids...)
+		n.told = nil
+	default:
+		o.restart(t, s)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// swept checks that a compaction leaves the sets of images, and no other.
+func (o *opened) swept(t *testing.T, n *naive) {
+	t.Helper()
+	want := map[string]bool{}
+	for _, sets := range n.images {
+		for _, s := range sets {
+			want[fmt.Sprintf("%x", s.Hash[:])] = true
+		}
+	}
+	got := map[string]bool{}
+	for _, kind := range []string{"component-set", "index-change"} {
+		for r, err := range o.store.Scan(t.Context(), kind, "", "") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got[r.Key] = true
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Fatalf("sets (-want +got):\n%s", diff)
+	}
+}
+
+// restart opens the engine anew, sometimes with its segment lost or damaged.
+func (o *opened) restart(t *testing.T, s *source) {
+	o.close(t)
+	file := o.segmentFile(t)
+	broken := file != "" && s.IntN(2) == 0
+	if broken && s.IntN(2) == 0 {
+		os.Remove(file)
+	} else if broken {
+		data, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		data[s.IntN(len(data))] ^= 1
+		if err := os.WriteFile(file, data, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	*o = *open(t, o.dir)
+	if (o.engine.Rebuilt() != nil) != broken {
+		t.Fatalf("rebuilt: %v, broken: %v", o.engine.Rebuilt(), broken)
+	}
+}
