@@ -39,6 +39,12 @@ const (
 func Open(ctx context.Context, dsn string) (*Store, error) {
 	scheme, _, isURL := strings.Cut(dsn, "://")
 	switch {
+	case scheme == "postgres" && isURL, scheme == "postgresql" && isURL:
+		db, err := openPostgres(ctx, dsn)
+		if err != nil {
+			return nil, err
+		}
+		return &Store{db}, nil
 	case dsn == "":
 		return nil, fmt.Errorf("opening the store: no path and no URL")
 	case !isURL:

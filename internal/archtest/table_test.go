@@ -38,7 +38,8 @@ var layers = []layer{
 	{"risk", "estate graph model", "values model types only"},
 	{"ladder", "estate graph model", "conditions over facts"},
 	{"estate", "graph model", "joins by what stages hand over, never by their types"},
-	{"store/...", "graph model", "typed tables for model types"},
+	{"store/storetest", "store model", "holds stores against what they promise"},
+	{"store", "model", "records in SQLite or PostgreSQL"},
 	{"bus", "model", "jobs and event log"},
 
 	// Stages: never another stage; within one, judges on readers.
@@ -87,7 +88,7 @@ var layers = []layer{
 
 // forTests are importable from test files of every package, and from no other
 // file unless its layer says so.
-const forTests = "rules internal/testkit/... oci/ocitest infrastructure/kube/kubetest"
+const forTests = "rules internal/testkit/... oci/ocitest infrastructure/kube/kubetest store/storetest"
 
 // aboveTests is what even external test packages may not import.
 const aboveTests = "cli cmd/... internal/gen/... internal/archtest"
@@ -122,8 +123,7 @@ var cages = []cage{
 	{"sigs.k8s.io/yaml", "infrastructure/...", "", "YAML as Kubernetes reads it"},
 
 	{"modernc.org/sqlite", "store", "", "the default database"},
-	{"github.com/jackc/pgx", "store", "", "PostgreSQL"},
-	{"github.com/pressly/goose", "store", "", "migrations"},
+	{"github.com/jackc/pgx", "store store/storetest", "", "PostgreSQL"},
 	{"github.com/nats-io", "bus", "", "jobs and event log"},
 
 	{"github.com/moby/buildkit", "build/dockerfile", "", "the reference Dockerfile parser"},
