@@ -2,7 +2,6 @@ package index
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -256,8 +255,11 @@ func (d *diff) tell(ecosystem, name, version string, before, now verdict) {
 }
 
 // discover evaluates the components of new sets that no other set has against
-// the advisories of their packages, and returns the rows that change, sorted.
-func (e *Engine) discover(ctx context.Context, sets []Set, sequence int64) ([]model.Write, error) {
+// the advisories of their packages, and returns the rows that change. Of very
+// many rows it stores all but the last already, so that no batch is huge:
+// before their components are in the index nothing leads to them, and where
+// the change doesn't come to pass they are written over when it does.
+func (e *Engine) discover(ctx context.Context, sets []Set, head int64) (rows []model.Write, err error) {
 	fresh := map[[2]string]map[string]bool{}
 	for _, s := range sets {
 		for _, c := range s.Components {
@@ -268,32 +270,46 @@ func (e *Engine) discover(ctx context.Context, sets []Set, sequence int64) ([]mo
 			fresh[key][c.Version] = true
 		}
 	}
-	var out []model.Write
 	for key, versions := range fresh {
-		ecosystem, name := key[0], key[1]
-		known := e.index.forget(ecosystem, name, versions)
-		if len(versions) == 0 {
+		more, err := e.discoverOne(ctx, key[0], key[1], versions, head+1)
+		if err != nil {
+			return nil, fmt.Errorf("advisories of %s %s: %w", key[0], key[1], err)
+		}
+		if rows = append(rows, more...); len(rows) < chunkRows {
 			continue
 		}
-		records, err := e.advisories.Of(ctx, ecosystem, name)
-		if err != nil {
-			return nil, fmt.Errorf("advisories of %s %s: %w", ecosystem, name, err)
+		if err := e.records.Apply(ctx, append(rows, headWrite(head, head))); err != nil {
+			return nil, err
 		}
-		list := []advisory.Versions{advisory.SortVersions(ecosystem, slices.Collect(maps.Keys(versions)))}
-		for _, r := range records {
-			touched, verdicts := evaluate(r, ecosystem, name, list)
-			if len(touched) == 0 {
-				continue
-			}
-			w, err := e.extend(ctx, findingKey(r.ID, ecosystem, name), known, touched, verdicts)
-			if err != nil {
-				return nil, err
-			}
-			w.Version = sequence
-			out = append(out, w)
-		}
+		rows = nil
 	}
-	slices.SortFunc(out, func(a, b model.Write) int { return cmp.Compare(a.Key, b.Key) })
+	return rows, nil
+}
+
+// discoverOne does it for one package.
+func (e *Engine) discoverOne(ctx context.Context, ecosystem, name string, versions map[string]bool, sequence int64) ([]model.Write, error) {
+	known := e.index.forget(ecosystem, name, versions)
+	if len(versions) == 0 {
+		return nil, nil
+	}
+	records, err := e.advisories.Of(ctx, ecosystem, name)
+	if err != nil {
+		return nil, err
+	}
+	list := []advisory.Versions{advisory.SortVersions(ecosystem, slices.Collect(maps.Keys(versions)))}
+	var out []model.Write
+	for _, r := range records {
+		touched, verdicts := evaluate(r, ecosystem, name, list)
+		if len(touched) == 0 {
+			continue
+		}
+		w, err := e.extend(ctx, findingKey(r.ID, ecosystem, name), known, touched, verdicts)
+		if err != nil {
+			return nil, err
+		}
+		w.Version = sequence
+		out = append(out, w)
+	}
 	return out, nil
 }
 

@@ -103,11 +103,8 @@ func (e *Engine) update(ctx context.Context, images []Image, digests []string) e
 			return fmt.Errorf("more than %d images", MaxImages)
 		}
 		sets := e.index.unknown(put)
-		rows, err := e.discover(ctx, sets, head+1)
+		rows, err := e.discover(ctx, sets, head)
 		if err != nil {
-			return err
-		}
-		if rows, err = e.applyAhead(ctx, rows, head); err != nil {
 			return err
 		}
 		writes, err := imageWrites(sets, put, drop, head+1)
@@ -158,20 +155,6 @@ func (e *Engine) news(images []Image, digests []string) (put []Image, drop []str
 		seen[digest] = true
 	}
 	return put, drop
-}
-
-// applyAhead stores the findings of new components but for the last of them,
-// so that no batch is huge. Before their components are in the index nothing
-// leads to them, and where the change doesn't come to pass they are written
-// over when it does.
-func (e *Engine) applyAhead(ctx context.Context, rows []model.Write, head int64) (rest []model.Write, err error) {
-	for len(rows) > chunkRows {
-		if err := e.records.Apply(ctx, append(slices.Clone(rows[:chunkRows]), headWrite(head, head))); err != nil {
-			return nil, err
-		}
-		rows = rows[chunkRows:]
-	}
-	return rows, nil
 }
 
 // imageWrites are the records of new sets, of images that come and go, of the

@@ -255,17 +255,22 @@ type opened struct {
 	engine *index.Engine
 }
 
-func open(t testing.TB, dir string) *opened {
+func open(ctx context.Context, dir string) (*opened, error) {
+	st, err := store.Open(ctx, filepath.Join(dir, "store.db"))
+	if err != nil {
+		return nil, err
+	}
+	e, err := index.Open(ctx, st, shelf{st}, filepath.Join(dir, "segments"))
+	return &opened{dir, st, e}, err
+}
+
+func mustOpen(t testing.TB, dir string) *opened {
 	t.Helper()
-	st, err := store.Open(t.Context(), filepath.Join(dir, "store.db"))
+	o, err := open(t.Context(), dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	e, err := index.Open(t.Context(), st, shelf{st}, filepath.Join(dir, "segments"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &opened{dir, st, e}
+	return o
 }
 
 func (o *opened) close(t testing.TB) {
@@ -285,19 +290,15 @@ func (o *opened) segmentFile(t testing.TB) string {
 	return strings.Join(files, "")
 }
 
-func (o *opened) pending(t testing.TB) (out []string, ids []string) {
-	t.Helper()
-	for tr, err := range o.engine.Pending(t.Context()) {
+func (o *opened) pending(ctx context.Context) (told, ids []string, err error) {
+	for t, err := range o.engine.Pending(ctx) {
 		if err != nil {
-			t.Fatal(err)
+			return nil, nil, err
 		}
-		out = append(out, tellText(tr))
-		ids = append(ids, tr.ID)
+		told = append(told, tellText(t))
+		ids = append(ids, t.ID)
 	}
-	if again := slices.Compact(slices.Sorted(slices.Values(ids))); len(again) != len(ids) {
-		t.Fatalf("ids twice: %q", ids)
-	}
-	return out, ids
+	return told, ids, nil
 }
 
 // findings reads the rows, of versions that are held.
@@ -325,17 +326,24 @@ func (o *opened) findings(t testing.TB, held map[index.Component]bool) map[strin
 	return out
 }
 
-// compare holds everything that the engine says against the naive model.
-func (o *opened) compare(t testing.TB, n *naive) {
+// compare holds everything that the engine says against the naive model and
+// returns the first difference.
+func (o *opened) compare(t testing.TB, n *naive) string {
 	t.Helper()
-	got, _ := o.pending(t)
+	got, ids, err := o.pending(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.IsSorted(ids) || len(slices.Compact(slices.Clone(ids))) != len(ids) {
+		t.Fatalf("ids out of order, or twice: %q", ids)
+	}
 	slices.Sort(got)
 	if diff := cmp.Diff(slices.Sorted(slices.Values(n.told)), got); diff != "" {
-		t.Fatalf("pending (-want +got):\n%s", diff)
+		return "pending (-want +got):\n" + diff
 	}
 	held := n.components()
 	if diff := cmp.Diff(n.findings, o.findings(t, held)); diff != "" {
-		t.Fatalf("findings (-want +got):\n%s", diff)
+		return "findings (-want +got):\n" + diff
 	}
 	for c := range held {
 		var want []string
@@ -348,9 +356,10 @@ func (o *opened) compare(t testing.TB, n *naive) {
 		got := slices.Sorted(images.All())
 		slices.Sort(want)
 		if !slices.Equal(got, want) || images.Count() != len(want) {
-			t.Fatalf("images of %v: %q, %d; want %q", c, got, images.Count(), want)
+			return fmt.Sprintf("images of %v: %q, %d; want %q", c, got, images.Count(), want)
 		}
 	}
+	return ""
 }
 
 // TestRandomWorlds does at random all that can happen, and compares everything
@@ -362,71 +371,98 @@ func TestRandomWorlds(t *testing.T) {
 	}
 	for seed := range worlds {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			s, n, o := newSource(uint64(seed)), newNaive(), open(t, t.TempDir())
+			s, n, o := newSource(uint64(seed)), newNaive(), mustOpen(t, t.TempDir())
 			defer func() { o.close(t) }()
 			for step := range 150 {
-				o.step(t, s, n)
-				if step%5 == 0 || t.Failed() {
-					o.compare(t, n)
+				if s.IntN(10) == 0 {
+					o.restart(t, s)
+				}
+				todo := s.op()
+				if err := o.do(t.Context(), todo); err != nil {
+					t.Fatal(err)
+				}
+				n.do(todo)
+				if todo.kind == "compact" {
+					o.swept(t, n)
+				}
+				if step%5 == 0 || step == 149 {
+					if diff := o.compare(t, n); diff != "" {
+						t.Fatalf("after step %d, %s: %s", step, todo.kind, diff)
+					}
 				}
 			}
-			o.compare(t, n)
 		})
 	}
 }
 
-// step does one thing, here and in the model.
-func (o *opened) step(t *testing.T, s *source, n *naive) {
-	ctx := t.Context()
-	var err error
-	switch k := s.IntN(20); {
+// op is one thing that happens to an engine.
+type op struct {
+	kind   string // add, remove, apply, change, compact, done
+	images []index.Image
+	digest string
+	change index.Change
+}
+
+func (s *source) op() op {
+	switch k := s.IntN(18); {
 	case k < 7:
-		images := []index.Image{s.image()}
+		out := op{kind: "add", images: []index.Image{s.image()}}
 		for s.IntN(3) == 0 {
-			if next := s.image(); !slices.ContainsFunc(images, func(i index.Image) bool { return i.Digest == next.Digest }) {
-				images = append(images, next)
+			if next := s.image(); !slices.ContainsFunc(out.images, func(i index.Image) bool { return i.Digest == next.Digest }) {
+				out.images = append(out.images, next)
 			}
 		}
-		err = o.engine.Add(ctx, images...)
-		n.add(images...)
+		return out
 	case k < 9:
-		digest := s.image().Digest
-		err = o.engine.Remove(ctx, digest)
-		delete(n.images, digest)
-		n.forget()
+		return op{kind: "remove", digest: s.image().Digest}
 	case k < 15:
-		c := s.change()
-		var told []index.Transition
-		before := len(n.told)
-		told, err = o.engine.Apply(ctx, []index.Change{c}, []model.Write{shelfWrite(c)})
-		n.change(c)
-		var got []string
-		for _, one := range told {
-			got = append(got, tellText(one))
-		}
-		if diff := cmp.Diff(slices.Sorted(slices.Values(n.told[before:])), slices.Sorted(slices.Values(got))); err == nil && diff != "" {
-			t.Fatalf("told (-want +got):\n%s", diff)
-		}
-	case k < 16: // as a library of advisories does it
-		c := s.change()
-		var writes []model.Write
-		if writes, _, err = o.engine.Change(ctx, []index.Change{c}); err == nil {
-			err = o.store.Apply(ctx, append(writes, shelfWrite(c)))
-		}
-		n.change(c)
+		return op{kind: "apply", change: s.change()}
+	case k < 16:
+		return op{kind: "change", change: s.change()}
 	case k < 17:
-		if err = o.engine.Compact(ctx); err == nil {
-			o.swept(t, n)
-		}
-	case k < 18:
-		_, ids := o.pending(t)
-		err = o.engine.Done(ctx, ids...)
-		n.told = nil
-	default:
-		o.restart(t, s)
+		return op{kind: "compact"}
 	}
+	return op{kind: "done"}
+}
+
+// do does it.
+func (o *opened) do(ctx context.Context, todo op) error {
+	switch todo.kind {
+	case "add":
+		return o.engine.Add(ctx, todo.images...)
+	case "remove":
+		return o.engine.Remove(ctx, todo.digest)
+	case "apply":
+		_, err := o.engine.Apply(ctx, []index.Change{todo.change}, []model.Write{shelfWrite(todo.change)})
+		return err
+	case "change": // as a library of advisories does it
+		writes, _, err := o.engine.Change(ctx, []index.Change{todo.change})
+		if err != nil {
+			return err
+		}
+		return o.store.Apply(ctx, append(writes, shelfWrite(todo.change)))
+	case "compact":
+		return o.engine.Compact(ctx)
+	}
+	_, ids, err := o.pending(ctx)
 	if err != nil {
-		t.Fatal(err)
+		return err
+	}
+	return o.engine.Done(ctx, ids...)
+}
+
+// do does it in the model.
+func (n *naive) do(todo op) {
+	switch todo.kind {
+	case "add":
+		n.add(todo.images...)
+	case "remove":
+		delete(n.images, todo.digest)
+		n.forget()
+	case "apply", "change":
+		n.change(todo.change)
+	case "done":
+		n.told = nil
 	}
 }
 
@@ -470,7 +506,7 @@ func (o *opened) restart(t *testing.T, s *source) {
 			t.Fatal(err)
 		}
 	}
-	*o = *open(t, o.dir)
+	*o = *mustOpen(t, o.dir)
 	if (o.engine.Rebuilt() != nil) != broken {
 		t.Fatalf("rebuilt: %v, broken: %v", o.engine.Rebuilt(), broken)
 	}
