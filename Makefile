@@ -1,7 +1,7 @@
 # Everything that CI gates is a word here, and CI runs the same words.
 GO ?= go
 FUZZTIME ?= 10s
-.PHONY: all build test lint fmt generate check cover generated ignored controlplane e2e browser record bench bench-cluster bench-lint bench-posture fuzz clean
+.PHONY: all build test lint fmt generate check cover generated ignored controlplane e2e browser record bench bench-cluster bench-lint bench-posture bench-registry fuzz clean
 
 all: build
 
@@ -58,8 +58,10 @@ bench-lint: ## the build stage beside BuildKit's linter: agreement, time and the
 	cd test/peer && $(GO) test -count=1 -run . -bench Lint -benchtime 3x -v .
 bench-posture: ## processor time of all infrastructure rules for an object, beside one YAML parse; at most 100 µs
 	$(GO) test ./infrastructure/posture -run '^$$' -bench '^BenchmarkRules$$' -benchtime 3x
+bench-registry: ## 1,000,000 images and advisories: from a changed advisory to its images, an image added, memory; minutes
+	$(GO) run ./internal/gen/registry
 
-FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/kube ./registry/image ./registry/advisory ./registry/sbom ./oci ./rule ./splice ./report \
+FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/kube ./registry/image ./registry/advisory ./registry/index ./registry/sbom ./oci ./rule ./splice ./report \
   ./runtime/ingest ./runtime/detect
 fuzz: ## every parser of foreign bytes, FUZZTIME each
 	@for p in $(FUZZ); do for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \
