@@ -55,12 +55,8 @@ func (e *Engine) Apply(ctx context.Context, changes []Change, with []model.Write
 func (e *Engine) Change(ctx context.Context, changes []Change) ([]model.Write, []Transition, error) {
 	e.writing.Lock()
 	defer e.writing.Unlock()
-	head, _, err := e.records.Get(ctx, kindHead, keyHead)
-	if err == nil && head.Version != e.index.sequence() {
-		err = e.load(ctx)
-	}
-	if err != nil {
-		return nil, nil, fmt.Errorf("reading what was indexed: %w", err)
+	if err := e.refresh(ctx); err != nil {
+		return nil, nil, err
 	}
 	return e.change(ctx, changes, e.index.sequence())
 }

@@ -31,7 +31,7 @@ const (
 // Engine keeps the index and the findings. It is safe for concurrent use:
 // changes go one after another, questions are answered meanwhile. Several
 // processes may change one store; each sees what the others did when it next
-// changes something.
+// changes something, or is told to Refresh.
 type Engine struct {
 	records    Records
 	advisories Advisories
@@ -65,9 +65,32 @@ func Open(ctx context.Context, records Records, advisories Advisories, dir strin
 
 // Rebuilt says why the segment could not be used when it was last loaded; nil
 // where it could.
-func (e *Engine) Rebuilt() error { return e.rebuilt }
+func (e *Engine) Rebuilt() error {
+	e.writing.Lock()
+	defer e.writing.Unlock()
+	return e.rebuilt
+}
 
-// Add enters images, or new sets of images that are known. When it returns,
+// Refresh brings the index to what other processes did.
+func (e *Engine) Refresh(ctx context.Context) error {
+	e.writing.Lock()
+	defer e.writing.Unlock()
+	return e.refresh(ctx)
+}
+
+func (e *Engine) refresh(ctx context.Context) error {
+	head, _, err := e.records.Get(ctx, kindHead, keyHead)
+	if err == nil && head.Version != e.index.sequence() {
+		err = e.load(ctx)
+	}
+	if err != nil {
+		return fmt.Errorf("reading what was indexed: %w", err)
+	}
+	return nil
+}
+
+// Add enters images, or new sets of images that are known. Sets that the index
+// knows may come without their components. When it returns,
 // they are on disk, with what the advisories say of their components, and with
 // one Transition of the kind Indexed that names those that are new or changed.
 func (e *Engine) Add(ctx context.Context, images ...Image) error {
@@ -103,6 +126,11 @@ func (e *Engine) update(ctx context.Context, images []Image, digests []string) e
 			return fmt.Errorf("more than %d images", MaxImages)
 		}
 		sets := e.index.unknown(put)
+		for _, s := range sets {
+			if s.Hash != hashOf(s.Components) {
+				return fmt.Errorf("set %x is not known, and its components have another hash", s.Hash)
+			}
+		}
 		rows, err := e.discover(ctx, sets, head)
 		if err != nil {
 			return err
@@ -127,11 +155,11 @@ func (e *Engine) update(ctx context.Context, images []Image, digests []string) e
 // faster.
 func (e *Engine) retry(ctx context.Context, change func(head int64) error) error {
 	for attempt := 1; ; attempt++ {
-		err := change(e.index.sequence())
-		if !errors.Is(err, model.ErrConflict) || attempt == attempts {
+		if err := e.refresh(ctx); err != nil {
 			return err
 		}
-		if err := e.load(ctx); err != nil {
+		err := change(e.index.sequence())
+		if !errors.Is(err, model.ErrConflict) || attempt == attempts {
 			return err
 		}
 	}

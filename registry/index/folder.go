@@ -80,15 +80,15 @@ func (f folder) read(r model.Record) (*segment, error) {
 	return s, nil
 }
 
-// sweep removes segments but one, and what a write that was cut short left.
-// What can't be removed costs room and nothing else.
+// sweep removes the segments before one, and what writes of them that were cut
+// short left. What can't be removed costs room and nothing else.
 func (f folder) sweep(keep string) {
 	entries, err := fs.ReadDir(os.DirFS(string(f)), ".")
 	if err != nil {
 		return
 	}
 	for _, entry := range entries {
-		if name := entry.Name(); strings.HasPrefix(name, "segment-") && name != keep {
+		if name := entry.Name(); strings.HasPrefix(name, "segment-") && name < keep {
 			os.Remove(filepath.Join(string(f), name))
 		}
 	}

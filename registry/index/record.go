@@ -172,7 +172,7 @@ func readImage(r model.Record) (Image, error) {
 // readSet decodes a set and holds it to its hash.
 func readSet(r model.Record) (Set, error) {
 	h, err := hex.DecodeString(r.Key)
-	if err != nil || len(h) != len(Hash{}) || sha256.Sum256(r.Body) != Hash(h) {
+	if err != nil || len(h) != len(Hash{}) || sha256.Sum256(r.Body) != [sha256.Size]byte(h) {
 		return Set{}, fmt.Errorf("reading component set %q: its content has another hash", r.Key)
 	}
 	components, err := decodeSet(r.Body)

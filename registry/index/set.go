@@ -70,8 +70,10 @@ func NewSet(components []Component) Set {
 	}
 	slices.SortFunc(components, Component.compare)
 	components = slices.Compact(components)
-	return Set{sha256.Sum256(encodeSet(components)), components}
+	return Set{hashOf(components), components}
 }
+
+func hashOf(components []Component) Hash { return sha256.Sum256(encodeSet(components)) }
 
 func (h Hash) compare(o Hash) int { return slices.Compare(h[:], o[:]) }
 
