@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/registry/advisory"
 )
@@ -266,12 +268,23 @@ func (e *Engine) discover(ctx context.Context, sets []Set, head int64) (rows []m
 			fresh[key][c.Version] = true
 		}
 	}
-	for key, versions := range fresh {
-		more, err := e.discoverOne(ctx, key[0], key[1], versions, head+1)
-		if err != nil {
-			return nil, fmt.Errorf("advisories of %s %s: %w", key[0], key[1], err)
+	packages := slices.SortedFunc(maps.Keys(fresh), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
+	for some := range slices.Chunk(packages, 256) {
+		found := make([][]model.Write, len(some))
+		g, each := errgroup.WithContext(ctx)
+		g.SetLimit(workers)
+		for i, key := range some {
+			g.Go(func() (err error) {
+				if found[i], err = e.discoverOne(each, key[0], key[1], fresh[key], head+1); err != nil {
+					return fmt.Errorf("advisories of %s %s: %w", key[0], key[1], err)
+				}
+				return nil
+			})
 		}
-		if rows = append(rows, more...); len(rows) < chunkRows {
+		if err := g.Wait(); err != nil {
+			return nil, err
+		}
+		if rows = append(rows, slices.Concat(found...)...); len(rows) < chunkRows {
 			continue
 		}
 		if err := e.records.Apply(ctx, append(rows, headWrite(head, head))); err != nil {

@@ -19,6 +19,8 @@ const (
 	maxDigest = 1024
 	// chunkRows is how many findings of new components go to disk at once.
 	chunkRows = 20_000
+	// workers is how many packages are evaluated at once.
+	workers = 4
 	// minCompact is how many images may have come or gone before a segment is
 	// made anew; with a large segment it is a quarter of its images. Reading
 	// so many again takes a restart some two seconds.

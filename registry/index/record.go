@@ -23,7 +23,7 @@ type Records interface {
 
 // Advisories gives the records that name a package in a release of an
 // ecosystem or in the ecosystem without one, each with an id of its own. They
-// are those of the last applied change.
+// are those of the last applied change. It is safe for concurrent use.
 type Advisories interface {
 	Of(ctx context.Context, ecosystem, name string) ([]*advisory.Record, error)
 }
