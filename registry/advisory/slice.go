@@ -61,6 +61,11 @@ func SortVersions(ecosystem string, texts []string) VersionList {
 	return VersionList{append(out, slices.Compact(rest)...), ordered}
 }
 
+// Orders names the orders of SortVersions: the library and its version, and
+// our own edition. Lists that were sorted under another name are not to be
+// searched. Raise the edition when a form of versions or place changes.
+const Orders = "osv-scalibr v0.5.3, 1"
+
 // Forms of versions within which the library's order is a total preorder, so
 // that it can be searched by halves. Its order of Maven goes in a circle for
 // others (2-sp is before 2.0.0.beta1, that before 2, and 2 before 2-sp), that

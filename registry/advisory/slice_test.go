@@ -3,6 +3,7 @@ package advisory
 import (
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -93,6 +94,18 @@ func TestTouched(t *testing.T) {
 	withdrawn := &Record{ID: "X-1", Withdrawn: true, Affected: []Affected{{Ecosystem: "Go", Name: "a", GitOnly: true}}}
 	if got := withdrawn.Touched("Go", "a", VersionList{[]string{"1.0.0"}, 1}); got != nil {
 		t.Errorf("withdrawn: %+v", got)
+	}
+}
+
+// TestOrdersNamesTheLibrary: a new release of the library is another name.
+func TestOrdersNamesTheLibrary(t *testing.T) {
+	mod, err := os.ReadFile("../../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	name, _, _ := strings.Cut(Orders, ",")
+	if !strings.Contains(string(mod), "github.com/google/"+name+"\n") {
+		t.Errorf("Orders is %q, and go.mod has another version", Orders)
 	}
 }
 

@@ -26,7 +26,8 @@
 // its own batch, so that of two processes that change something at once one
 // fails, reads what the other did, and tries again.
 //
-// Limits: MaxImages images; the index is in memory as a whole, some 150 bytes
+// Limits: findings stand until their advisory or component comes again, also
+// where a later release would evaluate them otherwise; MaxImages images; the index is in memory as a whole, some 150 bytes
 // an image, and on one node: it is not sharded by package, for which it is a
 // tenth of the size where that would help. While a segment is made, changes
 // wait and questions are answered. A package without an ecosystem is in no

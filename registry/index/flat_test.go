@@ -91,6 +91,11 @@ func TestSegmentIsRefused(t *testing.T) {
 	if _, err := openSegment(other); err == nil {
 		t.Error("another format was taken")
 	}
+	other = slices.Clone(whole)
+	other[len(other)-1]++
+	if _, err := openSegment(other); err == nil {
+		t.Error("versions in another order were taken")
+	}
 }
 
 // BenchmarkUnion unites a list of half of a million images with 100 of a

@@ -37,17 +37,19 @@ func (s *Images) Count() int { return s.set.count() }
 func (s *Images) All() iter.Seq[string] {
 	return func(yield func(string) bool) {
 		old := s.segment.digests.n
+		var block []byte
+		var ends []int
 		for start := 0; start < old; start += blockSize {
 			if s.set[start/64]>>(start%64)&(1<<blockSize-1) == 0 {
 				continue // no walk over a block without any of them
 			}
-			for i, digest := range s.segment.digests.all(start) {
-				if i == start+blockSize {
-					break
-				}
-				if s.set.has(i) && !yield(string(digest)) {
+			block, ends = s.block(start, block[:0], ends[:0])
+			texts, from := string(block), 0 // one allocation for all of them
+			for _, to := range ends {
+				if !yield(texts[from:to]) {
 					return
 				}
+				from = to
 			}
 		}
 		for i, digest := range s.digests {
@@ -56,6 +58,20 @@ func (s *Images) All() iter.Seq[string] {
 			}
 		}
 	}
+}
+
+// block gathers the digests of one block of the segment that are in the set.
+func (s *Images) block(start int, texts []byte, ends []int) ([]byte, []int) {
+	for i, digest := range s.segment.digests.all(start) {
+		if i == start+blockSize {
+			break
+		}
+		if s.set.has(i) {
+			texts = append(texts, digest...)
+			ends = append(ends, len(texts))
+		}
+	}
+	return texts, ends
 }
 
 // views finds the versions of the packages of one name, in the release that is

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"github.com/scantling/scantling/registry/advisory"
 )
 
 // segment is the immutable part of the index: one byte string that is read in
@@ -19,6 +21,7 @@ import (
 //	packages a blob for each of these: its versions, and of each the list of sets
 //	images   a blob for each set: the list of images
 //	sets     a blob for each image: the list of sets
+//	orders   the name of the orders in which its versions are sorted (advisory.Orders)
 type segment struct {
 	data    []byte
 	covers  int64
@@ -31,7 +34,7 @@ type segment struct {
 
 const (
 	segmentMark  = "scantlx1" // the last character is the format
-	segmentParts = 6
+	segmentParts = 7
 	segmentHead  = len(segmentMark) + 8 + 8*segmentParts
 )
 
@@ -53,6 +56,9 @@ func openSegment(data []byte) (*segment, error) {
 		}
 		parts[i], rest = rest[:length], rest[length:]
 	}
+	if string(parts[6]) != advisory.Orders {
+		return nil, errors.New("its versions are sorted by another release of this program")
+	}
 	s.hashes = parts[0]
 	s.digests, _ = openTable(parts[1])
 	s.names, _ = openTable(parts[2])
@@ -62,8 +68,9 @@ func openSegment(data []byte) (*segment, error) {
 	return s, nil
 }
 
-// joinSegment puts the parts of a segment together.
+// joinSegment puts the parts of a segment together, the orders too.
 func joinSegment(covers int64, parts [segmentParts][]byte) []byte {
+	parts[6] = []byte(advisory.Orders)
 	size := segmentHead
 	for _, p := range parts {
 		size += len(p)

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/scantling/scantling/model"
@@ -31,7 +32,7 @@ const (
 
 func main() {
 	scale := flag.Int("scale", 1, "divides the numbers of images, layers and advisories")
-	dir := flag.String("dir", "", "folder of the store, kept; a temporary one where it isn't given")
+	dir := flag.String("dir", "", "folder of the store, kept, and filled where it is empty; a temporary one where it isn't given")
 	flag.Parse()
 	if err := run(context.Background(), *scale, *dir); err != nil {
 		fmt.Fprintln(os.Stderr, "registry:", err)
@@ -54,8 +55,10 @@ func run(ctx context.Context, scale int, dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := w.fill(ctx, s); err != nil {
-		return err
+	if w.engine.Images(w.everywhere()).Count() == 0 {
+		if err := w.fill(ctx, s); err != nil {
+			return err
+		}
 	}
 	if err := w.close(); err != nil {
 		return err
@@ -88,6 +91,12 @@ func open(ctx context.Context, dir string) (*world, error) {
 	}
 	e, err := index.Open(ctx, st, shelf{st}, filepath.Join(dir, "segments"))
 	return &world{st, shelf{st}, e}, err
+}
+
+// everywhere stands for the package that most images have.
+func (w *world) everywhere() index.Transition {
+	p := systemPackage(releases[0].ecosystem, 0)
+	return index.Transition{Ecosystem: p.ecosystem, Package: p.name, Version: versionText(p.ecosystem, p.versions/2)}
 }
 
 func (w *world) close() error { return w.store.Close() }
@@ -150,27 +159,27 @@ func (w *world) measure(ctx context.Context, s *shape, dir string) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%-38s %9s %9s %9s %9s %7s %9s\n", "", "p50", "p99", "max", "bound", "ratio", "over fsync")
-	print := func(name string, all []time.Duration, bound time.Duration) {
-		slices.Sort(all)
-		p50, p99, most := all[len(all)/2], all[len(all)*99/100], all[len(all)-1]
-		text := fmt.Sprintf("%-38s %9s %9s %9s", name, round(p50), round(p99), round(most))
+	fmt.Printf("%-38s %9s %9s %9s %9s %7s %10s %9s\n", "", "p50", "p99", "max", "bound", "ratio", "over fsync", "CPU p99")
+	fsync := quantile(sync, wall, 50)
+	row := func(name string, all []cost, bound time.Duration) {
+		p50, p99 := quantile(all, wall, 50), quantile(all, wall, 99)
+		text := fmt.Sprintf("%-38s %9s %9s %9s", name, round(p50), round(p99), round(quantile(all, wall, 100)))
 		if bound > 0 {
-			text += fmt.Sprintf(" %9s %6.2fx %8.1fx", bound, p99.Seconds()/bound.Seconds(), p50.Seconds()/sync[len(sync)/2].Seconds())
+			text += fmt.Sprintf(" %9s %6.2fx %9.1fx %9s", bound, p99.Seconds()/bound.Seconds(), p50.Seconds()/fsync.Seconds(), round(quantile(all, busy, 99)))
 		}
 		fmt.Println(text)
 	}
-	print("one fsync of 4 KiB on this disk", sync, 0)
+	row("one fsync of 4 KiB on this disk", sync, 0)
 	changes, images, err := w.changes(ctx, s)
 	if err != nil {
 		return err
 	}
-	print("changed advisory to list of images", changes, boundChange)
+	row("changed advisory to list of images", changes, boundChange)
 	adds, err := w.adds(ctx, s)
 	if err != nil {
 		return err
 	}
-	print("image of known layers, added", adds, boundAdd)
+	row("image of known layers, added", adds, boundAdd)
 	slices.Sort(images)
 	fmt.Printf("\nimages of a changed advisory: median %d, 99th percentile %d, most %d of %d\n", images[len(images)/2], images[len(images)*99/100], images[len(images)-1], s.images)
 	memory := peak()
@@ -178,20 +187,48 @@ func (w *world) measure(ctx context.Context, s *shape, dir string) error {
 	return nil
 }
 
+// cost is the time that something took, and what it took of the processors:
+// where others use them too, the second says what a machine of one's own would
+// take at most.
+type cost struct{ took, busy time.Duration }
+
+func wall(c cost) time.Duration { return c.took }
+func busy(c cost) time.Duration { return c.busy }
+
+// quantile is the p-th percentile of one side of the costs.
+func quantile(all []cost, side func(cost) time.Duration, p int) time.Duration {
+	var list []time.Duration
+	for _, c := range all {
+		list = append(list, side(c))
+	}
+	slices.Sort(list)
+	return list[(len(list)-1)*p/100]
+}
+
+// processor is the time that all processors have given to this process.
+func processor() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 func round(d time.Duration) time.Duration { return d.Round(10 * time.Microsecond) }
 
 // changes takes random advisories to another revision, the one that touches
 // most images among them, and lists the images of what that tells.
-func (w *world) changes(ctx context.Context, s *shape) (took []time.Duration, images []int, err error) {
+func (w *world) changes(ctx context.Context, s *shape) (took []cost, images []int, err error) {
 	const rounds = 3000
+	first := int(time.Now().Unix()) // revisions that no earlier measurement had
 	for i := range rounds {
-		n, revision := 1+i*7919%(s.advisories-1), 1+i
+		n, revision := 1+i*7919%(s.advisories-1), first+i
 		if i%500 == 250 {
 			n, revision = 0, 1+i/500
 		}
 		c := s.record(n, revision)
 		with := w.shelf.writes(c)
-		start := time.Now()
+		start, before := time.Now(), processor()
 		told, err := w.engine.Apply(ctx, []index.Change{c}, with)
 		if err != nil {
 			return nil, nil, err
@@ -200,7 +237,7 @@ func (w *world) changes(ctx context.Context, s *shape) (took []time.Duration, im
 		for range w.engine.Images(told...).All() {
 			listed++
 		}
-		took = append(took, time.Since(start))
+		took = append(took, cost{time.Since(start), processor() - before})
 		images = append(images, listed)
 		if n == 0 && listed < s.images/2 {
 			return nil, nil, fmt.Errorf("advisory %s touches %d images, fewer than half", c.ID, listed)
@@ -210,22 +247,23 @@ func (w *world) changes(ctx context.Context, s *shape) (took []time.Duration, im
 }
 
 // adds adds images that nobody has seen, of layers that are known.
-func (w *world) adds(ctx context.Context, s *shape) (took []time.Duration, err error) {
+func (w *world) adds(ctx context.Context, s *shape) (took []cost, err error) {
 	const rounds = 3000
+	first := time.Now().UnixNano() // images that no earlier measurement had
 	for i := range rounds {
-		image := s.imageOf(fmt.Sprintf("new-%d", i), s.layersOf(len(s.layers)+i*7919%s.images), true)
-		start := time.Now()
+		image := s.imageOf(fmt.Sprintf("new-%d-%d", first, i), s.layersOf(len(s.layers)+i*7919%s.images), true)
+		start, before := time.Now(), processor()
 		if err := w.engine.Add(ctx, image); err != nil {
 			return nil, err
 		}
-		took = append(took, time.Since(start))
+		took = append(took, cost{time.Since(start), processor() - before})
 	}
 	return took, nil
 }
 
 // fsyncs measures what the disk takes to keep one page that is written over,
 // as the log of the store does.
-func fsyncs(dir string) (took []time.Duration, err error) {
+func fsyncs(dir string) (took []cost, err error) {
 	file, err := os.Create(filepath.Join(dir, "fsync"))
 	if err != nil {
 		return nil, err
@@ -244,7 +282,7 @@ func fsyncs(dir string) (took []time.Duration, err error) {
 		if err := file.Sync(); err != nil {
 			return nil, err
 		}
-		took = append(took, time.Since(start))
+		took = append(took, cost{took: time.Since(start)})
 	}
 	return took, nil
 }

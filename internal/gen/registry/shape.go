@@ -2,7 +2,7 @@ package main
 
 import (
 	"cmp"
-	"encoding/hex"
+	"crypto/sha256"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -198,7 +198,7 @@ func (s *shape) image(n int, bare bool) index.Image {
 }
 
 func (s *shape) imageOf(name string, layers []int, bare bool) index.Image {
-	out := index.Image{Digest: "sha256:" + hex.EncodeToString([]byte(fmt.Sprintf("%32.32s", name)))}
+	out := index.Image{Digest: fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(name)))}
 	for _, l := range layers {
 		set := s.layers[l]
 		if bare {
