@@ -1,7 +1,7 @@
 # Everything that CI gates is a word here, and CI runs the same words.
 GO ?= go
 FUZZTIME ?= 10s
-.PHONY: all build test lint fmt generate check cover generated ignored controlplane e2e browser record bench bench-cluster bench-lint bench-posture bench-secrets bench-image fuzz clean
+.PHONY: all build test lint fmt generate check cover generated ignored controlplane e2e browser record bench bench-cluster bench-lint bench-posture bench-secrets bench-image bench-registry fuzz clean
 
 all: build
 
@@ -64,8 +64,10 @@ bench-secrets: ## processor time of the search for secrets, beside gunzip and sh
 	$(GO) test ./registry/secret -run '^$$' -bench '^BenchmarkScan$$' -benchtime 3x
 bench-image: ## an image that nothing is known of, beside decompressing and hashing it; one whose layers are known
 	$(GO) test ./registry/image -run '^$$' -bench '^Benchmark(Cold|Known)$$'
+bench-registry: ## 1,000,000 images and advisories: from a changed advisory to its images, an image added, memory; minutes
+	$(GO) run ./internal/gen/registry
 
-FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/kube ./registry/image ./registry/image/rpmdb ./registry/advisory ./registry/feed ./registry/secret ./registry/sbom ./oci ./rule ./splice ./report \
+FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/kube ./registry/image ./registry/image/rpmdb ./registry/advisory ./registry/feed ./registry/index ./registry/secret ./registry/sbom ./oci ./rule ./splice ./report \
   ./runtime/ingest ./runtime/detect
 fuzz: ## every parser of foreign bytes, FUZZTIME each
 	@for p in $(FUZZ); do for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \

@@ -49,6 +49,7 @@ var layers = []layer{
 
 	{"registry/patch", "registry/advisory registry/catalog registry/feed registry/image " + means, "acts"},
 	{"registry/shelf", "registry/catalog registry/image " + means, "judges and acts"},
+	{"registry/index", "registry/advisory registry/image model", "joins images and advisories by component version"},
 	{"registry/advisory", "registry/feed registry/image registry/secret " + means, "judges"},
 	{"registry/sbom", "registry/image " + means, "reads and writes inventories"},
 	{"registry/catalog", means, "reads"},

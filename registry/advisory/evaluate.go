@@ -92,9 +92,13 @@ func (r *Range) evaluate(ecosystem, installed string) outcome {
 	}
 	out := outcome{affected: affected}
 	if guessed != "" {
-		out.unknown = fmt.Sprintf("its version %q is malformed; it was compared as far as it can be", guessed)
+		out.unknown = guess(guessed)
 	}
 	return out
+}
+
+func guess(bound string) string {
+	return fmt.Sprintf("its version %q is malformed; it was compared as far as it can be", bound)
 }
 
 // bounds places and sorts the events. guessed names one without the form of a

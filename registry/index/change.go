@@ -1,0 +1,364 @@
+package index
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/registry/advisory"
+)
+
+// Change is an advisory as it is now. What it said before is not asked for:
+// the findings say what it touched.
+type Change struct {
+	Ecosystem string // whose feed it is of, without release: one id may stand in several
+	ID        string
+	New       *advisory.Record // nil where the feed no longer has it
+}
+
+// Apply stores changes of advisories: the caller's writes of the records
+// themselves, the new findings and the transitions, all of it or nothing. It
+// returns the transitions, which are pending from then on. The caller's writes
+// must make Advisories give the new records.
+func (e *Engine) Apply(ctx context.Context, changes []Change, with []model.Write) ([]Transition, error) {
+	e.writing.Lock()
+	defer e.writing.Unlock()
+	var out []Transition
+	err := e.retry(ctx, func(head int64) error {
+		writes, transitions, err := e.change(ctx, changes, head)
+		if err != nil {
+			return err
+		}
+		if err := e.records.Apply(ctx, slices.Concat(with, writes)); err != nil {
+			return err
+		}
+		out = transitions
+		e.index.setSequence(head + 1)
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("applying %d changes of advisories: %w", len(changes), err)
+	}
+	return out, nil
+}
+
+// Change computes what Apply would store, for a caller that stores it himself.
+// The writes hold only as one batch, one call's writes a batch, and only until
+// something else is changed: then the batch fails with model.ErrConflict, and
+// they have to be computed again.
+func (e *Engine) Change(ctx context.Context, changes []Change) ([]model.Write, []Transition, error) {
+	e.writing.Lock()
+	defer e.writing.Unlock()
+	if err := e.refresh(ctx); err != nil {
+		return nil, nil, err
+	}
+	return e.change(ctx, changes, e.index.sequence())
+}
+
+func (e *Engine) change(ctx context.Context, changes []Change, head int64) ([]model.Write, []Transition, error) {
+	var writes []model.Write
+	var transitions []Transition
+	seen := map[[2]string]bool{}
+	for _, c := range changes {
+		key := [2]string{c.Ecosystem, c.ID}
+		if c.ID == "" || strings.ContainsRune(c.ID, 0) || seen[key] {
+			return nil, nil, fmt.Errorf("advisory %.80q of %s: it has no usable id, or changes twice at once", c.ID, c.Ecosystem)
+		}
+		seen[key] = true
+		d := &diff{Change: c, gone: Fixed, sequence: head + 1}
+		if c.New == nil || c.New.Withdrawn {
+			d.New, d.gone = nil, Withdrawn
+		}
+		if err := d.compute(ctx, e); err != nil {
+			return nil, nil, fmt.Errorf("advisory %s: %w", c.ID, err)
+		}
+		writes = append(writes, d.writes...)
+		transitions = append(transitions, d.transitions...)
+	}
+	for i := range transitions {
+		w, err := transitionWrite(&transitions[i], head+1)
+		if err != nil {
+			return nil, nil, err
+		}
+		writes = append(writes, w)
+	}
+	return append(writes, headWrite(head, head+1)), transitions, nil
+}
+
+// diff is the change of one advisory while it is computed.
+type diff struct {
+	Change
+	gone     Kind // what it is for a version not to be touched any more
+	sequence int64
+
+	writes      []model.Write
+	transitions []Transition
+}
+
+// compute goes through the packages that the advisory touched and those that
+// it names now, in all releases that are installed.
+func (d *diff) compute(ctx context.Context, e *Engine) error {
+	rows := map[[2]string]model.Record{}
+	for r, err := range e.records.Scan(ctx, kindFinding, d.ID+"\x00", d.ID+"\x01") {
+		if err != nil {
+			return err
+		}
+		ecosystem, name := cutFindingKey(r.Key)
+		if base, _ := cutRelease(ecosystem); base == d.Ecosystem {
+			rows[[2]string{ecosystem, name}] = r
+		}
+	}
+	installed := map[[2]string][]advisory.Versions{}
+	look := func(ecosystem, name string) {
+		for key, lists := range e.index.views(ecosystem, name) {
+			installed[key] = lists
+		}
+	}
+	for key := range rows {
+		look(key[0], key[1])
+	}
+	if d.New != nil {
+		for _, a := range d.New.Affected {
+			if base, _ := cutRelease(a.Ecosystem); base == d.Ecosystem {
+				look(a.Ecosystem, a.Name)
+			}
+		}
+	}
+	packages := slices.Collect(maps.Keys(installed))
+	for key := range rows {
+		if installed[key] == nil {
+			packages = append(packages, key) // nobody has it any more
+		}
+	}
+	slices.SortFunc(packages, func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
+	for _, key := range packages {
+		told := len(d.transitions)
+		if err := d.one(key[0], key[1], rows[key], installed[key]); err != nil {
+			return err
+		}
+		d.hush(e.index, told)
+	}
+	return nil
+}
+
+// hush takes back what was told, from a place on, of versions of one package
+// that no image has any more.
+func (d *diff) hush(x *index, from int) {
+	told := d.transitions[from:]
+	if len(told) == 0 {
+		return
+	}
+	wanted := map[string]bool{}
+	for _, t := range told {
+		wanted[t.Version] = true
+	}
+	alive := x.alive(told[0].Ecosystem, told[0].Package, wanted)
+	d.transitions = append(d.transitions[:from], slices.DeleteFunc(told, func(t Transition) bool { return !alive[t.Version] })...)
+}
+
+// one compares what was found of one package with what is found now. Versions
+// that no set holds any more leave the row in silence.
+func (d *diff) one(ecosystem, name string, row model.Record, lists []advisory.Versions) error {
+	var before map[string]verdict
+	if row.Key != "" {
+		var err error
+		if _, before, err = decodeFinding(row); err != nil {
+			return err
+		}
+	}
+	versions, now := evaluate(d.New, ecosystem, name, lists)
+	for _, text := range versions {
+		d.tell(ecosystem, name, text, before[text], now[text])
+		delete(before, text)
+	}
+	if len(before) > 0 {
+		for _, text := range held(lists, before) {
+			d.tell(ecosystem, name, text, before[text], verdict{})
+		}
+	}
+	key := findingKey(d.ID, ecosystem, name)
+	if len(versions) == 0 {
+		if row.Key != "" {
+			d.writes = append(d.writes, erase(kindFinding, key))
+		}
+		return nil
+	}
+	body, err := encodeFinding(versions, now)
+	if err == nil && !bytes.Equal(body, row.Body) {
+		d.writes = append(d.writes, write(kindFinding, key, d.sequence, body))
+	}
+	return err
+}
+
+// evaluate asks a record, nil for one that touches nothing, for all versions
+// of a package. It returns those that are touched and what is said of each.
+func evaluate(r *advisory.Record, ecosystem, name string, lists []advisory.Versions) (versions []string, verdicts map[string]verdict) {
+	verdicts = map[string]verdict{}
+	if r == nil {
+		return nil, verdicts
+	}
+	for _, list := range lists {
+		for _, one := range r.Touched(ecosystem, name, list) {
+			text := list.At(one.Index)
+			if _, twice := verdicts[text]; !twice {
+				versions = append(versions, text)
+			}
+			verdicts[text] = verdict{one.Affected, one.Unknown, one.Fixed}
+		}
+	}
+	return versions, verdicts
+}
+
+// held returns the wanted versions that lists have, sorted by text.
+func held(lists []advisory.Versions, wanted map[string]verdict) []string {
+	var out []string
+	for _, list := range lists {
+		for i := range list.Len() {
+			if text := list.At(i); wanted[text] != (verdict{}) {
+				out = append(out, text)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// tell adds the transition from one verdict to another, if it is one.
+func (d *diff) tell(ecosystem, name, version string, before, now verdict) {
+	t := Transition{Advisory: d.ID, Ecosystem: ecosystem, Package: name, Version: version}
+	switch {
+	case now == (verdict{}):
+		t.Kind = d.gone
+	case !now.affected && (before.affected || before == (verdict{})):
+		t.Kind, t.Why = Unknown, now.unknown
+	case !now.affected:
+		return // it couldn't be told before either
+	case !before.affected || before.fixed != "" && now.fixed == "":
+		t.Kind = Affected
+	case before.fixed != now.fixed:
+		t.Kind = FixAvailable
+	default:
+		return
+	}
+	t.Fixed = now.fixed
+	d.transitions = append(d.transitions, t)
+}
+
+// discover evaluates the components of new sets that no other set has against
+// the advisories of their packages, and returns the rows that change. Of very
+// many rows it stores all but the last already, so that no batch is huge:
+// before their components are in the index nothing leads to them, and where
+// the change doesn't come to pass they are written over when it does.
+func (e *Engine) discover(ctx context.Context, sets []Set, head int64) (rows []model.Write, err error) {
+	fresh := map[[2]string]map[string]bool{}
+	for _, s := range sets {
+		for _, c := range s.Components {
+			key := [2]string{c.Ecosystem, c.Name}
+			if fresh[key] == nil {
+				fresh[key] = map[string]bool{}
+			}
+			fresh[key][c.Version] = true
+		}
+	}
+	packages := slices.SortedFunc(maps.Keys(fresh), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
+	for some := range slices.Chunk(packages, 256) {
+		found := make([][]model.Write, len(some))
+		g, each := errgroup.WithContext(ctx)
+		g.SetLimit(workers)
+		for i, key := range some {
+			g.Go(func() (err error) {
+				if found[i], err = e.discoverOne(each, key[0], key[1], fresh[key], head+1); err != nil {
+					return fmt.Errorf("advisories of %s %s: %w", key[0], key[1], err)
+				}
+				return nil
+			})
+		}
+		if err := g.Wait(); err != nil {
+			return nil, err
+		}
+		if rows = append(rows, slices.Concat(found...)...); len(rows) < chunkRows {
+			continue
+		}
+		if err := e.records.Apply(ctx, append(rows, headWrite(head, head))); err != nil {
+			return nil, err
+		}
+		rows = nil
+	}
+	return rows, nil
+}
+
+// discoverOne does it for one package.
+func (e *Engine) discoverOne(ctx context.Context, ecosystem, name string, versions map[string]bool, sequence int64) ([]model.Write, error) {
+	known := e.index.forget(ecosystem, name, versions)
+	if len(versions) == 0 {
+		return nil, nil
+	}
+	records, err := e.advisories.Of(ctx, ecosystem, name)
+	if err != nil {
+		return nil, err
+	}
+	list := []advisory.Versions{advisory.SortVersions(ecosystem, slices.Collect(maps.Keys(versions)))}
+	var out []model.Write
+	for _, r := range records {
+		touched, verdicts := evaluate(r, ecosystem, name, list)
+		if len(touched) == 0 {
+			continue
+		}
+		w, err := e.extend(ctx, findingKey(r.ID, ecosystem, name), known, touched, verdicts)
+		if err != nil {
+			return nil, err
+		}
+		w.Version = sequence
+		out = append(out, w)
+	}
+	return out, nil
+}
+
+// extend adds versions to a row; a package that was not known has none that
+// count.
+func (e *Engine) extend(ctx context.Context, key string, known bool, touched []string, verdicts map[string]verdict) (model.Write, error) {
+	if known {
+		row, ok, err := e.records.Get(ctx, kindFinding, key)
+		if err != nil {
+			return model.Write{}, err
+		}
+		if ok {
+			versions, before, err := decodeFinding(row)
+			if err != nil {
+				return model.Write{}, err
+			}
+			for _, text := range touched {
+				if _, stale := before[text]; !stale {
+					versions = append(versions, text)
+				}
+				before[text] = verdicts[text]
+			}
+			touched, verdicts = versions, before
+		}
+	}
+	body, err := encodeFinding(touched, verdicts)
+	return write(kindFinding, key, 0, body), err
+}
+
+// transitionWrite gives a transition its id and makes it pending.
+func transitionWrite(t *Transition, sequence int64) (model.Write, error) {
+	t.identify(sequence)
+	body, err := json.Marshal(t)
+	return write(kindTransition, t.ID, sequence, body), err
+}
+
+func readTransition(r model.Record) (Transition, error) {
+	var t Transition
+	if err := json.Unmarshal(r.Body, &t); err != nil {
+		return Transition{}, errors.Join(fmt.Errorf("reading transition %q", r.Key), err)
+	}
+	return t, nil
+}

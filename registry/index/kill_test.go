@@ -1,0 +1,98 @@
+package index_test
+
+import (
+	"context"
+	"maps"
+	"os"
+	"slices"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/store/storetest"
+)
+
+func TestMain(m *testing.M) {
+	os.Exit(storetest.Main(m, map[string]storetest.Child{"indexer": work}))
+}
+
+// killSeed makes the operations of the child and of the model.
+const killSeed = 99
+
+// work does one operation after another, and goes on where it finds itself.
+// How far it is it stores after each, so that the last one may be done twice.
+func work(ctx context.Context, folder string, ack func(line string)) error {
+	o, err := open(ctx, folder)
+	if err != nil {
+		return err
+	}
+	done, err := o.done(ctx)
+	if err != nil {
+		return err
+	}
+	s := newSource(killSeed)
+	for range done {
+		s.op()
+	}
+	for {
+		if err := o.do(ctx, s.op()); err != nil {
+			return err
+		}
+		done++
+		if err := o.store.Apply(ctx, []model.Write{{Record: model.Record{Kind: "test-progress", Key: "done", Version: done}}}); err != nil {
+			return err
+		}
+		ack(strconv.FormatInt(done, 10))
+	}
+}
+
+// done is how many operations are known to be done.
+func (o *opened) done(ctx context.Context) (int64, error) {
+	r, _, err := o.store.Get(ctx, "test-progress", "done")
+	return r.Version, err
+}
+
+// TestKill ends the indexer at random moments. What was acknowledged is there,
+// nothing is there twice, and at most the next operation is there as a whole.
+func TestKill(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes a minute")
+	}
+	s, n, at := newSource(killSeed), newNaive(), int64(0)
+	ahead := 0
+	storetest.Kill(t, storetest.Killing{Child: "indexer", Kills: 200, Work: 60 * time.Millisecond, Check: func(t *testing.T, folder string, acked []string) {
+		o := mustOpen(t, folder)
+		defer o.close(t)
+		done, err := o.done(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, line := range slices.Backward(acked) {
+			if told, err := strconv.ParseInt(line, 10, 64); err == nil {
+				if told > done {
+					t.Fatalf("%d operations were acknowledged, %d are there", told, done)
+				}
+				break
+			}
+		}
+		for ; at < done; at++ {
+			n.do(s.op())
+		}
+		diff := o.compare(t, n)
+		if diff == "" {
+			return
+		}
+		ahead++
+		next := &naive{maps.Clone(n.images), maps.Clone(n.records), maps.Clone(n.findings), slices.Clone(n.told)}
+		upTo := newSource(killSeed)
+		for range done {
+			upTo.op()
+		}
+		next.do(upTo.op())
+		if again := o.compare(t, next); again != "" {
+			t.Fatalf("after %d operations: %s\nwith the next one: %s", done, diff, again)
+		}
+	}})
+	t.Logf("%d operations, %d times one was done and not yet counted", at, ahead)
+}
