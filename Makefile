@@ -59,7 +59,7 @@ bench-lint: ## the build stage beside BuildKit's linter: agreement, time and the
 bench-posture: ## processor time of all infrastructure rules for an object, beside one YAML parse; at most 100 µs
 	$(GO) test ./infrastructure/posture -run '^$$' -bench '^BenchmarkRules$$' -benchtime 3x
 
-FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/kube ./registry/image ./registry/advisory ./registry/sbom ./oci ./rule ./splice ./report \
+FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/kube ./registry/image ./registry/advisory ./registry/sbom ./registry/vex ./oci ./rule ./splice ./report \
   ./runtime/ingest ./runtime/detect
 fuzz: ## every parser of foreign bytes, FUZZTIME each
 	@for p in $(FUZZ); do for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \
