@@ -34,7 +34,7 @@ type Fix struct {
 type Suppression struct {
 	Reason  string `json:"reason"`
 	Owner   string `json:"owner"`
-	Expires string `json:"expires"` // YYYY-MM-DD
+	Expires string `json:"expires"` // YYYY-MM-DD; empty where a VEX statement suppresses it, which has no end
 }
 
 // Finding is a verdict other than Pass, with its evidence. ID is the

@@ -66,6 +66,7 @@ func (j *Judge) findings(inv *image.Inventory, m *matching) []model.Finding {
 		f := res.Rule.Finding(asset, res.Hit)
 		f.Severity = m.found[i].weakness.Severity
 		f.Aliases = union(m.found[i].weakness.CVEs, nil)
+		f.Suppressed = suppression(m.found[i].weakness.Statement)
 		out = append(out, f)
 	}
 	return out
