@@ -237,13 +237,13 @@ func (f *fixPlan) step(o option, due func(id string) string) Step {
 	s.Package, s.From = w.Package, strings.Join(union(from, nil), ", ")
 	s.Title = fmt.Sprintf("upgrade %s %s → %s", s.Package, s.From, s.To)
 	s.Patch = upgradePatch(w.Ecosystem, w.Package, s.To, union(names, nil))
-	s.Why = fmt.Sprintf("%s of %s, %s", w.Package, cmp.Or(w.Ecosystem, "an unknown system"), whose[s.LayerOf])
+	s.Why = fmt.Sprintf("%s: %s", cmp.Or(w.Ecosystem, "an unknown system"), whose[s.LayerOf])
 	return s
 }
 
 // whose is how text says LayerOf.
 var whose = map[string]string{
-	"base": "brought by the base", "application": "brought above the base", "unknown": "where the base ends is not known, or not the same in all images",
+	"base": "brought by the base", "application": "brought above the base", "unknown": "whether the base brought it is not known, or not the same in all images",
 }
 
 // rebuild fills in what a step says of a base.

@@ -33,25 +33,25 @@ const (
 var errOther = errors.New("neither an OpenVEX nor a CSAF document")
 
 // Read reads documents: files, and folders with all *.json below them that are
-// VEX. Other JSON in a folder is passed over, links are not followed. What
-// can't be read is incomplete, and the rest counts. The error is for a path
-// that is not there, a folder without a document, and a context that ended.
+// VEX. Other JSON in a folder is passed over, links in it are not followed.
+// What can't be read is incomplete, a path that is not there too, and the rest
+// counts. The error is that of a context that ended.
 func Read(ctx context.Context, paths ...string) (*Set, []model.Incomplete, error) {
 	r := &reader{ctx: ctx, set: &Set{}}
 	for _, path := range paths {
 		info, err := os.Stat(path)
 		switch {
 		case err != nil:
-			return nil, nil, fmt.Errorf("reading VEX documents: %w", err)
+			r.skip(path, "%v", plain(err))
 		case info.IsDir():
-			err = r.folder(path)
+			r.folder(path)
 		case info.Mode().IsRegular():
-			err = r.file(path)
+			r.take(path, func() (fs.File, error) { return os.Open(path) }, true)
 		default:
-			err = fmt.Errorf("reading VEX documents: %s is no regular file", path)
+			r.skip(path, "no regular file")
 		}
-		if err != nil {
-			return nil, nil, err
+		if err := ctx.Err(); err != nil {
+			return nil, nil, fmt.Errorf("reading VEX documents: %w", err)
 		}
 	}
 	r.set.index()
@@ -68,23 +68,18 @@ func (r *reader) skip(name, format string, args ...any) {
 	r.incomplete = append(r.incomplete, model.Incomplete{What: name, Why: fmt.Sprintf(format, args...)})
 }
 
-// file reads a document that the user named, through links too.
-func (r *reader) file(path string) error {
-	r.take(path, func() (fs.File, error) { return os.Open(path) }, true)
-	return r.ctx.Err()
-}
-
-func (r *reader) folder(dir string) error {
+func (r *reader) folder(dir string) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return fmt.Errorf("reading VEX documents: %w", err)
+		r.skip(dir, "%v", plain(err))
+		return
 	}
 	defer root.Close()
 	before, files := r.set.Documents+len(r.incomplete), 0
-	err = fs.WalkDir(root.FS(), ".", func(name string, e fs.DirEntry, err error) error {
+	_ = fs.WalkDir(root.FS(), ".", func(name string, e fs.DirEntry, err error) error { // the caller sees that the context ended
 		switch {
 		case r.ctx.Err() != nil:
-			return r.ctx.Err()
+			return fs.SkipAll
 		case err != nil:
 			r.skip(filepath.Join(dir, name), "%v", plain(err))
 			return nil
@@ -98,10 +93,9 @@ func (r *reader) folder(dir string) error {
 		r.take(filepath.Join(dir, name), func() (fs.File, error) { return root.Open(name) }, false)
 		return nil
 	})
-	if err == nil && r.set.Documents+len(r.incomplete) == before {
-		err = fmt.Errorf("reading VEX documents: %s: no OpenVEX or CSAF document is in it", dir)
+	if r.set.Documents+len(r.incomplete) == before {
+		r.skip(dir, "no OpenVEX or CSAF document is in it")
 	}
-	return err
 }
 
 // take reads one document. Named tells whether the user named the file itself.

@@ -291,8 +291,8 @@ func TestRead(t *testing.T) {
 		"a version to come":    {"version.json", 0, `version.json: CSAF "3.0": versions 2.0 and 2.1 are read`},
 		"no flag":              {"noflag.json", 3, "noflag.json: vulnerabilities[0]: not_affected has neither a justification nor an impact statement (2 products)"},
 		"something else":       {"a/other.json", 0, "a/other.json: neither an OpenVEX nor a CSAF document"},
-		"nothing there":        {"missing", 0, "reading VEX documents: stat missing: no such file or directory"},
-		"a folder without any": {"empty", 0, "reading VEX documents: empty: no OpenVEX or CSAF document is in it"},
+		"nothing there":        {"missing", 0, "missing: no such file or directory"},
+		"a folder without any": {"empty", 0, "empty: no OpenVEX or CSAF document is in it"},
 		"a link that is named": {"named.json", 1, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
