@@ -107,11 +107,12 @@ func (t *imageTables) packages(img imageRow) {
 		if len(list) == 0 {
 			continue
 		}
+		name := t.paint(report.Title, "layer "+report.Clean(cmp.Or(layer, "unknown")))
 		if short {
-			t.line("%s  %s", t.paint(report.Title, "layer "+report.Clean(layer)), report.Clean(census(list)))
+			t.line("%s  %s", name, report.Clean(census(list)))
 			continue
 		}
-		t.line("%s", t.paint(report.Title, "layer "+report.Clean(layer)))
+		t.line("%s", name)
 		var rows [][]string
 		for _, p := range list {
 			rows = append(rows, []string{p.Name, p.Version, p.Ecosystem})
@@ -344,7 +345,7 @@ func (t *imageTables) statements() {
 	if v == nil {
 		return
 	}
-	t.title("VEX: what %s of those named say", several(v.Documents, "document", "documents"))
+	t.title("VEX (%d): said by %s", v.Matches, several(v.Documents, "document", "documents"))
 	var rows [][]string
 	for _, m := range t.lines(func(m advisory.MatchRow) bool { return m.Statement != nil }) {
 		s := m.Statement

@@ -112,7 +112,7 @@ func state(f model.Finding) string {
 // statement suppresses has no end.
 func acceptedBy(s model.Suppression) string {
 	text := "accepted by " + Clean(s.Owner)
-	if s.Expires != "" {
+	if s.Expires != model.NoEnd {
 		text += " until " + Clean(s.Expires)
 	}
 	return text + ": " + Clean(s.Reason)

@@ -108,7 +108,7 @@ func sarifOf(f model.Finding, rule int) sarifResult {
 	}
 	if s := f.Suppressed; s != nil {
 		owner := s.Owner
-		if s.Expires != "" {
+		if s.Expires != model.NoEnd {
 			owner += ", until " + s.Expires
 		}
 		r.Suppressions = []sarifSuppression{{

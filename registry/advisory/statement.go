@@ -38,5 +38,5 @@ func suppression(s *model.Statement) *model.Suppression {
 	if why := cmp.Or(s.Justification, s.Impact); why != "" {
 		reason += ": " + why
 	}
-	return &model.Suppression{Reason: reason, Owner: cmp.Or(s.Author, "an author without a name")}
+	return &model.Suppression{Reason: reason, Owner: cmp.Or(s.Author, "an author without a name"), Expires: model.NoEnd}
 }

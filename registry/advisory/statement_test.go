@@ -35,7 +35,7 @@ func TestStatementsAreJoined(t *testing.T) {
 		f := after.Findings[i]
 		switch {
 		case w.Advisory == "GO-1":
-			want := &model.Suppression{Reason: "VEX not_affected: vulnerable_code_not_in_execute_path", Owner: "Web Team"}
+			want := &model.Suppression{Reason: "VEX not_affected: vulnerable_code_not_in_execute_path", Owner: "Web Team", Expires: model.NoEnd}
 			if diff := cmp.Diff(want, f.Suppressed); diff != "" || w.Statement == nil || w.Fixable() {
 				t.Errorf("(-want +got):\n%s%+v", diff, w.Statement)
 			}
