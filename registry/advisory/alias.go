@@ -35,8 +35,7 @@ func Count(list []model.Weakness) Clears {
 func groups(list []model.Weakness) [][]int {
 	type name struct{ image, component, path, id string }
 	parent := make([]int, len(list))
-	var root func(i int) int
-	root = func(i int) int {
+	root := func(i int) int {
 		for parent[i] != i {
 			parent[i] = parent[parent[i]]
 			i = parent[i]

@@ -185,21 +185,22 @@ func (f *fixPlan) versions(items []int) []option {
 	type pair struct{ advisory, installed string }
 	pairs := map[pair][]int{}
 	var fixed []version
+	var mended []*mending
 	for _, i := range items {
 		m := f.items[i].match
 		p := pair{m.weakness.Advisory, m.weakness.Version}
 		if pairs[p] == nil {
 			fixed = append(fixed, above(m.entries, p.installed)...)
+			mended = append(mended, newMending(m))
 		}
 		pairs[p] = append(pairs[p], i)
 	}
 	var out []option
 	for _, candidate := range sortVersions(fixed) {
-		one := option{kind: model.UpgradeComponent, to: candidate}
-		for p, same := range pairs {
-			m := f.items[same[0]].match
-			if isAbove(m.entries, p.installed, candidate) && clears(m.entries, candidate) {
-				one.clears = append(one.clears, same...)
+		one, to := option{kind: model.UpgradeComponent, to: candidate}, newTarget(candidate)
+		for _, x := range mended {
+			if x.by(to) {
+				one.clears = append(one.clears, pairs[pair{x.match.weakness.Advisory, x.match.weakness.Version}]...)
 			}
 		}
 		slices.Sort(one.clears)

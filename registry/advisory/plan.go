@@ -54,13 +54,16 @@ func upgrades(inv *image.Inventory, left []match) []model.Action {
 // weaknesses, the lowest among equals.
 func bestVersion(list []match) (to string, gone, rest []match) {
 	var entries []*Affected
-	for _, one := range list {
-		entries = append(entries, one.entries...)
+	var mended []*mending
+	for i := range list {
+		entries = append(entries, list[i].entries...)
+		mended = append(mended, newMending(&list[i]))
 	}
 	for _, candidate := range fixes(entries, list[0].weakness.Version) {
 		var cleared, kept []match
-		for _, one := range list {
-			if clears(one.entries, candidate) {
+		target := newTarget(candidate)
+		for i, one := range list {
+			if mended[i].by(target) {
 				cleared = append(cleared, one)
 			} else {
 				kept = append(kept, one)
