@@ -80,7 +80,7 @@ func identifiers(ids ...string) []string {
 			continue
 		}
 		out = append(out, id)
-		if i := strings.LastIndexAny(id, "/#"); i >= 0 && i+1 < len(id) {
+		if i := strings.LastIndexAny(id, "/#"); i >= 0 && strings.Contains(id[i:], "-") { // as all ids have that others share
 			out = append(out, id[i+1:])
 		}
 	}
