@@ -22,6 +22,7 @@ import (
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/registry/advisory"
 	"github.com/scantling/scantling/registry/image"
+	"github.com/scantling/scantling/registry/vex"
 	"github.com/scantling/scantling/report"
 	"github.com/scantling/scantling/risk"
 	"github.com/scantling/scantling/rule"
@@ -220,7 +221,17 @@ func (r *reader) registry(ctx context.Context) error {
 	}
 	judge, errs := advisory.Compile(r.rules)
 	r.broken(errs)
-	reading := judge.Reading(invs, db, advisory.Config{RequiredLabels: r.config.Build.Labels.Required, Now: r.asOf})
+	said, err := r.statements(ctx)
+	if err != nil {
+		return err
+	}
+	reading := judge.Reading(invs, db, advisory.Config{RequiredLabels: r.config.Build.Labels.Required, Now: r.asOf, VEX: said})
+	missed, err := r.app.enrich(ctx, "", r.advisoriesDir(), reading.Weaknesses)
+	if err != nil {
+		return err
+	}
+	r.missed = append(r.missed, missed...)
+	reading.Weaknesses = counted(reading.Weaknesses) // what is not affected is no way in; its finding stays
 	bar.end("%d images, %d matches", len(invs), len(reading.Weaknesses))
 	r.readings = append(r.readings, reading)
 	return nil
@@ -229,14 +240,31 @@ func (r *reader) registry(ctx context.Context) error {
 // advisories loads the feeds that the inventories need. Without a folder of
 // them every image is unknown.
 func (r *reader) advisories(ctx context.Context, invs []*image.Inventory) (*advisory.DB, error) {
-	dir := r.feeds
-	if dir == "" && r.config.Advisories != "" {
-		dir = filepath.Join(r.dir, r.config.Advisories)
-	}
-	dir = cmp.Or(dir, r.found.advisories)
-	db, incomplete, err := r.app.loadAdvisories(ctx, dir, invs)
+	db, incomplete, err := r.app.loadAdvisories(ctx, r.advisoriesDir(), invs)
 	r.missed = append(r.missed, incomplete...)
 	return db, err
+}
+
+// advisoriesDir is the folder of advisories: the one of the switch, of the
+// estate file, or the one that was found.
+func (r *reader) advisoriesDir() string {
+	if r.feeds == "" && r.config.Advisories != "" {
+		return filepath.Join(r.dir, r.config.Advisories)
+	}
+	return cmp.Or(r.feeds, r.found.advisories)
+}
+
+// statements reads the VEX documents that the estate file names.
+func (r *reader) statements(ctx context.Context) (*vex.Set, error) {
+	if len(r.config.VEX) == 0 {
+		return nil, nil
+	}
+	set, missed, err := vex.Read(ctx, r.below(r.config.VEX)...)
+	if err != nil {
+		return nil, failed("%w", err)
+	}
+	r.missed = append(r.missed, missed...)
+	return set, nil
 }
 
 func (r *reader) infrastructure(ctx context.Context) error {

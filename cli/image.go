@@ -21,19 +21,21 @@ import (
 func (a *app) imageCommand() *cobra.Command {
 	var advisories string
 	var from imageSource
+	var how imageFlags
 	cmd := &cobra.Command{
 		Use:     "image IMAGE",
 		Short:   "Inventory one image and match it against advisories",
-		Long:    "Image reads an OCI layout folder, an archive of docker save or of an OCI layout, the folder\nof a root file system, an SBOM file (CycloneDX, SPDX), or an image of a registry. It lists\nthe packages of every image in it by the layer that brought them, and matches them exactly\nagainst the advisories of --advisories. What exists as a file or folder is read from there;\nall else is a reference to a registry.",
+		Long:    "Image reads an OCI layout folder, an archive of docker save or of an OCI layout, the folder\nof a root file system, an SBOM file (CycloneDX, SPDX), or an image of a registry. It lists\nthe packages of every image in it by the layer that brought them, and matches them exactly\nagainst the advisories of --advisories. Each match has a lane and a date by CISA's Binding\nOperational Directive 26-04; the fix plan is the fewest actions that clear all matches with\na fix. What a VEX document says of a match is believed and shown where --vex names the\ndocument. What exists as a file or folder is read from there;\nall else is a reference to a registry.",
 		Example: "  scantling image examples/shop/images/cart --advisories examples/shop/advisories\n  scantling image app.tar\n  scantling image registry.example/app:1 --platform linux/arm64",
 		Args:    cobra.ExactArgs(1),
 		RunE: a.checked(func(ctx context.Context, args []string) error {
-			return a.image(ctx, args[0], from, advisories)
+			return a.image(ctx, args[0], from, how, advisories)
 		}, ciFormats...),
 	}
 	a.sbomFlag(cmd)
 	cmd.Flags().StringVar(&advisories, "advisories", "", "advisories, laid out like the public OSV bucket: a folder, an address, or oci:// (default: those that were synced)")
 	from.flags(cmd)
+	how.add(cmd)
 	return cmd
 }
 
@@ -42,13 +44,19 @@ type imageReport struct {
 	report.Findings
 	Packages []advisory.PackageRow `json:"packages"`
 	Matches  []advisory.MatchRow   `json:"matches"`
+	fixReport
+
+	all bool // print every package and match
 }
 
-func (a *app) image(ctx context.Context, path string, from imageSource, feeds string) error {
+func (a *app) image(ctx context.Context, path string, from imageSource, how imageFlags, feeds string) error {
+	if _, err := how.public(); err != nil {
+		return err
+	}
 	if bill, err := readSBOM(path); err != nil {
 		return err
 	} else if bill != nil {
-		return a.judgeImages(ctx, []*image.Inventory{bill}, nil, feeds)
+		return a.judgeImages(ctx, []*image.Inventory{bill}, nil, how, feeds)
 	}
 	images, missed, err := a.openImage(ctx, path, from)
 	if err != nil {
@@ -68,11 +76,11 @@ func (a *app) image(ctx context.Context, path string, from imageSource, feeds st
 		}
 		invs = append(invs, inv)
 	}
-	return a.judgeImages(ctx, invs, missed, feeds)
+	return a.judgeImages(ctx, invs, missed, how, feeds)
 }
 
 // judgeImages matches inventories against advisories and shows the result.
-func (a *app) judgeImages(ctx context.Context, invs []*image.Inventory, missed []model.Incomplete, feeds string) error {
+func (a *app) judgeImages(ctx context.Context, invs []*image.Inventory, missed []model.Incomplete, how imageFlags, feeds string) error {
 	if a.sbom != "" && len(invs) != 1 {
 		return failed("--sbom describes one image, and here are %d", len(invs))
 	}
@@ -88,13 +96,23 @@ func (a *app) judgeImages(ctx context.Context, invs []*image.Inventory, missed [
 	for _, err := range errs {
 		broken = append(broken, a.broken(err))
 	}
-	reading := judge.Reading(invs, db, advisory.Config{Now: time.Now()})
-	unread = slices.Concat(broken, missed, unread)
+	said, undecided, err := a.readVEX(ctx, how.vex)
+	if err != nil {
+		return err
+	}
+	now := time.Now()
+	reading := judge.Judge(invs, db, advisory.Config{Now: now, VEX: said})
+	decided, err := a.enrich(ctx, how.enrichment, feeds, reading.Weaknesses)
+	if err != nil {
+		return err
+	}
+	unread = slices.Concat(broken, missed, unread, undecided, decided)
 	missed = slices.Concat(unread, reading.Incomplete)
 	doc := imageReport{
 		Findings: report.NewFindings(a.tool(), reading.Findings, missed, reading.Read),
-		Packages: []advisory.PackageRow{}, Matches: advisory.MatchRows(reading.Weaknesses),
+		Packages: []advisory.PackageRow{}, Matches: advisory.MatchRows(reading.Weaknesses), all: how.all,
 	}
+	doc.fixReport = newFixReport(reading, doc.Matches, invs, said, how, now)
 	for _, inv := range invs {
 		doc.Packages = append(doc.Packages, advisory.PackageRows(inv)...)
 	}
@@ -103,28 +121,6 @@ func (a *app) judgeImages(ctx context.Context, invs []*image.Inventory, missed [
 		return a.writeSBOM(invs[0], unread, db != nil)
 	}
 	return a.show(doc, func(w io.Writer, p report.Paint) error { return a.imageText(w, p, doc) }, a.forCI(doc.Findings)...)
-}
-
-// imageText prints the packages by layer, then the findings.
-func (a *app) imageText(w io.Writer, paint report.Paint, d imageReport) error {
-	for rest := d.Packages; len(rest) > 0; {
-		layer := rest[0].Layer
-		if _, err := fmt.Fprintln(w, paint(report.Title, "layer "+layer)); err != nil {
-			return err
-		}
-		var rows [][]string
-		for len(rest) > 0 && rest[0].Layer == layer {
-			rows = append(rows, []string{rest[0].Name, rest[0].Version, rest[0].Ecosystem})
-			rest = rest[1:]
-		}
-		if err := a.table(w, "  ", []int{32, 28, 0}, rows); err != nil {
-			return err
-		}
-	}
-	if _, err := fmt.Fprintln(w); err != nil {
-		return err
-	}
-	return d.Findings.Text(w, paint)
 }
 
 // nothing is the error of a command that could read none of its inputs: a line

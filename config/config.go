@@ -40,6 +40,7 @@ type Config struct {
 	Accept     []Accept  `yaml:"accept"`
 	Notify     []any     `yaml:"notify"`
 	Advisories string    `yaml:"advisories"` // folder laid out like the public OSV bucket
+	VEX        []string  `yaml:"vex"`        // documents, and folders of them
 	Exclude    []string  `yaml:"exclude"`    // patterns of paths that are not looked at
 
 	dir  string
@@ -292,6 +293,7 @@ func (c *Config) paths() []string {
 		all = append(all, i.Dockerfile)
 	}
 	all = append(all, c.Rules.Dirs...)
+	all = append(all, c.VEX...)
 	if c.Advisories != "" {
 		all = append(all, c.Advisories)
 	}

@@ -109,7 +109,15 @@ type Weakness struct {
 	Modified    time.Time `json:"modified,omitzero"`
 	Published   time.Time `json:"published,omitzero"` // of the record
 	KEVAdded    time.Time `json:"kevAdded,omitzero"`  // earliest day on which one of its CVEs joined the catalogue
+	// Exploitation is an SSVC decision point from CISA's enrichment: "none",
+	// "public poc" or "active"; "" where none was given.
+	Exploitation string     `json:"exploitation,omitempty"`
+	Statement    *Statement `json:"statement,omitempty"` // of a VEX document; nil: none
 }
+
+// Fixable reports whether there is a fix, and no statement that none is
+// needed.
+func (w Weakness) Fixable() bool { return w.Fixed != "" && !w.Statement.Favourable() }
 
 // ID identifies the weakness: advisory, image and component.
 func (w Weakness) ID() string {

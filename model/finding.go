@@ -34,8 +34,12 @@ type Fix struct {
 type Suppression struct {
 	Reason  string `json:"reason"`
 	Owner   string `json:"owner"`
-	Expires string `json:"expires"` // YYYY-MM-DD
+	Expires string `json:"expires"` // YYYY-MM-DD, or NoEnd
 }
+
+// NoEnd is the date of a suppression without one: a VEX statement holds until
+// a newer one says otherwise.
+const NoEnd = "9999-12-31"
 
 // Finding is a verdict other than Pass, with its evidence. ID is the
 // fingerprint of rule, asset and cause (see Fingerprint).

@@ -101,11 +101,21 @@ func place(f model.Finding) string {
 func state(f model.Finding) string {
 	switch {
 	case f.Suppressed != nil:
-		return fmt.Sprintf(" [accepted by %s until %s: %s]", Clean(f.Suppressed.Owner), f.Suppressed.Expires, Clean(f.Suppressed.Reason))
+		return " [" + acceptedBy(*f.Suppressed) + "]"
 	case f.Verdict == model.Unknown:
 		return " [unknown]"
 	}
 	return ""
+}
+
+// acceptedBy says who accepted a finding, until when, and why. What a VEX
+// statement suppresses has no end.
+func acceptedBy(s model.Suppression) string {
+	text := "accepted by " + Clean(s.Owner)
+	if s.Expires != model.NoEnd {
+		text += " until " + Clean(s.Expires)
+	}
+	return text + ": " + Clean(s.Reason)
 }
 
 func severityRole(f model.Finding) Role {

@@ -123,7 +123,7 @@ func findingsOf(list []model.Finding) findingTable {
 		switch {
 		case f.Suppressed != nil:
 			row.Verdict = accepted
-			row.Fix = clip(fmt.Sprintf("accepted by %s until %s: %s", f.Suppressed.Owner, f.Suppressed.Expires, f.Suppressed.Reason))
+			row.Fix = clip(acceptedBy(*f.Suppressed))
 		case f.Fix != nil:
 			row.Fix = clip(f.Fix.Text)
 		}

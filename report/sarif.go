@@ -107,9 +107,13 @@ func sarifOf(f model.Finding, rule int) sarifResult {
 		r.Kind, r.Level = "open", "none"
 	}
 	if s := f.Suppressed; s != nil {
+		owner := s.Owner
+		if s.Expires != model.NoEnd {
+			owner += ", until " + s.Expires
+		}
 		r.Suppressions = []sarifSuppression{{
 			Kind: "external", Status: "accepted",
-			Justification: Clean(s.Reason + " (" + s.Owner + ", until " + s.Expires + ")"),
+			Justification: Clean(s.Reason + " (" + owner + ")"),
 		}}
 	}
 	r.Fixes = sarifFixes(f.Fix)

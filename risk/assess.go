@@ -221,7 +221,7 @@ func (w *world) must(a model.Action, accepted map[string]bool) (must, bool) {
 			continue
 		}
 		public := w.public(weak.Image)
-		due, deadline := w.due(weak, public)
+		due, deadline := Due(weak, public, w.settings.AsOf)
 		if due.IsZero() {
 			continue
 		}
@@ -245,34 +245,8 @@ func dueEvidence(weak model.Weakness, public model.Tri, d Deadline) model.Eviden
 	return model.Evidence{
 		What: "CISA BOD 26-04: " + d.String(), Where: weak.Advisory,
 		Value: fmt.Sprintf("KEV %s, public %s, automatable %s%s, total impact %s%s; SSVC deployer: %s", kev, say(public),
-			say(weak.Automatable), assumed, say(weak.TotalImpact), assumed, ssvc(weak, public)),
+			say(weak.Automatable), assumed, say(weak.TotalImpact), assumed, SSVC(weak, public)),
 	}
-}
-
-// ssvc is the deployer's priority of a weakness, as a range where a decision
-// point is unknown: nobody measures human impact, and without KEV nobody
-// knows whether an exploit is public.
-func ssvc(weak model.Weakness, public model.Tri) string {
-	exploitation, exposure, automatable := exploitations[:2], exposures, automations
-	if weak.KEV {
-		exploitation = exploitations[2:]
-	}
-	switch public {
-	case model.Yes:
-		exposure = exposures[2:]
-	case model.No:
-		exposure = exposures[:2]
-	}
-	if weak.Automatable != model.DontSay {
-		automatable = []string{string(weak.Automatable)}
-	}
-	// The tree is monotone, so its least and most urgent corners bound it.
-	least, _ := Deployer(exploitation[0], exposure[0], automatable[0], humanImpacts[0])
-	most, _ := Deployer(exploitation[len(exploitation)-1], exposure[len(exposure)-1], automatable[len(automatable)-1], humanImpacts[len(humanImpacts)-1])
-	if least == most {
-		return least
-	}
-	return least + " to " + most
 }
 
 // stability ranks again under halved and doubled defaults.

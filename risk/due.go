@@ -85,10 +85,10 @@ func (d Deadline) compare(o Deadline) int {
 	return cmp.Or(cmp.Compare(days(d), days(o)), cmp.Compare(forensic(d), forensic(o)))
 }
 
-// due is the date by which a weakness has to be gone, and why. It counts from
+// Due is the date by which a weakness has to be gone, and why. It counts from
 // the day on which it joined KEV, else from the publication of its record,
 // else from the day of the assessment. No date: the zero time.
-func (w *world) due(weak model.Weakness, public model.Tri) (time.Time, Deadline) {
+func Due(weak model.Weakness, public model.Tri, asOf time.Time) (time.Time, Deadline) {
 	kev := model.No
 	if weak.KEV {
 		kev = model.Yes
@@ -102,9 +102,35 @@ func (w *world) due(weak model.Weakness, public model.Tri) (time.Time, Deadline)
 		from = weak.Published
 	}
 	if from.IsZero() {
-		from = w.settings.AsOf
+		from = asOf
 	}
 	return from.UTC().Truncate(24*time.Hour).AddDate(0, 0, d.Days), d
+}
+
+// LaneOf is the lane of what has a date, or has none.
+func LaneOf(due time.Time) Lane {
+	if due.IsZero() {
+		return Buy
+	}
+	return Must
+}
+
+// Assumed lists the points of the directive that nobody stated for a weakness,
+// and what stands in their place.
+func Assumed(weak model.Weakness, public model.Tri) []string {
+	out := []string{}
+	add := func(point string, t model.Tri, assumed bool) {
+		switch {
+		case t == model.DontSay:
+			out = append(out, point+" unknown, taken as the strictest")
+		case assumed:
+			out = append(out, point+" "+string(t)+" from CVSS")
+		}
+	}
+	add("public", public, false)
+	add("automatable", weak.Automatable, weak.Assumed)
+	add("total impact", weak.TotalImpact, weak.Assumed)
+	return out
 }
 
 // public says whether an image is reachable from outside: through any

@@ -23,7 +23,7 @@ func (w *world) dueFacts() []model.Fact {
 		if _, known := overdue[weak.Image]; known || accepted[weak.ID()] {
 			continue
 		}
-		due, deadline := w.due(weak, w.public(weak.Image))
+		due, deadline := Due(weak, w.public(weak.Image), w.settings.AsOf)
 		if !due.IsZero() && due.Before(w.settings.AsOf.Truncate(24*time.Hour)) {
 			overdue[weak.Image] = model.Evidence{What: weak.Advisory + " was due on " + due.Format(time.DateOnly), Where: weak.Package, Value: deadline.String()}
 		}

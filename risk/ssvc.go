@@ -1,6 +1,10 @@
 package risk
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/scantling/scantling/model"
+)
 
 // The values of the decision points of SSVC's deployer tree, least urgent
 // first (CERT/CC, "Deployer Patch Application Priority" version 1.0.0).
@@ -47,4 +51,33 @@ func Deployer(exploitation, exposure, automatable, humanImpact string) (priority
 		}
 	}
 	return "", false
+}
+
+// SSVC is the deployer's priority of a weakness, as a range where a decision
+// point is unknown: nobody measures human impact, and without KEV or CISA's
+// enrichment nobody knows whether an exploit is public.
+func SSVC(weak model.Weakness, public model.Tri) string {
+	exploitation, exposure, automatable := exploitations[:2], exposures, automations
+	if i := slices.Index(exploitations, weak.Exploitation); i >= 0 {
+		exploitation = exploitations[i : i+1]
+	}
+	if weak.KEV {
+		exploitation = exploitations[2:]
+	}
+	switch public {
+	case model.Yes:
+		exposure = exposures[2:]
+	case model.No:
+		exposure = exposures[:2]
+	}
+	if weak.Automatable != model.DontSay {
+		automatable = []string{string(weak.Automatable)}
+	}
+	// The tree is monotone, so its least and most urgent corners bound it.
+	least, _ := Deployer(exploitation[0], exposure[0], automatable[0], humanImpacts[0])
+	most, _ := Deployer(exploitation[len(exploitation)-1], exposure[len(exposure)-1], automatable[len(automatable)-1], humanImpacts[len(humanImpacts)-1])
+	if least == most {
+		return least
+	}
+	return least + " to " + most
 }

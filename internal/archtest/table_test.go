@@ -50,7 +50,8 @@ var layers = []layer{
 	{"registry/patch", "registry/advisory registry/catalog registry/feed registry/image " + means, "acts"},
 	{"registry/shelf", "registry/catalog registry/image " + means, "judges and acts"},
 	{"registry/index", "registry/advisory registry/image model", "joins images and advisories by component version"},
-	{"registry/advisory", "registry/feed registry/image registry/secret " + means, "judges"},
+	{"registry/advisory", "registry/feed registry/vex registry/image registry/secret " + means, "judges"},
+	{"registry/vex", "registry/image " + means, "reads what makers say of matches"},
 	{"registry/sbom", "registry/image " + means, "reads and writes inventories"},
 	{"registry/catalog", means, "reads"},
 	{"registry/feed", means, "reads"},
@@ -139,6 +140,7 @@ var cages = []cage{
 	{"github.com/google/osv-scalibr", "registry/advisory", "", "version order of each ecosystem"},
 	{"github.com/CycloneDX/cyclonedx-go", "registry/sbom", "", "bills of materials"},
 	{"github.com/spdx/tools-golang", "", "registry/sbom", "the oracle of our SPDX reader"},
+	{"github.com/package-url/packageurl-go", "registry/vex", "", "package URLs in the form in which they compare"},
 	{"github.com/pandatix/go-cvss", "registry/advisory", "", "CVSS vectors"},
 	{"golang.org/x/mod", "", "internal/gen/...", "version order of the example's modules"},
 

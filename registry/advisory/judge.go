@@ -78,6 +78,7 @@ func (j *Judge) findings(inv *image.Inventory, m *matching, now time.Time) []mod
 		f := res.Rule.Finding(asset, res.Hit)
 		if res.Rule.Check == knownWeaknessCheck {
 			f.Aliases = union(m.found[next].weakness.CVEs, nil)
+			f.Suppressed = suppression(m.found[next].weakness.Statement)
 			next++
 		}
 		out = append(out, f)

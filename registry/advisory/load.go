@@ -84,7 +84,8 @@ func (l *loader) skip(name, format string, args ...any) {
 	l.incomplete = append(l.incomplete, model.Incomplete{What: filepath.Join(l.dir, name), Why: fmt.Sprintf(format, args...)})
 }
 
-// ecosystems lists the folders of the feed but those of KEV and EPSS.
+// ecosystems lists the folders of the feed but those of KEV, EPSS and
+// enrichment.
 func (l *loader) ecosystems() ([]string, error) {
 	entries, err := fs.ReadDir(l.root.FS(), ".")
 	if err != nil {
@@ -92,7 +93,7 @@ func (l *loader) ecosystems() ([]string, error) {
 	}
 	var out []string
 	for _, e := range entries {
-		if e.IsDir() && e.Name() != "kev" && e.Name() != "epss" && !strings.HasPrefix(e.Name(), ".") {
+		if e.IsDir() && e.Name() != "kev" && e.Name() != "epss" && e.Name() != EnrichmentFolder && !strings.HasPrefix(e.Name(), ".") {
 			out = append(out, e.Name())
 		}
 	}

@@ -176,32 +176,52 @@ func fixed(entries []*Affected, installed string) string {
 
 // fixes lists the fixed versions above the installed one, lowest first.
 func fixes(entries []*Affected, installed string) []string {
-	var above []version
+	return sortVersions(above(entries, installed))
+}
+
+// above gathers the fixed versions above the installed one.
+func above(entries []*Affected, installed string) []version {
+	var out []version
 	for _, a := range entries {
 		for _, r := range a.Ranges {
-			o, err := orderOf(a.Ecosystem, r.Type)
-			if err != nil {
-				continue
-			}
-			v, err := o.parse(installed)
-			if err != nil {
-				continue
-			}
 			for _, e := range r.Events {
-				if e.Fixed == "" {
-					continue
-				}
-				f, err := o.parse(e.Fixed)
-				if err != nil {
-					continue
-				}
-				if c, err := f.compare(v); err == nil && c > 0 {
-					above = append(above, f)
+				if f, ok := a.above(r.Type, installed, e.Fixed); ok {
+					out = append(out, f)
 				}
 			}
 		}
 	}
-	return sortVersions(above)
+	return out
+}
+
+// isAbove reports whether a version is above the installed one in the order of
+// one of the entries.
+func isAbove(entries []*Affected, installed, candidate string) bool {
+	for _, a := range entries {
+		for _, r := range a.Ranges {
+			if _, ok := a.above(r.Type, installed, candidate); ok {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// above places a version; ok where it is above the installed one.
+func (a *Affected) above(rangeType, installed, candidate string) (f version, ok bool) {
+	o, err := orderOf(a.Ecosystem, rangeType)
+	if err != nil || candidate == "" {
+		return f, false
+	}
+	v, err := o.parse(installed)
+	if err != nil {
+		return f, false
+	}
+	if f, err = o.parse(candidate); err != nil {
+		return f, false
+	}
+	c, err := f.compare(v)
+	return f, err == nil && c > 0
 }
 
 // sortVersions orders and names each once. Versions of different orders

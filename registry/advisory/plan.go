@@ -19,7 +19,7 @@ const baseName = "org.opencontainers.image.base.name"
 func plan(inv *image.Inventory, m *matching, all []*image.Inventory) []model.Action {
 	groups := map[string][]match{}
 	for _, one := range m.found {
-		if one.weakness.Fixed != "" {
+		if one.weakness.Fixable() {
 			w := one.weakness
 			groups[w.Ecosystem+" "+w.Package+" "+w.Version] = append(groups[w.Ecosystem+" "+w.Package+" "+w.Version], one)
 		}
@@ -54,13 +54,16 @@ func upgrades(inv *image.Inventory, left []match) []model.Action {
 // weaknesses, the lowest among equals.
 func bestVersion(list []match) (to string, gone, rest []match) {
 	var entries []*Affected
-	for _, one := range list {
-		entries = append(entries, one.entries...)
+	var mended []*mending
+	for i := range list {
+		entries = append(entries, list[i].entries...)
+		mended = append(mended, newMending(&list[i]))
 	}
 	for _, candidate := range fixes(entries, list[0].weakness.Version) {
 		var cleared, kept []match
-		for _, one := range list {
-			if clears(one.entries, candidate) {
+		target := newTarget(candidate)
+		for i, one := range list {
+			if mended[i].by(target) {
 				cleared = append(cleared, one)
 			} else {
 				kept = append(kept, one)
@@ -162,15 +165,15 @@ func advisories(list []match) string {
 // packages that the base's layers brought, taken that a rebuilt base has
 // every released fix.
 func rebuild(inv *image.Inventory, m *matching, all []*image.Inventory) (model.Action, bool) {
-	layers, why := base(inv, all)
+	b := base(inv, all)
 	inBase := map[string]bool{}
-	for _, l := range inv.Layers[:layers] {
+	for _, l := range inv.Layers[:b.layers] {
 		inBase[l.DiffID] = true
 	}
 	var gone []match
 	var removes []string
 	for _, one := range m.found {
-		if one.weakness.Fixed != "" && inBase[one.weakness.Layer] {
+		if one.weakness.Fixable() && inBase[one.weakness.Layer] {
 			gone = append(gone, one)
 			removes = append(removes, one.weakness.ID())
 		}
@@ -186,10 +189,18 @@ func rebuild(inv *image.Inventory, m *matching, all []*image.Inventory) (model.A
 		Assets:  []model.Ref{inv.Ref()},
 		Removes: union(removes, nil),
 		Evidence: []model.Evidence{
-			{What: "base", Where: inv.Name, Value: fmt.Sprintf("%s of %d: %s", counted(layers, "layer"), len(inv.Layers), why)},
+			{What: "base", Where: inv.Name, Value: fmt.Sprintf("%s of %d: %s", counted(b.layers, "layer"), len(inv.Layers), b.why)},
 			{What: "removes", Where: gone[0].weakness.Source, Value: advisories(gone)},
 		},
 	}, true
+}
+
+// foundation is what is known of the base of an image.
+type foundation struct {
+	layers int    // the lowest ones, which it brought; 0: none is known
+	name   string // of its image; "" where nothing names it
+	why    string // how the layers were told
+	guess  bool   // the number of layers is one
 }
 
 // base tells how many of the lowest layers the base image brought: those of
@@ -197,23 +208,23 @@ func rebuild(inv *image.Inventory, m *matching, all []*image.Inventory) (model.A
 // history says; else all layers, where a label names a base and there is but
 // one, or the lowest, where there are more. An image of one layer without
 // such a label has no base to rebuild.
-func base(inv *image.Inventory, all []*image.Inventory) (layers int, why string) {
+func base(inv *image.Inventory, all []*image.Inventory) foundation {
+	b := foundation{name: inv.Config.Labels[baseName]}
 	for _, other := range all {
-		if n := len(other.Layers); n > layers && n < len(inv.Layers) && isPrefix(other.Layers, inv.Layers) {
-			layers, why = n, "they are the image "+other.Name
+		if n := len(other.Layers); n > b.layers && n < len(inv.Layers) && isPrefix(other.Layers, inv.Layers) {
+			b = foundation{layers: n, name: cmp.Or(inv.Config.Labels[baseName], other.Name), why: "they are the image " + other.Name}
 		}
 	}
 	switch {
-	case layers > 0:
-		return layers, why
+	case b.layers > 0:
 	case inv.BaseLayers > 0:
-		return inv.BaseLayers, "the build history ends the base there"
+		b.layers, b.why = inv.BaseLayers, "the build history ends the base there"
 	case len(inv.Layers) > 1:
-		return 1, "the lowest layer is taken for the base"
-	case len(inv.Layers) == 1 && inv.Config.Labels[baseName] != "":
-		return 1, "its label names a base"
+		b.layers, b.why, b.guess = 1, "the lowest layer is taken for the base", true
+	case len(inv.Layers) == 1 && b.name != "":
+		b.layers, b.why = 1, "its label names a base"
 	}
-	return 0, ""
+	return b
 }
 
 func isPrefix(short, long []image.Layer) bool {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/registry/image"
+	"github.com/scantling/scantling/registry/vex"
 )
 
 // Names of the ladder's conditions that this stage has evidence for.
@@ -29,6 +30,8 @@ type Config struct {
 	// still supported. The zero time judges support at the date of the feed
 	// and its age not at all, which makes a reading repeatable.
 	Now time.Time
+	// VEX are statements to join with the matches; nil: none.
+	VEX *vex.Set
 }
 
 // Reading states all that the registry stage knows of the images: one asset an
@@ -37,7 +40,12 @@ type Config struct {
 // result doesn't depend on the order of invs; an image given twice counts
 // once.
 func (j *Judge) Reading(invs []*image.Inventory, db *DB, cfg Config) model.Reading {
-	out := model.Reading{Stage: model.Registry}
+	return j.Judge(invs, db, cfg).Reading
+}
+
+// Judge is Reading with what a fix plan over all the images needs.
+func (j *Judge) Judge(invs []*image.Inventory, db *DB, cfg Config) *Result {
+	out := &Result{Reading: model.Reading{Stage: model.Registry}}
 	sorted := slices.Clone(invs)
 	slices.SortFunc(sorted, func(a, b *image.Inventory) int {
 		return cmp.Or(cmp.Compare(a.Digest, b.Digest), cmp.Compare(a.File, b.File))
@@ -50,6 +58,8 @@ func (j *Judge) Reading(invs []*image.Inventory, db *DB, cfg Config) model.Readi
 	gaps := tally{}
 	for _, inv := range sorted {
 		m := db.match(inv, cfg.Now)
+		m.state(cfg.VEX.For(inv))
+		out.images = append(out.images, judged{inv, m})
 		actions := plan(inv, m, sorted)
 		out.Assets = append(out.Assets, asset(inv))
 		out.Weaknesses = append(out.Weaknesses, m.weaknesses()...)
@@ -146,7 +156,7 @@ func missingLabels(inv *image.Inventory, required []string) []string {
 func fixable(m *matching) int {
 	n := 0
 	for _, one := range m.found {
-		if one.weakness.Fixed != "" {
+		if one.weakness.Fixable() {
 			n++
 		}
 	}
@@ -163,7 +173,7 @@ func unplanned(m *matching, actions []model.Action) []string {
 	}
 	var out []string
 	for _, one := range m.found {
-		if one.weakness.Fixed != "" && !planned[one.weakness.ID()] {
+		if one.weakness.Fixable() && !planned[one.weakness.ID()] {
 			out = append(out, one.weakness.Advisory)
 		}
 	}

@@ -283,7 +283,7 @@ func TestBase(t *testing.T) {
 		"layerless sibling": {image.Inventory{Layers: layers("a", "b")}, layers(), 1},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got, _ := base(&tc.inv, []*image.Inventory{&tc.inv, {Layers: tc.other}}); got != tc.want {
+			if got := base(&tc.inv, []*image.Inventory{&tc.inv, {Layers: tc.other}}).layers; got != tc.want {
 				t.Errorf("%d layers, want %d", got, tc.want)
 			}
 		})

@@ -18,8 +18,9 @@ type PackageRow struct {
 }
 
 // MatchRow is one advisory that touches one package as `scantling image`
-// prints it. CVSS and EPSS are null where none is known. VEX, Due and Lane
-// are for others to fill in.
+// prints it. CVSS and EPSS are null where none is known. Who ranks fills in
+// Due, Lane, SSVC, Assumed and Step, which are empty where a statement of VEX
+// says that there is nothing to do.
 type MatchRow struct {
 	Package  string         `json:"package"` // package URL
 	Advisory string         `json:"advisory"`
@@ -33,6 +34,12 @@ type MatchRow struct {
 	VEX      string         `json:"vex"`
 	Due      string         `json:"due"`
 	Lane     string         `json:"lane"`
+
+	Image     string           `json:"image"`               // key
+	SSVC      string           `json:"ssvc"`                // priority of the deployer's tree, or a range
+	Assumed   []string         `json:"assumed"`             // decision points that nobody stated
+	Step      int              `json:"step"`                // of the plan; 0: none clears it
+	Statement *model.Statement `json:"statement,omitempty"` // behind VEX
 }
 
 // PackageRows lists the packages of an image in the order of its inventory.
@@ -50,7 +57,10 @@ func MatchRows(weaknesses []model.Weakness) []MatchRow {
 	for _, w := range weaknesses {
 		row := MatchRow{
 			Package: w.Component, Advisory: w.Advisory, Aliases: append([]string{}, w.Aliases...), CVEs: append([]string{}, w.CVEs...),
-			Severity: w.Severity, KEV: w.KEV, Fixed: w.Fixed,
+			Severity: w.Severity, KEV: w.KEV, Fixed: w.Fixed, Image: w.Image.Key, Assumed: []string{}, Statement: w.Statement,
+		}
+		if w.Statement != nil {
+			row.VEX = w.Statement.Status
 		}
 		if w.CVSS > 0 {
 			row.CVSS = &w.CVSS
