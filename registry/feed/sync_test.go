@@ -378,6 +378,30 @@ func TestOpen(t *testing.T) {
 	}
 }
 
+// TestRedirects: from https only https is followed, and nothing but the two.
+func TestRedirects(t *testing.T) {
+	for _, tc := range []struct {
+		from, to string
+		ok       bool
+	}{
+		{"http://a/", "http://b/", true},
+		{"http://a/", "https://b/", true},
+		{"https://a/", "https://b/", true},
+		{"https://a/", "http://b/", false},
+		{"https://a/", "ftp://b/", false},
+		{"http://a/", "file:///etc/passwd", false},
+	} {
+		from, err := http.NewRequest(http.MethodGet, tc.from, nil)
+		to, err2 := http.NewRequest(http.MethodGet, tc.to, nil)
+		if err := errors.Join(err, err2); err != nil {
+			t.Fatal(err)
+		}
+		if err := checkRedirect(to, []*http.Request{from}); (err == nil) != tc.ok {
+			t.Errorf("%s to %s: %v", tc.from, tc.to, err)
+		}
+	}
+}
+
 // TestElsewhere: KEV and EPSS come from addresses of their own where the
 // source has none.
 func TestElsewhere(t *testing.T) {
