@@ -86,15 +86,15 @@ func (a *app) importCommand() *cobra.Command {
 
 // feedRow is one feed in the outputs of these commands.
 type feedRow struct {
-	Feed    string        `json:"feed"`
-	Records int           `json:"records"`
-	Newest  *time.Time    `json:"newest"`
-	Synced  *time.Time    `json:"synced"`
-	Source  string        `json:"source"`
-	ETag    string        `json:"etag"`
-	Pending int           `json:"pending"`
-	Broken  []brokenRow   `json:"broken"`
-	Stale   string        `json:"stale"`
+	Feed    string       `json:"feed"`
+	Records int          `json:"records"`
+	Newest  *time.Time   `json:"newest"`
+	Synced  *time.Time   `json:"synced"`
+	Source  string       `json:"source"`
+	ETag    string       `json:"etag"`
+	Pending int          `json:"pending"`
+	Broken  []brokenRow  `json:"broken"`
+	Stale   string       `json:"stale"`
 	Changed *feedChanges `json:"changes,omitempty"`
 }
 

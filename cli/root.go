@@ -114,7 +114,7 @@ type app struct {
 	quiet    bool
 	rules    string
 	rulesDir []string
-	data     string // --data
+	data     string      // --data
 	access   kube.Access // --context, --namespace, --kubeconfig
 	values   []string    // --values
 	sbom     string      // --sbom of image

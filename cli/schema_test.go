@@ -159,7 +159,7 @@ var codes = map[string]string{
 	"assess": "0 1 2 3 4", "plan": "0 1 2 3 4", "why": "0 1 2 4", "demo": "0 2",
 	"lint": "0 1 2 3 4", "image": "0 1 2 3 4",
 	"cluster check": "0 1 2 3 4", "cluster network list": "0 1 2 4", "cluster network probe": "0 1 2 4", "cluster paths": "0 1 2 4",
-	"detect run": "0 1 2 3 4",
+	"detect run":      "0 1 2 3 4",
 	"advisories sync": "0 1 2 4", "advisories status": "0 1 2 4", "advisories export": "0 1 2 4", "advisories import": "0 1 2 4",
 	"rules list": "0 2 4", "rules show": "0 2", "rules test": "0 2 3 4", "rules docs": "0 1 2 4", "rules new": "0 1 2 4", "version": "0 2",
 	"do": "0 1 2", "ci": "0 1 2 3 4", "cluster snapshot": "0 1 2 4", "cluster role": "0 2", "completion": "0 2",

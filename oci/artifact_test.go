@@ -149,3 +149,25 @@ func TestArtifactRefuses(t *testing.T) {
 		t.Error("a tag with a blank")
 	}
 }
+
+// FuzzArtifact: the files of any manifest have names, each once.
+func FuzzArtifact(f *testing.F) {
+	f.Add([]byte(`{"layers":[{"digest":"sha256:0","size":1,"annotations":{"org.opencontainers.image.title":"a"}}]}`))
+	f.Fuzz(func(t *testing.T, manifest []byte) {
+		a, err := newArtifact("x", "sha256:"+strings.Repeat("0", 64), manifest, blobs{folder(t.TempDir())})
+		if err != nil {
+			return
+		}
+		seen := map[string]bool{}
+		for _, file := range a.Files {
+			if file.Name == "" || seen[file.Name] {
+				t.Errorf("%q", file.Name)
+			}
+			seen[file.Name] = true
+			if r, err := a.Open(file); err == nil {
+				r.Close()
+				t.Errorf("%s is there", file.Digest)
+			}
+		}
+	})
+}

@@ -3,7 +3,9 @@
 // in its older and newer form, each also compressed as a whole by gzip or
 // zstd, a folder that is a root file system, and a registry. It reads
 // manifests, configurations and layers and verifies every digest on the way;
-// it never judges. It is the only package that knows go-containerregistry.
+// it never judges. It is the only package that knows go-containerregistry. An
+// artifact, which is a manifest with a titled file for each blob, is opened from
+// a layout or a registry, and written as a layout.
 //
 // Everything read is foreign: sizes, counts and nesting are bounded by the
 // constants of this package, no name leads out of the folder or archive, and

@@ -1,7 +1,8 @@
 // Package advisory tells which advisories touch the packages of an image.
 //
 // It loads records in the OSV schema from a folder that is laid out like the
-// public OSV bucket, joins them with CISA's catalogue of exploited
+// public OSV bucket, or from the Library that a sync of package feed keeps in a
+// store, joins them with CISA's catalogue of exploited
 // vulnerabilities (KEV) and with the exploit predictions of FIRST (EPSS), and
 // evaluates them exactly as the schema says: ranges of events in the order of
 // each ecosystem's versions, and enumerated versions. It is the only package

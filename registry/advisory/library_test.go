@@ -181,6 +181,13 @@ func TestConflicts(t *testing.T) {
 	if _, err := l.Keep(t.Context(), b); err == nil || !strings.Contains(err.Error(), "another sync of Debian") {
 		t.Errorf("two syncs at once: %v", err)
 	}
+	b.State = kept.State
+	if kept, err = l.Keep(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.Keep(t.Context(), b); err == nil || !strings.Contains(err.Error(), "another sync of Debian") {
+		t.Errorf("one sync behind another: %v", err)
+	}
 	b.State, c.conflict = kept.State, 100
 	if _, err := l.Keep(t.Context(), b); !errors.Is(err, model.ErrConflict) {
 		t.Errorf("a conflict that stays: %v", err)
@@ -264,7 +271,7 @@ func TestExample(t *testing.T) {
 	if diff := advisory.Difference(want, got); diff != "" {
 		t.Errorf("folder (-) and library (+):\n%.2000s", diff)
 	}
-	for _, p := range want.Packages() {
+	for _, p := range append(want.Packages(), [2]string{"Debian:11", "unheard-of"}, [2]string{"Debian:13", "unheard-of"}, [2]string{"npm", "unheard-of"}) {
 		inv := &image.Inventory{Digest: "sha256:x", Name: "x", Packages: []image.Package{{PURL: "pkg:x", Source: p[1], SourceVersion: "0.1", Ecosystem: p[0]}}}
 		some, _, err := l.LoadFor(t.Context(), []*image.Inventory{inv})
 		if err != nil {

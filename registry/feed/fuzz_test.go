@@ -3,10 +3,12 @@ package feed
 import (
 	"archive/tar"
 	"bytes"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // FuzzArchive: whatever all.zip holds, its records have names of files, come
@@ -65,6 +67,43 @@ func FuzzTar(f *testing.F) {
 		}
 		if names, err := p.names(""); err != nil || strings.Contains(strings.Join(names, ""), "/") {
 			t.Errorf("%q, %v", names, err)
+		}
+	})
+}
+
+// FuzzList: what is read as a list is written as one that reads the same.
+func FuzzList(f *testing.F) {
+	for _, seed := range []string{"2026-01-01T00:00:00Z,A\n", "2026-01-01T00:00:00.123456Z,A\r\n2025-01-01T00:00:00+01:00,A\n", "x,../y", ""} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		list, err := parseList(strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		again := ""
+		for id, at := range list {
+			if checkName(id) != nil {
+				t.Fatalf("%q is a name", id)
+			}
+			again += at.Format(time.RFC3339Nano) + "," + id + "\n"
+		}
+		second, err := parseList(strings.NewReader(again))
+		if err != nil || !maps.EqualFunc(list, second, time.Time.Equal) {
+			t.Fatalf("%v: %q", err, again)
+		}
+	})
+}
+
+// FuzzNames: no name of an ecosystem leads out of a folder.
+func FuzzNames(f *testing.F) {
+	f.Add("Go\nDebian:12\n../x\n[EMPTY]\nkev\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		names, _, err := parseNames(strings.NewReader(text))
+		for _, name := range names {
+			if err == nil && (!filepath.IsLocal(name) || strings.Contains(name, "/") || name == KEV) {
+				t.Errorf("%q", name)
+			}
 		}
 	})
 }
