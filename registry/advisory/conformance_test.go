@@ -4,11 +4,14 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"fmt"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -199,55 +202,144 @@ func naive(t *testing.T, ecosystem string, r Range, at string) (affected, ok boo
 }
 
 // TestRangesAgainstNaive compares the evaluation of every range of the mirror
-// with the naive one, at its bounds and at versions of its neighbours.
+// with the naive one: at each bound, just below and just above it, inside, and
+// at versions of other packages.
 func TestRangesAgainstNaive(t *testing.T) {
 	_, mirror := corpora(t)
 	db := sharedDB(t, mirror)
 	rng := rand.New(rand.NewPCG(3, 4))
-	ranges, compared, guessed := 0, 0, 0
+	var sum tallyOfBounds
 	for _, eco := range sortedKeys(db.feeds) {
 		f := db.feeds[eco]
 		var last []string // versions seen in this ecosystem, to try elsewhere
+		seen := map[string]bool{}
 		for _, id := range sortedKeys(f.records) {
 			for _, a := range f.records[id].Affected {
-				if eco == "AlmaLinux" && rng.IntN(100) != 0 {
-					continue // 69,000 of one shape; a sample keeps the test short
-				}
 				for _, r := range a.Ranges {
-					ranges++
+					sum.ranges++
+					shape := fmt.Sprint(r.Type, r.Events)
+					if seen[shape] {
+						continue // AlmaLinux repeats a range for each of 69,000 packages
+					}
+					seen[shape] = true
 					var versions []string
 					for _, e := range r.Events {
-						versions = append(versions, e.text())
+						versions = append(versions, sum.around(a.Ecosystem, r.Type, e.text())...)
 					}
-					versions = append(versions, versions[rng.IntN(len(versions))]+".1")
 					if len(last) > 0 {
 						versions = append(versions, last[rng.IntN(len(last))])
 					}
 					last = append(last[max(0, len(last)-50):], r.Events[len(r.Events)-1].text())
 					for _, v := range versions {
-						got := r.evaluate(a.Ecosystem, v)
-						if strings.Contains(got.unknown, "can't be compared") {
-							continue // not a version, as "0.1.r2.1" of Alpine
-						}
-						if got.unknown != "" {
-							guessed++
-						}
-						want, ok := naive(t, baseOf(a.Ecosystem), r, v)
-						if !ok {
-							continue
-						}
-						compared++
-						if got.affected != want {
-							t.Errorf("%s %s %s at %s: %v, naive %v; %+v", id, a.Ecosystem, a.Name, v, got.affected, want, r.Events)
-						}
+						sum.compare(t, id, a, r, v)
 					}
 				}
 			}
 		}
 	}
-	t.Logf("%d ranges, %d comparisons, %d of them against malformed bounds", ranges, compared, guessed)
-	if compared < 50000 {
-		t.Errorf("only %d comparisons", compared)
+	t.Logf("%+v", sum)
+	if sum.Compared < 300_000 || sum.Below < 50_000 || sum.Above < 50_000 || sum.Inside < 50_000 {
+		t.Errorf("too few comparisons: %+v", sum)
+	}
+	if sum.NoneBelow > sum.Bounds/50 || sum.NoneAbove > sum.Bounds/50 {
+		t.Errorf("too many bounds without a version just beside them: %+v", sum)
+	}
+}
+
+// tallyOfBounds counts what was compared.
+type tallyOfBounds struct {
+	ranges, Bounds, Compared, Guessed int
+	Below, Above, Inside              int // versions tried just below and above a bound; of all, those inside
+	NoneBelow, NoneAbove              int // bounds for which no such version was found
+}
+
+// around lists a bound and versions just below and just above it: texts that
+// the order itself places there.
+func (s *tallyOfBounds) around(ecosystem, kind, bound string) []string {
+	out := []string{bound}
+	o, err := orderOf(ecosystem, kind)
+	if err != nil || bound == "0" || bound == "*" {
+		return out
+	}
+	at, err := o.parse(bound)
+	if err != nil {
+		return out
+	}
+	s.Bounds++
+	below, above := 0, 0
+	for _, text := range neighbours(bound) {
+		v, err := o.parse(text)
+		if err != nil || !v.exact {
+			continue
+		}
+		switch c, err := v.compare(at); {
+		case err != nil:
+			continue
+		case c < 0:
+			below++
+		case c > 0:
+			above++
+		}
+		out = append(out, text)
+	}
+	s.Below, s.Above = s.Below+below, s.Above+above
+	if below == 0 {
+		s.NoneBelow++
+	}
+	if above == 0 {
+		s.NoneAbove++
+	}
+	return out
+}
+
+var lastNumber = regexp.MustCompile(`\d+`)
+
+// neighbours writes texts that lie close to a version in one order or another:
+// suffixes that sort before or after the bare version, and its last number one
+// less and one more.
+func neighbours(v string) []string {
+	out := []string{v + "~", v + "~1", v + "-0", v + "-0.0", v + ".0", v + ".1", v + "+1", v + "a1", v + ".dev1", v + ".post1", v + "-SNAPSHOT", v + "_p1"}
+	if core, revision, ok := strings.Cut(v, "-r"); ok { // Alpine
+		out = append(out, core+"_alpha1-r"+revision, core+"_p1-r"+revision)
+	}
+	places := lastNumber.FindAllStringIndex(v, -1)
+	if len(places) == 0 {
+		return out
+	}
+	at := places[len(places)-1]
+	n, err := strconv.Atoi(v[at[0]:at[1]])
+	if err != nil {
+		return out
+	}
+	out = append(out, v[:at[0]]+strconv.Itoa(n+1)+v[at[1]:])
+	if n > 0 {
+		out = append(out, v[:at[0]]+strconv.Itoa(n-1)+v[at[1]:])
+	} else {
+		out = append(out, v[:at[0]]+"0-0"+v[at[1]:])
+	}
+	return out
+}
+
+// compare holds one version of one range against the naive evaluation.
+func (s *tallyOfBounds) compare(t *testing.T, id string, a Affected, r Range, v string) {
+	t.Helper()
+	got := r.evaluate(a.Ecosystem, v)
+	if strings.Contains(got.unknown, "can't be compared") {
+		return // not a version, as "0.1.r2.1" of Alpine
+	}
+	want, ok := naive(t, baseOf(a.Ecosystem), r, v)
+	if !ok {
+		return
+	}
+	if got.unknown != "" {
+		s.Guessed++
+	}
+	s.Compared++
+	if want {
+		s.Inside++
+	}
+	if got.affected != want {
+		t.Errorf("%s %s %s at %s: %v, naive %v; %+v", id, a.Ecosystem, a.Name, v, got.affected, want, r.Events)
 	}
 }
 
