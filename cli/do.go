@@ -28,7 +28,6 @@ type readCluster struct {
 func (a *app) doCommand() *cobra.Command {
 	var flags estateFlags
 	var dry bool
-	var data string
 	cmd := &cobra.Command{
 		Use:     "do N|ID [DIR]",
 		Short:   "Carry out one action of the plan in the estate's files",
@@ -36,13 +35,12 @@ func (a *app) doCommand() *cobra.Command {
 		Example: "  scantling do split-identity-808e218a examples/shop --dry-run\n  scantling do delete-binding-8626aae2 . --data ~/.local/share/scantling",
 		Args:    cobra.RangeArgs(1, 2),
 		RunE: a.checked(func(ctx context.Context, args []string) error {
-			return a.do(ctx, args[0], folder(args[1:]), flags, dry, data)
+			return a.do(ctx, args[0], folder(args[1:]), flags, dry)
 		}),
 		ValidArgsFunction: a.completeSteps,
 	}
 	flags.addInputs(cmd)
 	cmd.Flags().BoolVar(&dry, "dry-run", false, "print what would change, and change nothing")
-	cmd.Flags().StringVar(&data, "data", "", "folder in which the way back is kept as a patch")
 	return cmd
 }
 
@@ -53,7 +51,7 @@ type edit struct {
 	old, new []byte // new is nil where no document is left
 }
 
-func (a *app) do(ctx context.Context, which, dir string, flags estateFlags, dry bool, data string) error {
+func (a *app) do(ctx context.Context, which, dir string, flags estateFlags, dry bool) error {
 	r, err := a.read(ctx, dir, flags)
 	if err != nil {
 		return err
@@ -85,7 +83,7 @@ func (a *app) do(ctx context.Context, which, dir string, flags estateFlags, dry 
 		doc.ByHand = append(doc.ByHand, "apply it yourself: no file of this estate holds what has to change")
 		return a.show(doc, doc.Text)
 	}
-	if err := a.carryOut(ctx, r, edits, data, &doc); err != nil {
+	if err := a.carryOut(ctx, r, edits, &doc); err != nil {
 		return err
 	}
 	again, err := a.read(ctx, dir, flags)
@@ -254,7 +252,7 @@ func rollout(action model.Action, changes []amend.Change) []string {
 }
 
 // carryOut writes all files, or none.
-func (a *app) carryOut(ctx context.Context, r *reader, edits []edit, data string, doc *report.Do) error {
+func (a *app) carryOut(ctx context.Context, r *reader, edits []edit, doc *report.Do) error {
 	if err := ctx.Err(); err != nil {
 		return failed("editing %s: %w", r.dir, err)
 	}
@@ -263,8 +261,8 @@ func (a *app) carryOut(ctx context.Context, r *reader, edits []edit, data string
 		return failed("editing %s: %s", r.dir, cause(err))
 	}
 	defer root.Close()
-	if data != "" {
-		if err := r.keepWayBack(data, edits, doc); err != nil {
+	if a.data != "" {
+		if err := r.keepWayBack(a.data, edits, doc); err != nil {
 			return err
 		}
 	}
