@@ -41,9 +41,11 @@ E2E = cd test/e2e && SCANTLING=$(CURDIR)/dist/scantling CONTROLPLANE=$$(controlp
 controlplane:
 	@$(DEBIAN) etcd etcd-server
 	test/e2e/controlplane/build.sh
-e2e: build controlplane browser ## a Debian root, registries, a Kubernetes control plane, a browser
+e2e: build controlplane browser ## a Debian root, registries, a Kubernetes control plane, a browser, PostgreSQL
 	@$(DEBIAN) "mmdebstrap skopeo docker-registry" "mmdebstrap skopeo docker-registry"
 	$(E2E) -timeout 30m ./...
+	@$(DEBIAN) pg_createcluster postgresql
+	SCANTLING_POSTGRES=required $(GO) test -count=1 -run Postgres ./store
 browser: build ## the report in Debian's chromium; needs node and npm
 	@$(DEBIAN) chromium chromium
 	cd test/browser && npm ci --silent && SCANTLING=$(CURDIR)/dist/scantling GO=$(GO) npm test --silent

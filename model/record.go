@@ -8,7 +8,7 @@ type Record struct {
 	Kind    string // sort of thing, in the words of its owner, as "layer-facts"; lower case, at most 64 bytes
 	Key     string // unique among its kind: any bytes, at most 1,024; records are listed in the byte order of their keys
 	Version int64  // the owner's: a format, a revision, microseconds since 1970
-	Body    []byte // at most 1 GiB; may be empty
+	Body    []byte // at most 512 MiB; may be empty
 }
 
 // Condition says when a Write may happen.

@@ -28,6 +28,8 @@ const (
 	// walBytes is what the log may reach while readers keep it from starting
 	// over; then the writer waits for them.
 	walBytes = 64 << 20
+	// checkpointWait is for how long at a time.
+	checkpointWait = 100 * time.Millisecond
 	// applicationID marks an SQLite file as ours: "scnt".
 	applicationID = 0x73636e74
 )

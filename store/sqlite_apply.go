@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"fmt"
 	"os"
 
 	"github.com/scantling/scantling/model"
@@ -110,10 +111,24 @@ func changed(w model.Write) func(sql.Result, error) error {
 }
 
 // checkpoint empties the log when it has grown beyond its bound, which is when
-// readers came one after another and none of its own checkpoints could. What
-// goes wrong here goes wrong again in the next write, and is told there.
+// readers came one after another, or one stayed, and SQLite's own checkpoints
+// couldn't start it over. It waits for them, but briefly: the next write tries
+// again. What goes wrong here goes wrong again in that write, and is told there.
 func (d *sqliteDB) checkpoint() {
-	if info, err := os.Stat(d.path + "-wal"); err == nil && info.Size() > walBytes {
-		_, _ = d.write.Exec("PRAGMA wal_checkpoint(TRUNCATE)")
+	if info, err := os.Stat(d.path + "-wal"); err != nil || info.Size() <= walBytes {
+		return
+	}
+	ctx := context.Background()
+	c, err := d.write.Conn(ctx)
+	if err != nil {
+		return
+	}
+	defer c.Close()
+	for _, text := range []string{
+		fmt.Sprintf("PRAGMA busy_timeout = %d", checkpointWait.Milliseconds()),
+		"PRAGMA wal_checkpoint(TRUNCATE)",
+		fmt.Sprintf("PRAGMA busy_timeout = %d", busyWait.Milliseconds()),
+	} {
+		_, _ = c.ExecContext(ctx, text)
 	}
 }

@@ -163,7 +163,9 @@ func (w *watch) run() {
 		case s == syscall.SIGTRAP|0x80:
 			w.call(thread)
 		case s == syscall.SIGTRAP, s == syscall.SIGSTOP && !known: // an event; the first stop of a thread
-			w.inside[thread] = w.inside[thread]
+			if !known {
+				w.inside[thread] = false
+			}
 		default:
 			signal = int(s)
 		}

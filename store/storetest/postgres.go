@@ -1,3 +1,5 @@
+//go:build unix
+
 package storetest
 
 import (
@@ -25,10 +27,14 @@ type Server struct {
 // Postgres starts a PostgreSQL server that listens on a socket in a temporary
 // folder alone, and stops it when the test ends. More settings have the form
 // NAME=VALUE. It skips the test where the programs postgres and initdb of one
-// folder aren't found. They refuse to run as root; the user nobody runs them then.
+// folder aren't found, unless
+// SCANTLING_POSTGRES=required. They refuse to run as root; the user nobody runs them then.
 func Postgres(t testing.TB, settings ...string) *Server {
 	t.Helper()
 	programs := postgresFolder()
+	if programs == "" && os.Getenv("SCANTLING_POSTGRES") == "required" {
+		t.Fatal("no PostgreSQL server here")
+	}
 	if programs == "" {
 		t.Skip("no PostgreSQL server here: install Debian's package postgresql")
 	}
