@@ -201,6 +201,10 @@ func naive(t *testing.T, ecosystem string, r Range, at string) (affected, ok boo
 	return false, true
 }
 
+// sampledOut leaves out four of five, which keeps ordinary runs short; with
+// SCANTLING_WHOLE, as make exhaustive sets it, nothing is left out.
+func sampledOut(rng *rand.Rand) bool { return os.Getenv("SCANTLING_WHOLE") == "" && rng.IntN(5) != 0 }
+
 // TestRangesAgainstNaive compares the evaluation of every range of the mirror
 // with the naive one: at each bound, just below and just above it, inside, and
 // at versions of other packages.
@@ -222,6 +226,9 @@ func TestRangesAgainstNaive(t *testing.T) {
 						continue // AlmaLinux repeats a range for each of 69,000 packages
 					}
 					seen[shape] = true
+					if sampledOut(rng) {
+						continue
+					}
 					var versions []string
 					for _, e := range r.Events {
 						versions = append(versions, sum.around(a.Ecosystem, r.Type, e.text())...)
@@ -238,7 +245,7 @@ func TestRangesAgainstNaive(t *testing.T) {
 		}
 	}
 	t.Logf("%+v", sum)
-	if sum.Compared < 300_000 || sum.Below < 50_000 || sum.Above < 50_000 || sum.Inside < 50_000 {
+	if sum.Compared < 60_000 || sum.Below < 10_000 || sum.Above < 10_000 || sum.Inside < 10_000 {
 		t.Errorf("too few comparisons: %+v", sum)
 	}
 	if sum.NoneBelow > sum.Bounds/50 || sum.NoneAbove > sum.Bounds/50 {

@@ -241,8 +241,8 @@ func TestTouchedAgainstAlone(t *testing.T) {
 		f := db.feeds[eco]
 		pool := observed(f, rng, 2000)
 		for _, id := range sortedKeys(f.records) {
-			if rng.IntN(5) != 0 {
-				continue // all 33,422 agree too; a sample keeps the test short
+			if sampledOut(rng) {
+				continue
 			}
 			r := f.records[id]
 			a := &r.Affected[rng.IntN(len(r.Affected))]
