@@ -64,7 +64,7 @@ func SortVersions(ecosystem string, texts []string) VersionList {
 // Orders names the orders of SortVersions: the library and its version, and
 // our own edition. Lists that were sorted under another name are not to be
 // searched. Raise the edition when a form of versions or place changes.
-const Orders = "osv-scalibr v0.5.3, 1"
+const Orders = "osv-scalibr v0.5.3, 2"
 
 // Forms of versions within which the library's order is a total preorder, so
 // that it can be searched by halves. Its order of Maven goes in a circle for
