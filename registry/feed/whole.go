@@ -136,7 +136,7 @@ func (j *job) file() error {
 		j.broken = map[string]Broken{}
 	}
 	s := j.state
-	s.Source, s.Mark, s.Begun, s.Synced, s.Listed, s.Pending, s.Failed, s.Broken = source, j.mark, time.Time{}, j.asked(), 1, 0, "", nil
+	s.Source, s.Mark, s.Begun, s.Synced, s.Listed, s.Pending, s.Failed, s.Broken = source, j.mark, time.Time{}, j.asked(), 1, 0, "", j.origin.Broken
 	if err := j.hand(s); err != nil {
 		return err
 	}

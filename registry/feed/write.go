@@ -28,10 +28,26 @@ import (
 // public bucket has none.
 const originFile = "origin.json"
 
-// origin is where a copy has a feed from, and when that was asked last.
+// origin is where a copy has a feed from, when that was asked last, and what of
+// it was not there when the copy was made.
 type origin struct {
-	Source string    `json:"source"`
-	Synced time.Time `json:"synced"`
+	Source  string    `json:"source"`
+	Synced  time.Time `json:"synced"` // zero: never to its end
+	Pending int       `json:"pending,omitempty"`
+	Broken  []Broken  `json:"broken,omitempty"`
+}
+
+// check refuses what no copy has.
+func (o origin) check() error {
+	if o.Pending < 0 || len(o.Broken) > maxBroken {
+		return errors.New("it counts what is missing wrong")
+	}
+	for _, b := range o.Broken {
+		if err := checkName(b.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // origins reads the file; a source that is no copy of ours has none.
@@ -43,13 +59,16 @@ func (s *Source) origins(ctx context.Context) (map[string]origin, error) {
 	var data []byte
 	if err == nil {
 		defer file.Close()
-		data, err = readBounded(file, 1<<20)
+		data, err = readBounded(file, maxCatalog)
 	}
 	var doc struct {
 		Feeds map[string]origin `json:"feeds"`
 	}
 	if err == nil {
 		err = json.Unmarshal(data, &doc)
+	}
+	for _, o := range doc.Feeds {
+		err = firstOf(err, o.check())
 	}
 	if err != nil {
 		return nil, fmt.Errorf("reading %s of %s: %w", originFile, s.name, err)
@@ -101,9 +120,7 @@ func writeAll(ctx context.Context, out sink, from Holder) error {
 		if err != nil {
 			return err
 		}
-		if !s.Synced.IsZero() {
-			origins[name] = origin{s.Source, s.Synced}
-		}
+		origins[name] = origin{s.Source, s.Synced, s.Pending, s.Broken}
 		if name == KEV || name == EPSS {
 			err = writeFile(ctx, out, name, from)
 		} else {
