@@ -1,0 +1,59 @@
+package feed
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// TestStall: an answer is given time for as long as it gets on. A server that
+// sends a byte now and then doesn't hold a sync for ever.
+func TestStall(t *testing.T) {
+	for name, tc := range map[string]struct {
+		piece string
+		pause time.Duration
+		whole bool
+	}{
+		"slow":         {strings.Repeat("x", 2*stallBytes), stallTimeout / 2, true},
+		"silent":       {"x", 2 * stallTimeout, false},
+		"byte by byte": {"x", stallTimeout / 10, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				here, there := net.Pipe()
+				done := make(chan struct{})
+				go func() {
+					defer close(done)
+					defer there.Close()
+					if _, err := there.Read(make([]byte, 1<<16)); err != nil {
+						return
+					}
+					_, err := io.WriteString(there, "HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
+					for i := 0; i < 100 && err == nil; i++ {
+						time.Sleep(tc.pause)
+						_, err = io.WriteString(there, tc.piece)
+					}
+				}()
+				c := newClient(quick)
+				c.http.Transport = &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return here, nil }}
+				resp, err := c.get(t.Context(), &url.URL{Scheme: "http", Host: "x"}, http.Header{})
+				if err != nil {
+					t.Fatal(err)
+				}
+				data, err := io.ReadAll(resp.Body)
+				if got := err == nil; got != tc.whole || !got && !errors.Is(err, errStalled) {
+					t.Errorf("%d bytes, %v", len(data), err)
+				}
+				resp.Body.Close() //nolint:errcheck // read
+				<-done
+			})
+		})
+	}
+}
