@@ -175,6 +175,20 @@ func (f *feed) stale(ecosystem string, now time.Time) string {
 	return ""
 }
 
+// unexploited is why the catalogue of exploited vulnerabilities can't speak for
+// today; "" where it can, or was missed already. CISA adds to it every week. now
+// may be zero: then age is not judged.
+func (db *DB) unexploited(now time.Time) string {
+	switch {
+	case db == nil || now.IsZero():
+	case !db.CatalogDate.IsZero() && now.Sub(db.CatalogDate) > MaxFeedAge:
+		return fmt.Sprintf("the catalogue of exploited vulnerabilities ends on %s: what is exploited since is unknown", db.CatalogDate.Format(time.DateOnly))
+	case !db.catalogSynced.IsZero() && now.Sub(db.catalogSynced) > MaxFeedAge:
+		return fmt.Sprintf("the catalogue of exploited vulnerabilities was last synced on %s: what is exploited since is unknown", db.catalogSynced.Format(time.DateOnly))
+	}
+	return ""
+}
+
 // counted writes a number with its noun.
 func counted(n int, noun string) string {
 	if n == 1 {

@@ -172,8 +172,8 @@ func ranged(id, ecosystem, name, kind string, versions string, ranges ...string)
 // databases write them.
 func TestLanguageRecords(t *testing.T) {
 	dir := folder(t, map[string]string{
-		"kev/known_exploited_vulnerabilities.json": `{"vulnerabilities": []}`,
-		"RubyGems/all.zip":                         zipped("GHSA-hxqx-xwvh-44m2.json", ranged("GHSA-hxqx-xwvh-44m2", "RubyGems", "rack", "ECOSYSTEM", "", "1.2 2.0.9.1", "2.1.0 2.1.4.1", "2.2.0 2.2.3.1")),
+		kevFile:            kevJSON,
+		"RubyGems/all.zip": zipped("GHSA-hxqx-xwvh-44m2.json", ranged("GHSA-hxqx-xwvh-44m2", "RubyGems", "rack", "ECOSYSTEM", "", "1.2 2.0.9.1", "2.1.0 2.1.4.1", "2.2.0 2.2.3.1")),
 		"Packagist/all.zip": zipped("GHSA-h7vf-5wrv-9fhv.json", ranged("GHSA-h7vf-5wrv-9fhv", "Packagist", "symfony/http-kernel", "ECOSYSTEM",
 			`["v5.4.18", "v5.4.19", "v6.0.0-BETA1"]`, "2.0.0 4.4.50", "5.0.0 5.4.20", "6.0.0 6.0.20")),
 		"NuGet/all.zip": zipped("GHSA-5crp-9r3c-p9vr.json", ranged("GHSA-5crp-9r3c-p9vr", "NuGet", "Newtonsoft.Json", "ECOSYSTEM", "", "0 13.0.1"),

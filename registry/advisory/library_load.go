@@ -83,6 +83,10 @@ func (l *Library) open(ctx context.Context, wanted func(string) bool) (*opened, 
 			return nil, err
 		}
 		if k.name == feeds.KEV || k.name == feeds.EPSS {
+			in.unread(k.name, k.kept)
+			if k.name == feeds.KEV {
+				in.db.catalogSynced = k.Synced
+			}
 			continue
 		}
 		in.db.known = append(in.db.known, k.name)

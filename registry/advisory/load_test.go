@@ -130,7 +130,9 @@ func TestLoadBroken(t *testing.T) {
 		"other ecosystem":  {map[string]string{"Go/X-1.json": good, "Go/X-2.json": record("X-2", "npm", "a", day1, "1", "")}, "Go/X-2.json"},
 		"catalogue":        {map[string]string{"Go/X-1.json": good, kevFile: "{"}, "known_exploited"},
 		"catalogue absent": {map[string]string{"Go/X-1.json": good, kevFile: ""}, "known_exploited"},
-		"row of catalogue": {map[string]string{"Go/X-1.json": good, kevFile: `{"vulnerabilities":[{}]}`}, "known_exploited"},
+		"row of catalogue": {map[string]string{"Go/X-1.json": good, kevFile: `{"vulnerabilities":[{"cveID":"CVE-1"},{}]}`}, "known_exploited"},
+		"catalogue empty":  {map[string]string{"Go/X-1.json": good, kevFile: `{"error":"busy"}`}, "known_exploited"},
+		"scores empty":     {map[string]string{"Go/X-1.json": good, epssFile: "cve,epss,percentile\n"}, "epss_scores"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, given := tc.files[kevFile]; !given {
