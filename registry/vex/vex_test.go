@@ -23,8 +23,8 @@ var shop = &image.Inventory{
 	Packages: []image.Package{
 		{PURL: "pkg:deb/debian/libssl1.1@1.1.1n-0%2Bdeb11u3?arch=amd64&distro=debian-11", Name: "libssl1.1", Version: "1.1.1n-0+deb11u3", Source: "openssl", SourceVersion: "1.1.1n-0+deb11u3", Ecosystem: "Debian:11", Path: "/var/lib/dpkg/status"},
 		{PURL: "pkg:golang/golang.org/x/net@v0.7.0", Name: "golang.org/x/net", Version: "v0.7.0", Source: "golang.org/x/net", SourceVersion: "0.7.0", Ecosystem: "Go", Path: "/cart"},
-		{PURL: "pkg:golang/example.org/cart@v1.4.0", Name: "example.org/cart", Version: "v1.4.0", Source: "example.org/cart", SourceVersion: "1.4.0", Ecosystem: "Go", Path: "/cart"},
-		{PURL: "pkg:golang/example.org/other@v1.0.0", Name: "example.org/other", Version: "v1.0.0", Source: "example.org/other", SourceVersion: "1.0.0", Ecosystem: "Go", Path: "/other"},
+		{PURL: "pkg:golang/example.org/cart@v1.4.0", Name: "example.org/cart", Version: "v1.4.0", Source: "example.org/cart", SourceVersion: "1.4.0", Ecosystem: "Go", Path: "/cart", SHA256: "aa"},
+		{PURL: "pkg:golang/example.org/other@v1.0.0", Name: "example.org/other", Version: "v1.0.0", Source: "example.org/other", SourceVersion: "1.0.0", Ecosystem: "Go", Path: "/other", SHA256: "bb"},
 	},
 }
 
@@ -54,6 +54,32 @@ func set(t *testing.T, documents ...string) *Set {
 	}
 	s.index()
 	return s
+}
+
+// TestNeighbours: packages of one lock file, and modules beside one another in
+// a program, don't speak for each other.
+func TestNeighbours(t *testing.T) {
+	inv := &image.Inventory{Digest: digest, Packages: []image.Package{
+		{PURL: "pkg:npm/express@4.0.0", Source: "express", SourceVersion: "4.0.0", Ecosystem: "npm", Path: "/app/package-lock.json"},
+		{PURL: "pkg:npm/qs@6.0.0", Source: "qs", SourceVersion: "6.0.0", Ecosystem: "npm", Path: "/app/package-lock.json"},
+		{PURL: "pkg:golang/example.org/cart@v1.4.0", Source: "example.org/cart", SourceVersion: "1.4.0", Ecosystem: "Go", Path: "/cart", SHA256: "aa"},
+		{PURL: "pkg:golang/golang.org/x/net@v0.7.0", Source: "golang.org/x/net", SourceVersion: "0.7.0", Ecosystem: "Go", Path: "/cart"},
+		{PURL: "pkg:golang/golang.org/x/text@v0.7.0", Source: "golang.org/x/text", SourceVersion: "0.7.0", Ecosystem: "Go", Path: "/cart"},
+	}}
+	for _, tc := range []struct {
+		product, inside string
+		at              int
+		want            bool
+	}{
+		{"pkg:npm/express", "pkg:npm/qs", 1, false},
+		{"pkg:golang/golang.org/x/net", "pkg:golang/golang.org/x/text", 4, false},
+		{"pkg:golang/example.org/cart", "pkg:golang/golang.org/x/text", 4, true},
+	} {
+		v := set(t, says(fmt.Sprintf(`[{"@id": %q, "subcomponents": [{"@id": %q}]}]`, tc.product, tc.inside))).For(inv)
+		if got := v.Of(&inv.Packages[tc.at], "CVE-2024-1", nil, nil) != nil; got != tc.want {
+			t.Errorf("%s inside %s: %v", tc.inside, tc.product, got)
+		}
+	}
 }
 
 // TestProducts holds the matching of products against the specifications: what
