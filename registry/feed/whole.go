@@ -129,6 +129,8 @@ func (j *job) file() error {
 		j.result.Unchanged, j.mark = true, j.state.Mark
 	case errors.Is(err, fs.ErrNotExist) && j.feed == EPSS:
 		return nil // every weakness says itself that it has no prediction
+	case errors.Is(err, fs.ErrNotExist):
+		return j.failFile(fmt.Errorf("%s has no %s: which vulnerabilities are exploited is unknown", source, names[0]))
 	case err != nil:
 		return j.failFile(err)
 	default:
