@@ -133,7 +133,7 @@ type job struct {
 	total  int
 	result Result
 	missed []model.Incomplete
-	origin origin // where a source that is a copy had the feed from
+	origin State // of the feed that a source that is a copy was made of
 }
 
 // asked is when the source, or what it is a copy of, was asked last; zero for a
