@@ -232,6 +232,9 @@ func (c *client) get(ctx context.Context, u *url.URL, header http.Header) (*http
 		return resp, nil
 	case http.StatusNotModified:
 		err = errUnchanged
+		if header.Get("If-None-Match")+header.Get("If-Modified-Since") == "" {
+			err = &status{resp.StatusCode, -1} // nobody asked that
+		}
 	default:
 		err = &status{resp.StatusCode, retryAfter(resp.Header.Get("Retry-After"), time.Now())}
 	}

@@ -57,3 +57,25 @@ func TestStall(t *testing.T) {
 		})
 	}
 }
+
+// TestUnaskedUnchanged: "not modified" without a condition says nothing, and
+// above all not that an interrupted sync came to its end.
+func TestUnaskedUnchanged(t *testing.T) {
+	b, m := newBucket(t), newMemory()
+	b.fill("Go", 5)
+	run(t, m, b.URL, Options{})
+	was := m.states["Go"]
+	was.Mark, was.Pending, was.Synced = Mark{}, 3, time.Unix(1, 0)
+	m.states["Go"] = was
+	b.fault = func(w http.ResponseWriter, r *http.Request) bool {
+		if strings.HasSuffix(r.URL.Path, "modified_id.csv") {
+			w.WriteHeader(http.StatusNotModified)
+			return true
+		}
+		return false
+	}
+	_, missed := run(t, m, b.URL, Options{})
+	if s := m.states["Go"]; s.Pending != 3 || !s.Synced.Equal(was.Synced) || len(missed) == 0 {
+		t.Errorf("%+v, says %q", s, missed)
+	}
+}
