@@ -3,6 +3,7 @@ package feed
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -78,4 +79,29 @@ func TestUnaskedUnchanged(t *testing.T) {
 	if s := m.states["Go"]; s.Pending != 3 || !s.Synced.Equal(was.Synced) || len(missed) == 0 {
 		t.Errorf("%+v, says %q", s, missed)
 	}
+}
+
+// TestMoved: a smaller source may follow a larger one, also where the first
+// sync from it was killed.
+func TestMoved(t *testing.T) {
+	large, small, m := newBucket(t), newBucket(t), newMemory()
+	large.fill("Go", 300)
+	small.fill("Go", 20)
+	for i := range 20 {
+		small.put("Go", fmt.Sprintf("X-%04d", i), "2026-03-01T00:00:00Z", "other")
+	}
+	run(t, m, large.URL, Options{})
+	m.batches, m.stop = 0, 1
+	src, err := Open(t.Context(), small.URL, quick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := src.Sync(t.Context(), m, Options{Batch: 7}); err == nil {
+		t.Fatal("it was not killed")
+	}
+	m.stop = 0
+	if _, missed := run(t, m, small.URL, Options{}); len(missed) > 0 {
+		t.Error(missed)
+	}
+	small.equal(t, m)
 }

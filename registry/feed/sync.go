@@ -241,10 +241,10 @@ func (j *job) difference() error {
 }
 
 // remove takes out what the source no longer lists. A list that has lost most
-// of its records is more likely broken than right.
+// of its records since it was read to its end is more likely broken than right.
 func (j *job) remove(gone []string) error {
 	const few = 100
-	if j.state.Source == j.src.name && len(j.known) > few && len(gone) > len(j.known)/2 {
+	if cmp.Or(j.state.Whole, j.state.Source) == j.src.name && len(j.known) > few && len(gone) > len(j.known)/2 {
 		j.failed = fmt.Sprintf("the source names %d of %d records that are kept: none is removed", len(j.known)-len(gone), len(j.known))
 		j.miss("modified_id.csv", "%s", j.failed)
 		return nil
@@ -325,7 +325,7 @@ func (j *job) finish(newest time.Time, listed int) error {
 	}
 	s := j.state
 	s.Source, s.Mark, s.Begun, s.Synced, s.Newest, s.Listed, s.Pending, s.Failed = j.src.name, j.mark, time.Time{}, j.asked(), newest, listed, j.origin.Pending, ""
-	s.Broken = j.brokenList()
+	s.Whole, s.Broken = j.src.name, j.brokenList()
 	if len(j.broken) > maxBroken {
 		s.Mark = Mark{} // not all are named, so that the list has to be compared again
 	}
