@@ -56,6 +56,36 @@ func set(t *testing.T, documents ...string) *Set {
 	return s
 }
 
+// TestRelationships: a package that is fine in one image, or on one platform,
+// isn't so everywhere, also where the relationship repeats its package URL.
+func TestRelationships(t *testing.T) {
+	for name, tc := range map[string]struct {
+		outer, component, own string // package URLs
+		want                  bool
+	}{
+		"in this image":         {"pkg:oci/cart", "pkg:golang/golang.org/x/net", "", true},
+		"repeated":              {"pkg:oci/cart", "pkg:golang/golang.org/x/net@v0.7.0", "pkg:golang/golang.org/x/net@v0.7.0", true},
+		"repeated, other image": {"pkg:oci/pay", "pkg:golang/golang.org/x/net@v0.7.0", "pkg:golang/golang.org/x/net@v0.7.0", false},
+		"wider, other image":    {"pkg:oci/pay", "pkg:golang/golang.org/x/net@v0.7.0", "pkg:golang/golang.org/x/net", false},
+		"on some platform":      {"", "pkg:golang/golang.org/x/net", "pkg:golang/golang.org/x/net", false},
+		"a name of its own":     {"", "pkg:golang/golang.org/x/net", "pkg:golang/golang.org/x/net@v0.7.0", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			document := fmt.Sprintf(`{"document": {"category": "csaf_vex", "csaf_version": "2.0", "tracking": {"current_release_date": "2026-01-02T00:00:00Z"}},
+				"product_tree": {"full_product_names": [
+					{"product_id": "OUTER", "product_identification_helper": {"cpe": "cpe:/o:x:y:8", "purl": %q}},
+					{"product_id": "IN", "product_identification_helper": {"purl": %q}}],
+				"relationships": [{"product_reference": "IN", "relates_to_product_reference": "OUTER",
+					"full_product_name": {"product_id": "OUTER:IN", "product_identification_helper": {"purl": %q}}}]},
+				"vulnerabilities": [{"cve": "CVE-2024-1", "product_status": {"known_not_affected": ["OUTER:IN"]},
+					"flags": [{"label": "component_not_present", "product_ids": ["OUTER:IN"]}]}]}`, tc.outer, tc.component, tc.own)
+			if got := set(t, document).For(shop).Of(&shop.Packages[net], "CVE-2024-1", nil, nil) != nil; got != tc.want {
+				t.Errorf("it is about the package: %v", got)
+			}
+		})
+	}
+}
+
 // TestNeighbours: packages of one lock file, and modules beside one another in
 // a program, don't speak for each other.
 func TestNeighbours(t *testing.T) {
