@@ -130,7 +130,7 @@ func (j *job) file() error {
 	case errors.Is(err, fs.ErrNotExist) && j.feed == EPSS:
 		return nil // every weakness says itself that it has no prediction
 	case errors.Is(err, fs.ErrNotExist):
-		return j.failFile(fmt.Errorf("%s has no %s: which vulnerabilities are exploited is unknown", source, names[0]))
+		return j.failFile(fmt.Errorf("none is at %s: which vulnerabilities are exploited is unknown", source))
 	case err != nil:
 		return j.failFile(err)
 	default:
