@@ -86,8 +86,8 @@ func (p *printer) incomplete(list []model.Incomplete) {
 }
 
 // Clean keeps control characters of hostile input off the terminal, and those
-// that turn the direction of a text around: file names
-// and what files hold may carry escape sequences.
+// that turn a text around: file names and what files hold may carry escape
+// sequences.
 func Clean(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r < 0x20 && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 || unicode.Is(unicode.Bidi_Control, r) {
