@@ -161,7 +161,7 @@ func (a *app) loadAdvisories(ctx context.Context, dir string, invs []*image.Inve
 	if info, err := os.Stat(dir); err != nil {
 		return nil, nil, failed("reading advisories of %s: %s", dir, cause(err))
 	} else if !info.IsDir() {
-		return nil, nil, failed("reading advisories of %s: not a folder", dir)
+		return nil, nil, failed("reading advisories of %s: not a folder: `scantling advisories import` takes a file in", dir)
 	}
 	if len(invs) == 0 {
 		return nil, nil, nil

@@ -46,8 +46,7 @@ func languageFeed(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	put(t, dir, "ecosystems.txt", "Debian\nMaven\nnpm\nPyPI\n")
-	put(t, dir, "kev/known_exploited_vulnerabilities.json", `{"vulnerabilities": []}`)
-	put(t, dir, "epss/epss_scores-current.csv", "#model_version:v1,score_date:2999-01-01T00:00:00Z\ncve,epss,percentile\n")
+	put(t, dir, "kev/known_exploited_vulnerabilities.json", `{"vulnerabilities": [{"cveID": "CVE-1999-1"}]}`)
 	for _, r := range []struct{ ecosystem, id, name, kind, fixed string }{
 		{"npm", "GHSA-1", "lodash", "SEMVER", "4.17.21"},
 		{"PyPI", "PYSEC-1", "flask-cors", "ECOSYSTEM", "1.0.1"},

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode"
 
 	"github.com/scantling/scantling/model"
 )
@@ -84,11 +85,12 @@ func (p *printer) incomplete(list []model.Incomplete) {
 	}
 }
 
-// Clean keeps control characters of hostile input off the terminal: file names
-// and what files hold may carry escape sequences.
+// Clean keeps control characters of hostile input off the terminal, and those
+// that turn a text around: file names and what files hold may carry escape
+// sequences.
 func Clean(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < 0x20 && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 {
+		if r < 0x20 && r != '\t' || r == 0x7f || r >= 0x80 && r < 0xa0 || unicode.Is(unicode.Bidi_Control, r) {
 			return '�'
 		}
 		return r

@@ -4,7 +4,11 @@ import (
 	"math/bits"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
+	"time"
+
+	"github.com/scantling/scantling/registry/image"
 )
 
 // smallest is the size of the smallest cover, by trying every set of options.
@@ -102,5 +106,46 @@ func TestCoverDropsTheNeedless(t *testing.T) {
 	slices.Sort(names)
 	if !slices.Equal(names, []string{"left", "right"}) {
 		t.Errorf("chosen: %v", names)
+	}
+}
+
+// TestCovers: a record of all releases doesn't make a feed speak for a release
+// that none of its records names beside others.
+func TestCovers(t *testing.T) {
+	for _, tc := range []struct {
+		names, ecosystem string
+		want             bool
+	}{
+		{"Debian:12", "Debian:12", true},
+		{"Debian:12", "Debian:11", false},
+		{"Debian:12 Debian", "Debian:11", false},
+		{"Debian", "Debian:11", true},
+		{"openSUSE:Leap_15.6 openSUSE", "openSUSE:Tumbleweed", true},
+		{"Go", "Go", true},
+		{"Ubuntu:22.04", "Ubuntu:22.04:LTS", true},
+	} {
+		f := newFeed()
+		for _, name := range strings.Fields(tc.names) {
+			f.releases[name] = true
+		}
+		if got := f.covers(tc.ecosystem); got != tc.want {
+			t.Errorf("%s with %s: %v", tc.ecosystem, tc.names, got)
+		}
+	}
+}
+
+// TestSupportEndsByUTC: the last day of support is the same everywhere.
+func TestSupportEndsByUTC(t *testing.T) {
+	last := time.Date(2026, 8, 31, 20, 0, 0, 0, time.UTC)
+	f := newFeed()
+	f.releases["Debian:11"], f.newest = true, last
+	db := &DB{feeds: map[string]*feed{"Debian": f}}
+	for _, zone := range []*time.Location{time.UTC, time.FixedZone("east", 14*3600), time.FixedZone("west", -11*3600)} {
+		if why := db.missing(&image.Inventory{}, "Debian:11", last.In(zone)); why != "" {
+			t.Errorf("%s: %s", zone, why)
+		}
+		if why := db.missing(&image.Inventory{}, "Debian:11", last.AddDate(0, 0, 1).In(zone)); why == "" {
+			t.Errorf("%s: supported on the next day", zone)
+		}
 	}
 }

@@ -136,13 +136,13 @@ func (db *DB) missing(inv *image.Inventory, ecosystem string, now time.Time) str
 		}
 		return fmt.Sprintf("no advisories for %s in this feed", baseOf(ecosystem))
 	}
-	if !f.releases[canonicalEcosystem(ecosystem)] && !f.releases[baseOf(ecosystem)] {
+	if !f.covers(ecosystem) {
 		return fmt.Sprintf("no advisories for %s in this feed", ecosystem)
 	}
 	if why := f.stale(baseOf(ecosystem), now); why != "" {
 		return why
 	}
-	at := now
+	at := now.UTC()
 	if at.IsZero() {
 		at = f.newest
 	}
@@ -154,6 +154,20 @@ func (db *DB) missing(inv *image.Inventory, ecosystem string, now time.Time) str
 		return fmt.Sprintf("how long %s is supported isn't known here: whether what was found lately is among its advisories is unknown", ecosystem)
 	}
 	return ""
+}
+
+// covers reports whether some record names the release. A record of all
+// releases speaks for one that no other names only where none names any.
+func (f *feed) covers(ecosystem string) bool {
+	if f.releases[canonicalEcosystem(ecosystem)] {
+		return true
+	}
+	for release := range f.releases {
+		if hasReleases(release) && hasReleases(ecosystem) {
+			return false
+		}
+	}
+	return f.releases[baseOf(ecosystem)]
 }
 
 // stale is why a feed is too old, or never was whole; "" where it is neither.
@@ -171,6 +185,20 @@ func (f *feed) stale(ecosystem string, now time.Time) string {
 		return fmt.Sprintf("the advisories for %s end on %s: what was found since is unknown", ecosystem, f.newest.Format(time.DateOnly))
 	case !f.synced.IsZero() && now.Sub(f.synced) > MaxFeedAge:
 		return fmt.Sprintf("the advisories for %s were last synced on %s: what was found since is unknown", ecosystem, f.synced.Format(time.DateOnly))
+	}
+	return ""
+}
+
+// unexploited is why the catalogue of exploited vulnerabilities can't speak for
+// today; "" where it can, or was missed already. CISA adds to it every week. now
+// may be zero: then age is not judged.
+func (db *DB) unexploited(now time.Time) string {
+	switch {
+	case db == nil || now.IsZero():
+	case !db.CatalogDate.IsZero() && now.Sub(db.CatalogDate) > MaxFeedAge:
+		return fmt.Sprintf("the catalogue of exploited vulnerabilities ends on %s: what is exploited since is unknown", db.CatalogDate.Format(time.DateOnly))
+	case !db.catalogSynced.IsZero() && now.Sub(db.catalogSynced) > MaxFeedAge:
+		return fmt.Sprintf("the catalogue of exploited vulnerabilities was last synced on %s: what is exploited since is unknown", db.catalogSynced.Format(time.DateOnly))
 	}
 	return ""
 }

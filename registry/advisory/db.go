@@ -19,6 +19,8 @@ type DB struct {
 	// zero where the file is absent or doesn't say.
 	ScoreDate   time.Time
 	CatalogDate time.Time
+
+	catalogSynced time.Time // when a library last had KEV; zero of a folder
 }
 
 // Exploited is one row of CISA's catalogue of known exploited vulnerabilities.

@@ -1,6 +1,7 @@
 package advisory
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -102,8 +103,12 @@ func guess(bound string) string {
 }
 
 // bounds places and sorts the events. guessed names one without the form of a
-// version, if any.
+// version, if any. A range that begins nowhere is refused, as the schema does:
+// what it left out can't be told, and by the rest no version would be affected.
 func (r *Range) bounds(o order) (bounds []bound, guessed string, err error) {
+	if !slices.ContainsFunc(r.Events, func(e Event) bool { return e.Introduced != "" }) {
+		return nil, "", errors.New("a range of it says not where it begins")
+	}
 	for _, e := range r.Events {
 		if e.Introduced == "0" {
 			bounds = append(bounds, bound{event: e, start: true})

@@ -164,12 +164,13 @@ func (f *fixPlan) rebuilds() []option {
 }
 
 // upgrades is an option for each source package and each version that clears
-// something of it, the lowest first.
+// something of it, the lowest first. Streams of a module (nodejs 16 and 18) are
+// packages of their own: the fix of one is none of the other.
 func (f *fixPlan) upgrades() []option {
 	groups := map[string][]int{}
 	for i, it := range f.items {
 		w := it.match.weakness
-		key := canonicalEcosystem(w.Ecosystem) + "\x00" + w.Package
+		key := canonicalEcosystem(w.Ecosystem) + "\x00" + w.Package + "\x00" + it.match.pkg.Module
 		groups[key] = append(groups[key], i)
 	}
 	var out []option

@@ -83,6 +83,10 @@ func (l *Library) open(ctx context.Context, wanted func(string) bool) (*opened, 
 			return nil, err
 		}
 		if k.name == feeds.KEV || k.name == feeds.EPSS {
+			in.unread(k.name, k.State)
+			if k.name == feeds.KEV {
+				in.db.catalogSynced = k.Synced
+			}
 			continue
 		}
 		in.db.known = append(in.db.known, k.name)
@@ -90,7 +94,7 @@ func (l *Library) open(ctx context.Context, wanted func(string) bool) (*opened, 
 			f := newFeed()
 			f.synced, f.partial = k.Synced, k.Synced.IsZero()
 			in.db.feeds[k.name], in.states[k.name] = f, k.kept
-			in.unread(k.name, k.kept)
+			in.unread(k.name, k.State)
 		}
 	}
 	for _, name := range []string{feeds.KEV, feeds.EPSS} {
@@ -119,19 +123,6 @@ func (l *Library) states(ctx context.Context) iter.Seq2[namedState, error] {
 				return
 			}
 		}
-	}
-}
-
-// unread tells what the source lists and the library lacks.
-func (in *opened) unread(name string, k kept) {
-	if k.Pending > 0 {
-		in.skip(name, "%d of its records are still to be fetched: run `scantling advisories sync`", k.Pending)
-	}
-	for _, b := range k.Broken[:min(len(k.Broken), maxBroken)] {
-		in.skip(path.Join(name, b.ID), "%s", b.Why)
-	}
-	if more := len(k.Broken) - maxBroken; more > 0 {
-		in.skip(name, "%d more records could not be read", more)
 	}
 }
 
@@ -333,6 +324,6 @@ func (s FeedStatus) Missed() []model.Incomplete {
 	if s.State.Failed != "" {
 		in.skip(s.Feed, "the last sync did not come to its end: %s", s.State.Failed)
 	}
-	in.unread(s.Feed, kept{State: s.State})
+	in.unread(s.Feed, s.State)
 	return in.incomplete
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/scantling/scantling/registry/advisory"
 	"github.com/scantling/scantling/registry/feed"
 	"github.com/scantling/scantling/registry/image"
+	"github.com/scantling/scantling/rule"
 )
 
 // text writes an OSV document of one package.
@@ -46,6 +47,7 @@ func TestMeaning(t *testing.T) {
 		"summary":            {`"aliases":`, `"summary":"new words","aliases":`, true},
 		"modified":           {`2026-01-01`, `2026-02-01`, true},
 		"no versions at all": {`{"ecosystem":"Go","name":"b"}`, `{"ecosystem":"Go","name":"b"},"versions":[]`, true},
+		"title of a module":  {`"aliases":`, `"summary":"nodejs:18 security","aliases":`, true},
 		"id":                 {`X-1`, `X-2`, false},
 		"alias":              {`["A","B"]`, `["A"]`, false},
 		"withdrawn":          {`"aliases":`, `"withdrawn":"2026-01-01T00:00:00Z","aliases":`, false},
@@ -252,6 +254,69 @@ func TestUnread(t *testing.T) {
 	}
 	if got := why(); got != "advisories/Debian/D-9: torn\n" {
 		t.Errorf("after it: %q", got)
+	}
+}
+
+// TestStreamsHaveMeaning: what decides about a stream is a change of the record.
+func TestStreamsHaveMeaning(t *testing.T) {
+	const alma = `{"id":"ALSA-1","summary":"Important: nodejs:16 security update","affected":[{"package":{"ecosystem":"AlmaLinux:8","name":"nodejs"}}]}`
+	meaning := func(from, to string) any {
+		m, err := advisory.Meaning(strings.Replace(alma, from, to, 1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return m
+	}
+	if meaning("nodejs:16", "nodejs:18") == meaning("", "") {
+		t.Error("the title names another stream, and means the same")
+	}
+	if meaning("Important", "Moderate") != meaning("", "") {
+		t.Error("other words of the title mean something")
+	}
+}
+
+// TestCatalogue: an exploited vulnerability that could not be read, or can't be
+// in an old catalogue, leaves images unknown.
+func TestCatalogue(t *testing.T) {
+	now := time.Date(2026, 6, 30, 0, 0, 0, 0, time.UTC)
+	inv := &image.Inventory{Digest: "sha256:x", Name: "x"}
+	judge, errs := advisory.Compile(&rule.Catalogue{})
+	if len(errs) > 0 {
+		t.Log(errs) // it has no rules
+	}
+	for name, tc := range map[string]struct {
+		released string
+		synced   time.Time
+		broken   string
+		want     string
+	}{
+		"young":    {"2026-06-20", now, "", ""},
+		"old":      {"2026-05-01", now, "", "ends on 2026-05-01"},
+		"unsynced": {"2027-01-01", now.AddDate(0, 0, -40), "", "last synced on 2026-05-21"},
+		"broken":   {"2026-06-20", now, "torn", "torn"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := advisory.NewLibrary(openStore(t), nil)
+			body := fmt.Sprintf(`{"dateReleased":"%sT00:00:00Z","vulnerabilities":[{"cveID":"CVE-2026-1"}]}`, tc.released)
+			b := feed.Batch{Feed: feed.KEV, Records: []feed.Raw{{ID: feed.KEV, Body: []byte(body)}}, State: feed.State{Source: "s", Synced: tc.synced}}
+			kept, err := l.Keep(t.Context(), b)
+			if err == nil && tc.broken != "" {
+				kept.State.Broken = []feed.Broken{{ID: feed.KEV, Why: tc.broken}}
+				_, err = l.Keep(t.Context(), feed.Batch{Feed: feed.KEV, State: kept.State})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			db, missed, err := l.LoadFor(t.Context(), []*image.Inventory{inv})
+			if err != nil {
+				t.Fatal(err)
+			}
+			missed = append(missed, judge.Reading([]*image.Inventory{inv}, db, advisory.Config{Now: now}).Incomplete...)
+			got := fmt.Sprint(missed)
+			if (len(missed) == 0) != (tc.want == "") || !strings.Contains(got, tc.want) {
+				t.Error(got)
+			}
+		})
 	}
 }
 

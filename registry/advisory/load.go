@@ -64,6 +64,7 @@ func Load(ctx context.Context, dir string, ecosystems ...string) (*DB, []model.I
 		}
 	}
 	l.exploits(db)
+	l.origins(db)
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/registry/image"
 )
 
 // record writes an OSV document.
@@ -130,7 +131,9 @@ func TestLoadBroken(t *testing.T) {
 		"other ecosystem":  {map[string]string{"Go/X-1.json": good, "Go/X-2.json": record("X-2", "npm", "a", day1, "1", "")}, "Go/X-2.json"},
 		"catalogue":        {map[string]string{"Go/X-1.json": good, kevFile: "{"}, "known_exploited"},
 		"catalogue absent": {map[string]string{"Go/X-1.json": good, kevFile: ""}, "known_exploited"},
-		"row of catalogue": {map[string]string{"Go/X-1.json": good, kevFile: `{"vulnerabilities":[{}]}`}, "known_exploited"},
+		"row of catalogue": {map[string]string{"Go/X-1.json": good, kevFile: `{"vulnerabilities":[{"cveID":"CVE-1"},{}]}`}, "known_exploited"},
+		"catalogue empty":  {map[string]string{"Go/X-1.json": good, kevFile: `{"error":"busy"}`}, "known_exploited"},
+		"scores empty":     {map[string]string{"Go/X-1.json": good, epssFile: "cve,epss,percentile\n"}, "epss_scores"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, given := tc.files[kevFile]; !given {
@@ -250,4 +253,29 @@ func FuzzScore(f *testing.F) {
 			t.Errorf("%q: %q %v", row, cve, p)
 		}
 	})
+}
+
+// TestLoadCopy: a folder that is a copy of a part says so, and how old it is.
+func TestLoadCopy(t *testing.T) {
+	now := time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)
+	inv := &image.Inventory{Digest: "sha256:x", Name: "x", Packages: []image.Package{{PURL: "pkg:golang/b@1.0.0", Source: "b", SourceVersion: "1.0.0", Ecosystem: "Go"}}}
+	for name, tc := range map[string]struct{ origin, want string }{
+		"whole":       {`"synced":"2026-03-01T00:00:00Z"`, ""},
+		"old":         {`"synced":"2026-01-02T00:00:00Z"`, "last synced on 2026-01-02"},
+		"never whole": {`"synced":"0001-01-01T00:00:00Z"`, "not all here"},
+		"pending":     {`"synced":"2026-03-01T00:00:00Z","pending":4`, "4 of its records"},
+		"broken":      {`"synced":"2026-03-01T00:00:00Z","broken":[{"id":"X-9","why":"torn"}]`, "torn"},
+		"no origin":   {`"synced":7`, "how whole"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			db, missed := load(t, folder(t, map[string]string{
+				kevFile: kevJSON, "Go/X-1.json": record("X-1", "Go", "a", day2, "1.0.0", ""),
+				"origin.json": `{"schema":1,"feeds":{"Go":{"source":"s",` + tc.origin + `}}}`,
+			}), All)
+			got := fmt.Sprint(missed, judge(t).Reading([]*image.Inventory{inv}, db, Config{Now: now}).Incomplete)
+			if (got == "[] []") != (tc.want == "") || !strings.Contains(got, tc.want) {
+				t.Error(got)
+			}
+		})
+	}
 }

@@ -17,11 +17,15 @@ type meaning [16]byte
 // aliases, upstream, related, scores and severity words, and the affected
 // packages with their ranges and versions. Lists whose order says nothing are
 // sorted; events keep theirs, because an interval is written as two events
-// that follow one another. Summary, modified and published bear no meaning
-// here, and details, references and credits are not even read.
+// that follow one another. Of the summary of records of rpm the streams count
+// that it names (streamOf). Modified and published bear no meaning here, and
+// details, references and credits are not even read.
 func (r *Record) meaning() meaning {
 	c := *r
 	c.Summary, c.Modified, c.Published = "", time.Time{}, time.Time{}
+	if slices.ContainsFunc(r.Affected, func(a Affected) bool { return hasModules(a.Ecosystem) }) {
+		c.Summary = strings.Join(r.streams(), " ")
+	}
 	c.Aliases, c.Upstream, c.Related = union(r.Aliases, nil), union(r.Upstream, nil), union(r.Related, nil)
 	c.Scores = sortedScores(r.Scores)
 	c.Affected = make([]Affected, len(r.Affected))

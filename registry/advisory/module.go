@@ -34,9 +34,7 @@ var (
 // about which stream in the title of the record. Where the title names none,
 // or the package's own isn't known, it can't be told.
 func streamOf(r *Record, a *Affected, module, version string) stream {
-	switch baseOf(a.Ecosystem) {
-	case "AlmaLinux", "Rocky Linux", "Red Hat":
-	default:
+	if !hasModules(a.Ecosystem) {
 		return itsStream
 	}
 	modular, told := a.modular()
@@ -51,7 +49,7 @@ func streamOf(r *Record, a *Affected, module, version string) stream {
 	case module == "":
 		return untoldStream
 	}
-	streams := namedStream.FindAllString(r.Summary, -1)
+	streams := r.streams()
 	switch {
 	case slices.Contains(streams, module):
 		return itsStream
@@ -60,6 +58,26 @@ func streamOf(r *Record, a *Affected, module, version string) stream {
 	}
 	return anotherStream
 }
+
+// narrow is what an entry of a stream says, given what it says by version
+// alone.
+func (s stream) narrow(one outcome) outcome {
+	switch {
+	case s == anotherStream:
+		return outcome{}
+	case s == untoldStream && one.affected:
+		return outcome{unknown: "which stream of its module it is about isn't told, or which one is installed"}
+	}
+	return one
+}
+
+// hasModules knows the ecosystems whose packages may be of a module.
+func hasModules(ecosystem string) bool {
+	return slices.Contains([]string{"AlmaLinux", "Rocky Linux", "Red Hat"}, baseOf(ecosystem))
+}
+
+// streams are those that the title of the record names.
+func (r *Record) streams() []string { return namedStream.FindAllString(r.Summary, -1) }
 
 // modular reports whether an entry is about builds of a module; told is false
 // where it names no version that would show it.

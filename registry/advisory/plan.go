@@ -3,6 +3,7 @@ package advisory
 import (
 	"cmp"
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -108,9 +109,17 @@ func upgrade(inv *image.Inventory, to string, gone []match) model.Action {
 	}
 }
 
+// plainWord is what names and versions are made of. Those of advisories and
+// images are foreign, and a line that is pasted must not end early.
+var plainWord = regexp.MustCompile(`^[0-9A-Za-z@_][0-9A-Za-z@_./+:~^-]*$`)
+
 // upgradePatch is the line that makes the change: of a Dockerfile for system
-// packages, a command for those of languages. Maven has no command for it.
+// packages, a command for those of languages. Maven has no command for it, and
+// a name or version that a shell could take for more has none either.
 func upgradePatch(ecosystem, name, to string, packages []string) string {
+	if slices.ContainsFunc(append([]string{name, to}, packages...), func(word string) bool { return !plainWord.MatchString(word) }) {
+		return ""
+	}
 	list := strings.Join(packages, " ")
 	switch baseOf(ecosystem) {
 	case "Debian", "Ubuntu":

@@ -71,6 +71,9 @@ func (j *Judge) Judge(invs []*image.Inventory, db *DB, cfg Config) *Result {
 		out.Incomplete = append(out.Incomplete, m.unknown...)
 	}
 	out.Incomplete = append(out.Incomplete, gaps.incomplete()...)
+	if why := db.unexploited(cfg.Now); why != "" && len(sorted) > 0 {
+		out.Incomplete = append(out.Incomplete, model.Incomplete{What: "advisories", Why: why})
+	}
 	slices.SortFunc(out.Incomplete, compareIncomplete)
 	out.Incomplete = slices.Compact(out.Incomplete)
 	return out

@@ -64,7 +64,7 @@ func SortVersions(ecosystem string, texts []string) VersionList {
 // Orders names the orders of SortVersions: the library and its version, and
 // our own edition. Lists that were sorted under another name are not to be
 // searched. Raise the edition when a form of versions or place changes.
-const Orders = "osv-scalibr v0.5.3, 1"
+const Orders = "osv-scalibr v0.5.3, 2"
 
 // Forms of versions within which the library's order is a total preorder, so
 // that it can be searched by halves. Its order of Maven goes in a circle for
@@ -115,7 +115,9 @@ type Touched struct {
 // Touched evaluates the record for observed versions of one package and
 // returns those that it touches, by index. The outcome is that of evaluating
 // each version alone, but versions in order are found by binary search: a
-// record with b bounds takes some 2·b·log n comparisons.
+// record with b bounds takes some 2·b·log n comparisons. Of a build of a module
+// of rpm the stream is not known here, so that what names modules leaves it
+// unknown; other builds it doesn't touch.
 func (r *Record) Touched(ecosystem, name string, list Versions) []Touched {
 	entries := r.entries(ecosystem, name)
 	if len(entries) == 0 {
@@ -124,7 +126,7 @@ func (r *Record) Touched(ecosystem, name string, list Versions) []Touched {
 	s := newSearch(ecosystem, list)
 	verdicts := make([]outcome, list.Len())
 	for _, a := range entries {
-		s.spread(a, verdicts)
+		s.spread(r, a, verdicts)
 	}
 	var out []Touched
 	fix := s.fixer(entries)
@@ -209,8 +211,12 @@ func (s *search) run(v version) (from, to int) {
 }
 
 // spread joins what one entry says of every version to the verdicts.
-func (s *search) spread(a *Affected, verdicts []outcome) {
+func (s *search) spread(r *Record, a *Affected, verdicts []outcome) {
+	modules := hasModules(a.Ecosystem)
 	join := func(i int, one outcome) {
+		if modules && one != (outcome{}) {
+			one = streamOf(r, a, "", s.list.At(i)).narrow(one)
+		}
 		verdicts[i].affected = verdicts[i].affected || one.affected
 		if verdicts[i].unknown == "" {
 			verdicts[i].unknown = one.unknown

@@ -11,12 +11,12 @@ import (
 
 // alone is the oracle of Touched: every version by itself, joined as judge
 // joins the entries of a record.
-func alone(entries []*Affected, list Versions) []Touched {
+func alone(r *Record, entries []*Affected, list Versions) []Touched {
 	var out []Touched
 	for i := range list.Len() {
 		one := Touched{Index: i}
 		for _, a := range entries {
-			verdict := a.evaluate(list.At(i))
+			verdict := streamOf(r, a, "", list.At(i)).narrow(a.evaluate(list.At(i)))
 			one.Affected = one.Affected || verdict.affected
 			if one.Unknown == "" {
 				one.Unknown = verdict.unknown
@@ -35,7 +35,7 @@ func alone(entries []*Affected, list Versions) []Touched {
 // sameAsAlone fails where Touched differs from evaluating each version alone.
 func sameAsAlone(t *testing.T, r *Record, ecosystem, name string, list VersionList) (touched int) {
 	t.Helper()
-	got, want := r.Touched(ecosystem, name, list), alone(r.entries(ecosystem, name), list)
+	got, want := r.Touched(ecosystem, name, list), alone(r, r.entries(ecosystem, name), list)
 	if !slices.Equal(got, want) {
 		t.Errorf("%s %s %s: versions %q (%d in order)\n got %+v\nwant %+v", r.ID, ecosystem, name, list.Texts, list.InOrder, got, want)
 	}
@@ -60,6 +60,8 @@ func TestTouched(t *testing.T) {
 		"guessed bound":     {"Alpine:v3.9", []Affected{{Ecosystem: "Alpine:v3.9", Ranges: []Range{native("introduced", "0", "fixed", "10.2.26.r0")}}}, "10.2.25-r9 10.3.0-r0", "10.2.25-r9?>10.2.26.r0 10.3.0-r0?"},
 		"any release":       {"Debian:12", []Affected{{Ecosystem: "Debian", Ranges: []Range{native("introduced", "0", "fixed", "2-1")}}}, "1-1", "1-1>2-1"},
 		"another release":   {"Debian:12", []Affected{{Ecosystem: "Debian:11", Ranges: []Range{native("introduced", "0", "fixed", "2-1")}}}, "1-1", ""},
+		"not of a module":   {"AlmaLinux:8", []Affected{{Ecosystem: "AlmaLinux:8", Ranges: []Range{native("introduced", "0", "fixed", "2-1.el8")}}}, "1-1.el8 1-1.module_el8.8.0+1+a", "1-1.el8>2-1.el8"},
+		"of some stream":    {"AlmaLinux:8", []Affected{{Ecosystem: "AlmaLinux:8", Ranges: []Range{native("introduced", "0", "fixed", "2-1.module_el8.8.0+1+a")}}}, "1-1.el8 1-1.module_el8.8.0+1+a 3-1.module_el8.8.0+1+a", "1-1.module_el8.8.0+1+a?"},
 		"in a circle":       {"Maven", []Affected{{Ecosystem: "Maven", Ranges: []Range{native("introduced", "0", "fixed", "2")}}}, "1 2 2-sp 2.0.0.beta1", "1>2 2.0.0.beta1>2"},
 		"unheard":           {"Unheard", []Affected{{Ecosystem: "Unheard", Versions: []string{"7"}}}, "7 8", "7"},
 		"semver elsewhere":  {"Maven", []Affected{{Ecosystem: "Maven", Ranges: []Range{semver("introduced", "0", "fixed", "2.0.0")}}}, "1 1.0-jre8.x 3", "1>2.0.0 1.0-jre8.x>2.0.0"},

@@ -24,6 +24,7 @@ type Unfixed struct {
 // Unfixed lists the matches without a fix and without a favourable statement,
 // by package and reason. now judges whether a release still gets fixes.
 func (r *Result) Unfixed(now time.Time) []Unfixed {
+	now = now.UTC() // support ends with a day of it
 	type key struct{ ecosystem, name, version, why string }
 	of := map[key][]model.Weakness{}
 	for _, one := range r.images {

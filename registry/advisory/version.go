@@ -24,8 +24,9 @@ var (
 	semverForm = regexp.MustCompile(`^v?\d+(\.\d+){0,2}(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]*)?$`)
 	// deb-version(7): epoch, upstream version, revision.
 	debianForm = regexp.MustCompile(`^(\d+:)?[0-9A-Za-z][0-9A-Za-z.+:~-]*$`)
-	// apk-package(5). A dot before the revision occurs in advisories.
-	alpineForm = regexp.MustCompile(`^\d+(\.\d+)*\.?[a-z]?(_(alpha|beta|pre|rc|cvs|svn|git|hg|p)\d*)*(~[0-9a-f]+)?(-r\d+)?$`)
+	// apk-package(5). A dot before the revision occurs in advisories, and so do
+	// sudo's 1.9.5p2 and its like.
+	alpineForm = regexp.MustCompile(`^\d+(\.\d+)*\.?([a-z]|p\d+)?(_(alpha|beta|pre|rc|cvs|svn|git|hg|p)\d*)*(~[0-9a-f]+)?(-r\d+)?$`)
 	// rpm-version(7): epoch, version, release. Advisories name a release always.
 	rpmForm = regexp.MustCompile(`^(\d+:)?[0-9A-Za-z._+~^]+-[0-9A-Za-z._+~^]+$`)
 	// Gem::Version: numbers and words with dots, and what follows a hyphen.

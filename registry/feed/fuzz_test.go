@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // FuzzArchive: whatever all.zip holds, its records have names of files, come
@@ -93,6 +95,14 @@ func FuzzList(f *testing.F) {
 			t.Fatalf("%v: %q", err, again)
 		}
 	})
+}
+
+// TestNames: what the public list has beside ecosystems is left out.
+func TestNames(t *testing.T) {
+	names, refused, err := parseNames(strings.NewReader("Debian:12\nGIT\nGo\n[EMPTY]\nDebian\n../x\n"))
+	if diff := cmp.Diff([][]string{{"Debian", "Go"}, {"../x"}}, [][]string{names, refused}); diff != "" || err != nil {
+		t.Errorf("(-want +got)\n%s\n%v", diff, err)
+	}
 }
 
 // FuzzNames: no name of an ecosystem leads out of a folder.

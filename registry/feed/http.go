@@ -18,7 +18,8 @@ import (
 // Bounds on talking to a server.
 const (
 	dialTimeout  = 10 * time.Second
-	stallTimeout = 60 * time.Second // without an answer, or without a byte of it
+	stallTimeout = 60 * time.Second // without an answer, or without the next stallBytes of it
+	stallBytes   = 1 << 10
 	maxRedirects = 10
 	perHost      = 8 // connections to one host: fetched at once
 )
@@ -184,23 +185,29 @@ func (c *client) do(ctx context.Context, method string, u *url.URL, header http.
 		}
 		return nil, err
 	}
-	resp.Body = &watched{resp.Body, ctx, cancel, timer}
+	timer.Reset(stallTimeout)
+	resp.Body = &watched{body: resp.Body, ctx: ctx, cancel: cancel, timer: timer}
 	return resp, nil
 }
 
-var errStalled = fmt.Errorf("no byte came for %s", stallTimeout)
+var errStalled = fmt.Errorf("fewer than %d bytes came in %s", stallBytes, stallTimeout)
 
-// watched gives a body time for as long as bytes come.
+// watched gives a body time for as long as bytes come, and not one by one: a
+// server that sends as few as it can would hold a sync for ever.
 type watched struct {
 	body   io.ReadCloser
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	timer  *time.Timer
+	came   int // bytes since the timer was set
 }
 
 func (w *watched) Read(p []byte) (int, error) {
-	w.timer.Reset(stallTimeout)
 	n, err := w.body.Read(p)
+	if w.came += n; w.came >= stallBytes {
+		w.came = 0
+		w.timer.Reset(stallTimeout)
+	}
 	if err != nil && context.Cause(w.ctx) == errStalled {
 		err = errStalled
 	}
@@ -225,6 +232,9 @@ func (c *client) get(ctx context.Context, u *url.URL, header http.Header) (*http
 		return resp, nil
 	case http.StatusNotModified:
 		err = errUnchanged
+		if header.Get("If-None-Match")+header.Get("If-Modified-Since") == "" {
+			err = &status{resp.StatusCode, -1} // nobody asked that
+		}
 	default:
 		err = &status{resp.StatusCode, retryAfter(resp.Header.Get("Retry-After"), time.Now())}
 	}

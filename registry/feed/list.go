@@ -82,7 +82,8 @@ func parseList(r io.Reader) (listing, error) {
 }
 
 // parseNames reads ecosystems.txt, one name a line. The public list names the
-// releases of a distribution ("Debian:12") beside it; those are part of it.
+// releases of a distribution ("Debian:12") beside it; those are part of it. Its
+// GIT holds ranges of commits and names no package, so it is no ecosystem here.
 // What is no name is returned apart.
 func parseNames(r io.Reader) (names, refused []string, err error) {
 	lines := bufio.NewScanner(r)
@@ -90,7 +91,7 @@ func parseNames(r io.Reader) (names, refused []string, err error) {
 		name := strings.TrimSpace(lines.Text())
 		base, _, _ := strings.Cut(name, ":")
 		switch {
-		case name == "" || strings.HasPrefix(name, "["): // "[EMPTY]" of the public list
+		case name == "" || name == "GIT" || strings.HasPrefix(name, "["): // "[EMPTY]" of the public list
 		case checkName(base) != nil || base == KEV || base == EPSS:
 			refused = append(refused, clip(name))
 		default:

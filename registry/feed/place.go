@@ -300,7 +300,7 @@ func (s *Source) Ecosystems(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("reading ecosystems.txt of %s: %w", s.name, err)
 	}
 	defer file.Close()
-	names, refused, err := parseNames(io.LimitReader(file, 1<<20))
+	names, refused, err := parseNames(&bounded{file, 1 << 20})
 	if err != nil {
 		return nil, fmt.Errorf("reading ecosystems.txt of %s: %w", s.name, err)
 	}

@@ -57,6 +57,7 @@ type Mark struct {
 // State is that of one that was never synced.
 type State struct {
 	Source  string    `json:"source"`           // of the last sync, without credentials
+	Whole   string    `json:"whole,omitempty"`  // the source of the last whole sync
 	Mark    Mark      `json:"mark"`             // of the list that all records are of; zero while a sync is under way
 	Begun   time.Time `json:"begun"`            // of a sync that has not come to its end; else zero
 	Synced  time.Time `json:"synced"`           // end of the last whole sync; zero: there was none

@@ -133,13 +133,14 @@ type job struct {
 	total  int
 	result Result
 	missed []model.Incomplete
-	origin origin // where a source that is a copy had the feed from
+	origin State // of the feed that a source that is a copy was made of
 }
 
-// asked is when the source, or what it is a copy of, was asked last.
+// asked is when the source, or what it is a copy of, was asked last; zero for a
+// copy of what was never synced to its end.
 func (j *job) asked() time.Time {
 	now := j.opt.Now().UTC()
-	if at := j.origin.Synced.UTC(); !at.IsZero() && at.Before(now) {
+	if at := j.origin.Synced.UTC(); j.origin.Source != "" && at.Before(now) {
 		return at
 	}
 	return now
@@ -240,10 +241,10 @@ func (j *job) difference() error {
 }
 
 // remove takes out what the source no longer lists. A list that has lost most
-// of its records is more likely broken than right.
+// of its records since it was read to its end is more likely broken than right.
 func (j *job) remove(gone []string) error {
 	const few = 100
-	if j.state.Source == j.src.name && len(j.known) > few && len(gone) > len(j.known)/2 {
+	if cmp.Or(j.state.Whole, j.state.Source) == j.src.name && len(j.known) > few && len(gone) > len(j.known)/2 {
 		j.failed = fmt.Sprintf("the source names %d of %d records that are kept: none is removed", len(j.known)-len(gone), len(j.known))
 		j.miss("modified_id.csv", "%s", j.failed)
 		return nil
@@ -317,11 +318,14 @@ func (j *job) hand(s State) error {
 // as one, with the mark of the list that all of it is of.
 func (j *job) finish(newest time.Time, listed int) error {
 	if j.failed != "" {
-		return j.stop()
+		return j.stop(max(0, j.total-j.done))
+	}
+	for _, b := range j.origin.Broken { // what a copy lacked is lacking here
+		j.broken[b.ID] = b
 	}
 	s := j.state
-	s.Source, s.Mark, s.Begun, s.Synced, s.Newest, s.Listed, s.Pending, s.Failed = j.src.name, j.mark, time.Time{}, j.asked(), newest, listed, 0, ""
-	s.Broken = j.brokenList()
+	s.Source, s.Mark, s.Begun, s.Synced, s.Newest, s.Listed, s.Pending, s.Failed = j.src.name, j.mark, time.Time{}, j.asked(), newest, listed, j.origin.Pending, ""
+	s.Whole, s.Broken = j.src.name, j.brokenList()
 	if len(j.broken) > maxBroken {
 		s.Mark = Mark{} // not all are named, so that the list has to be compared again
 	}
@@ -334,13 +338,17 @@ func (j *job) finish(newest time.Time, listed int) error {
 	if more := len(j.broken) - len(j.state.Broken); more > 0 {
 		j.miss("", "%d more records could not be read", more)
 	}
+	if j.state.Pending > 0 || j.state.Synced.IsZero() {
+		j.miss("", "it is a copy of a sync that had not come to its end, with %d records to go", j.state.Pending)
+	}
 	return nil
 }
 
-// stop keeps what came of a sync that did not come to its end.
-func (j *job) stop() error {
+// stop keeps what came of a sync that did not come to its end; pending records
+// are still to be fetched.
+func (j *job) stop(pending int) error {
 	s := j.state
-	s.Mark, s.Failed, s.Pending = Mark{}, j.failed, max(0, j.total-j.done)
+	s.Mark, s.Failed, s.Pending = Mark{}, j.failed, pending
 	s.Source = j.src.name
 	if s.Begun.IsZero() {
 		s.Begun = j.opt.Now().UTC()
@@ -349,14 +357,15 @@ func (j *job) stop() error {
 	return j.hand(s)
 }
 
-// fail ends the feed for a reason that concerns all of it.
+// fail ends the feed for a reason that concerns all of it. What an earlier sync
+// left to be fetched still is.
 func (j *job) fail(name string, err error) error {
 	if j.ctx.Err() != nil {
 		return j.ctx.Err()
 	}
 	j.failed = path.Join(j.feed, name) + ": " + err.Error()
 	j.miss(name, "%v", err)
-	return j.stop()
+	return j.stop(j.state.Pending)
 }
 
 func (j *job) brokenList() []Broken {

@@ -416,3 +416,79 @@ func TestElsewhere(t *testing.T) {
 		t.Errorf("asked (-want +got):\n%s", diff)
 	}
 }
+
+// TestPendingStays: a sync that can't even read the list doesn't make what an
+// earlier one left behind look fetched.
+func TestPendingStays(t *testing.T) {
+	b, m := newBucket(t), newMemory()
+	b.fill("Go", 40)
+	run(t, m, b.URL, Options{})
+	for i := range 10 {
+		b.put("Go", fmt.Sprintf("Y-%d", i), "2026-02-01T00:00:00Z", "")
+	}
+	busy := func(part string) {
+		b.fault = func(w http.ResponseWriter, r *http.Request) bool {
+			if !strings.Contains(r.URL.Path, part) {
+				return false
+			}
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return true
+		}
+	}
+	busy("Y-7")
+	run(t, m, b.URL, Options{})
+	left := m.states["Go"].Pending
+	if left == 0 || m.states["Go"].Failed == "" {
+		t.Fatalf("%+v", m.states["Go"])
+	}
+	busy("modified_id.csv")
+	run(t, m, b.URL, Options{})
+	if got := m.states["Go"].Pending; got != left {
+		t.Errorf("%d pending, %d were", got, left)
+	}
+	b.fault = nil
+	run(t, m, b.URL, Options{})
+	if got := m.states["Go"]; got.Pending != 0 || got.Failed != "" {
+		t.Errorf("%+v", got)
+	}
+	b.equal(t, m)
+}
+
+// TestCopyOfAPart: what was missing where a copy was made is missing where it
+// is taken in, again and again, until the original is synced there.
+func TestCopyOfAPart(t *testing.T) {
+	for name, tc := range map[string]struct {
+		part State
+		want func(State) bool
+		says string
+	}{
+		"never whole": {State{Source: "x"}, func(s State) bool { return s.Synced.IsZero() }, "had not come to its end"},
+		"pending":     {State{Source: "x", Synced: time.Unix(1, 0), Pending: 3}, func(s State) bool { return s.Pending == 3 }, "3 records to go"},
+		"broken": {
+			State{Source: "x", Synced: time.Unix(1, 0), Broken: []Broken{{ID: "Z-1", Why: "not JSON"}}},
+			func(s State) bool { return len(s.Broken) == 1 && s.Broken[0].ID == "Z-1" }, "Z-1: not JSON",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, from, to := newBucket(t), newMemory(), newMemory()
+			b.fill("Go", 5)
+			run(t, from, b.URL, Options{})
+			tc.part.Newest, tc.part.Revision = from.states["Go"].Newest, from.states["Go"].Revision
+			from.states["Go"] = tc.part
+			dir := filepath.Join(t.TempDir(), "copy")
+			if err := Write(t.Context(), dir, from); err != nil {
+				t.Fatal(err)
+			}
+			for range 2 {
+				_, missed := run(t, to, dir, Options{})
+				if !tc.want(to.states["Go"]) || !strings.Contains(strings.Join(missed, "\n"), tc.says) {
+					t.Errorf("%+v, says %q", to.states["Go"], missed)
+				}
+			}
+			_, missed := run(t, to, b.URL, Options{})
+			if s := to.states["Go"]; s.Pending > 0 || s.Synced.Before(time.Now().Add(-time.Hour)) || len(s.Broken) > 0 || len(missed) > 0 {
+				t.Errorf("%+v, says %q", s, missed)
+			}
+		})
+	}
+}

@@ -129,6 +129,8 @@ func (j *job) file() error {
 		j.result.Unchanged, j.mark = true, j.state.Mark
 	case errors.Is(err, fs.ErrNotExist) && j.feed == EPSS:
 		return nil // every weakness says itself that it has no prediction
+	case errors.Is(err, fs.ErrNotExist):
+		return j.failFile(fmt.Errorf("none is at %s: which vulnerabilities are exploited is unknown", source))
 	case err != nil:
 		return j.failFile(err)
 	default:
@@ -136,7 +138,7 @@ func (j *job) file() error {
 		j.broken = map[string]Broken{}
 	}
 	s := j.state
-	s.Source, s.Mark, s.Begun, s.Synced, s.Listed, s.Pending, s.Failed, s.Broken = source, j.mark, time.Time{}, j.asked(), 1, 0, "", nil
+	s.Source, s.Mark, s.Begun, s.Synced, s.Listed, s.Pending, s.Failed, s.Broken = source, j.mark, time.Time{}, j.asked(), 1, 0, "", j.origin.Broken
 	if err := j.hand(s); err != nil {
 		return err
 	}

@@ -24,37 +24,62 @@ import (
 	"github.com/scantling/scantling/oci"
 )
 
-// originFile says of a copy where each feed of it is from. It is ours: the
+// OriginFile says of a copy where each feed of it is from. It is ours: the
 // public bucket has none.
-const originFile = "origin.json"
+const OriginFile = "origin.json"
 
-// origin is where a copy has a feed from, and when that was asked last.
+// origin is where a copy has a feed from, when that was asked last, and what of
+// it was not there when the copy was made.
 type origin struct {
-	Source string    `json:"source"`
-	Synced time.Time `json:"synced"`
+	Source  string    `json:"source"`
+	Synced  time.Time `json:"synced"` // zero: never to its end
+	Pending int       `json:"pending,omitempty"`
+	Broken  []Broken  `json:"broken,omitempty"`
 }
 
-// origins reads the file; a source that is no copy of ours has none.
-func (s *Source) origins(ctx context.Context) (map[string]origin, error) {
-	file, err := s.place.open(ctx, originFile, Mark{})
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	var data []byte
-	if err == nil {
-		defer file.Close()
-		data, err = readBounded(file, 1<<20)
+// Origins reads the OriginFile of a copy: of each feed the State in which the
+// copy was made, with Source, Synced, Pending and Broken alone.
+func Origins(r io.Reader) (map[string]State, error) {
+	data, err := readBounded(r, maxCatalog)
+	if err != nil {
+		return nil, err
 	}
 	var doc struct {
 		Feeds map[string]origin `json:"feeds"`
 	}
+	if err := json.Unmarshal(data, &doc); err != nil {
+		return nil, err
+	}
+	out := map[string]State{}
+	for name, o := range doc.Feeds {
+		if o.Pending < 0 || len(o.Broken) > maxBroken {
+			return nil, fmt.Errorf("%q counts what is missing wrong", clip(name))
+		}
+		for _, b := range o.Broken {
+			if err := checkName(b.ID); err != nil {
+				return nil, err
+			}
+		}
+		out[name] = State{Source: o.Source, Synced: o.Synced, Pending: o.Pending, Broken: o.Broken}
+	}
+	return out, nil
+}
+
+// origins reads the file; a source that is no copy of ours has none.
+func (s *Source) origins(ctx context.Context) (map[string]State, error) {
+	file, err := s.place.open(ctx, OriginFile, Mark{})
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var out map[string]State
 	if err == nil {
-		err = json.Unmarshal(data, &doc)
+		defer file.Close()
+		out, err = Origins(file)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading %s of %s: %w", originFile, s.name, err)
+		return nil, fmt.Errorf("reading %s of %s: %w", OriginFile, s.name, err)
 	}
-	return doc.Feeds, nil
+	return out, nil
 }
 
 // Holder has what Write writes.
@@ -101,9 +126,7 @@ func writeAll(ctx context.Context, out sink, from Holder) error {
 		if err != nil {
 			return err
 		}
-		if !s.Synced.IsZero() {
-			origins[name] = origin{s.Source, s.Synced}
-		}
+		origins[name] = origin{s.Source, s.Synced, s.Pending, s.Broken}
 		if name == KEV || name == EPSS {
 			err = writeFile(ctx, out, name, from)
 		} else {
@@ -118,7 +141,7 @@ func writeAll(ctx context.Context, out sink, from Holder) error {
 	if err != nil {
 		return err
 	}
-	if err := out.add(originFile, verbatim(append(text, '\n'))); err != nil {
+	if err := out.add(OriginFile, verbatim(append(text, '\n'))); err != nil {
 		return err
 	}
 	return out.add("ecosystems.txt", verbatim([]byte(names.String())))

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/package-url/packageurl-go"
+
 	"github.com/scantling/scantling/model"
 )
 
@@ -139,8 +141,9 @@ func (d *document) csaf(raw csafDocument) error {
 }
 
 // newTree flattens branches, names and relationships. A relationship is its
-// component inside what it relates to, under a name of its own where it has
-// one.
+// component inside what it relates to. Where it has a name of its own it is
+// that, unless the name is as wide as the component's: then it says nothing of
+// where the component is.
 func newTree(raw csafDocument) csafTree {
 	t := csafTree{products: map[string]Product{}, groups: map[string][]string{}}
 	var walk func([]csafBranch)
@@ -157,13 +160,16 @@ func newTree(raw csafDocument) csafTree {
 		t.products[p.ID] = Product{Component: p.component()}
 	}
 	for _, r := range raw.Tree.Relationships {
+		outer, inner := t.products[r.Of], t.products[r.Component]
 		if own := r.Product.component(); own.isPlaceable() {
-			t.products[r.Product.ID] = Product{Component: own}
-			continue
+			if !own.isWide(inner.Component) {
+				t.products[r.Product.ID] = Product{Component: own}
+				continue
+			}
+			inner = Product{Component: own}
 		}
 		// One of what is itself a relationship is left as a product that can't
 		// be placed.
-		outer, inner := t.products[r.Of], t.products[r.Component]
 		if len(outer.Subcomponents)+len(inner.Subcomponents) == 0 {
 			t.products[r.Product.ID] = Product{Component: outer.Component, Subcomponents: []Component{inner.Component}}
 		}
@@ -172,6 +178,14 @@ func newTree(raw csafDocument) csafTree {
 		t.groups[g.ID] = g.Products
 	}
 	return t
+}
+
+// isWide reports whether one of the package URLs has no version, or is one of
+// the other's.
+func (c Component) isWide(other Component) bool {
+	return slices.ContainsFunc(c.purls, func(url packageurl.PackageURL) bool {
+		return url.Version == "" || slices.ContainsFunc(other.purls, func(o packageurl.PackageURL) bool { return o.String() == url.String() })
+	})
 }
 
 func (p csafProduct) component() Component {

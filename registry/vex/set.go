@@ -59,8 +59,9 @@ func (s *Set) Names(ids map[string]bool) int {
 type View struct {
 	set   *Set
 	image subject
-	// inside are the package URLs of languages' packages by the file that they
-	// were found in: what one executable holds is one product.
+	// inside are the package URLs of languages' packages that are a file
+	// themselves, by that file: what one executable holds is one product. A lock
+	// file is none: what one of its packages says of another holds for itself.
 	inside map[string][]packageurl.PackageURL
 }
 
@@ -71,7 +72,7 @@ func (s *Set) For(inv *image.Inventory) *View {
 	}
 	v := &View{set: s, image: subjectOf(inv), inside: map[string][]packageurl.PackageURL{}}
 	for i := range inv.Packages {
-		if p := &inv.Packages[i]; p.Path != "" {
+		if p := &inv.Packages[i]; p.Path != "" && p.SHA256 != "" {
 			if url, err := packageurl.FromString(p.PURL); err == nil && !isSystem(url) {
 				v.inside[p.Path] = append(v.inside[p.Path], url)
 			}
@@ -157,8 +158,8 @@ func (v *View) about(product Product, p thing) bool {
 	return len(product.Subcomponents) == 0 && v.image.is(product.Component) || slices.ContainsFunc(product.Subcomponents, p.is)
 }
 
-// holds reports whether the file of a language's package holds the product
-// too: a module of a Go program is inside its main module.
+// holds reports whether the file of a language's package is the product: a
+// module of a Go program is inside its main module.
 func (v *View) holds(c Component, p thing) bool {
 	if !p.readable || isSystem(p.url) {
 		return false

@@ -23,8 +23,8 @@ var shop = &image.Inventory{
 	Packages: []image.Package{
 		{PURL: "pkg:deb/debian/libssl1.1@1.1.1n-0%2Bdeb11u3?arch=amd64&distro=debian-11", Name: "libssl1.1", Version: "1.1.1n-0+deb11u3", Source: "openssl", SourceVersion: "1.1.1n-0+deb11u3", Ecosystem: "Debian:11", Path: "/var/lib/dpkg/status"},
 		{PURL: "pkg:golang/golang.org/x/net@v0.7.0", Name: "golang.org/x/net", Version: "v0.7.0", Source: "golang.org/x/net", SourceVersion: "0.7.0", Ecosystem: "Go", Path: "/cart"},
-		{PURL: "pkg:golang/example.org/cart@v1.4.0", Name: "example.org/cart", Version: "v1.4.0", Source: "example.org/cart", SourceVersion: "1.4.0", Ecosystem: "Go", Path: "/cart"},
-		{PURL: "pkg:golang/example.org/other@v1.0.0", Name: "example.org/other", Version: "v1.0.0", Source: "example.org/other", SourceVersion: "1.0.0", Ecosystem: "Go", Path: "/other"},
+		{PURL: "pkg:golang/example.org/cart@v1.4.0", Name: "example.org/cart", Version: "v1.4.0", Source: "example.org/cart", SourceVersion: "1.4.0", Ecosystem: "Go", Path: "/cart", SHA256: "aa"},
+		{PURL: "pkg:golang/example.org/other@v1.0.0", Name: "example.org/other", Version: "v1.0.0", Source: "example.org/other", SourceVersion: "1.0.0", Ecosystem: "Go", Path: "/other", SHA256: "bb"},
 	},
 }
 
@@ -54,6 +54,62 @@ func set(t *testing.T, documents ...string) *Set {
 	}
 	s.index()
 	return s
+}
+
+// TestRelationships: a package that is fine in one image, or on one platform,
+// isn't so everywhere, also where the relationship repeats its package URL.
+func TestRelationships(t *testing.T) {
+	for name, tc := range map[string]struct {
+		outer, component, own string // package URLs
+		want                  bool
+	}{
+		"in this image":         {"pkg:oci/cart", "pkg:golang/golang.org/x/net", "", true},
+		"repeated":              {"pkg:oci/cart", "pkg:golang/golang.org/x/net@v0.7.0", "pkg:golang/golang.org/x/net@v0.7.0", true},
+		"repeated, other image": {"pkg:oci/pay", "pkg:golang/golang.org/x/net@v0.7.0", "pkg:golang/golang.org/x/net@v0.7.0", false},
+		"wider, other image":    {"pkg:oci/pay", "pkg:golang/golang.org/x/net@v0.7.0", "pkg:golang/golang.org/x/net", false},
+		"on some platform":      {"", "pkg:golang/golang.org/x/net", "pkg:golang/golang.org/x/net", false},
+		"a name of its own":     {"", "pkg:golang/golang.org/x/net", "pkg:golang/golang.org/x/net@v0.7.0", true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			document := fmt.Sprintf(`{"document": {"category": "csaf_vex", "csaf_version": "2.0", "tracking": {"current_release_date": "2026-01-02T00:00:00Z"}},
+				"product_tree": {"full_product_names": [
+					{"product_id": "OUTER", "product_identification_helper": {"cpe": "cpe:/o:x:y:8", "purl": %q}},
+					{"product_id": "IN", "product_identification_helper": {"purl": %q}}],
+				"relationships": [{"product_reference": "IN", "relates_to_product_reference": "OUTER",
+					"full_product_name": {"product_id": "OUTER:IN", "product_identification_helper": {"purl": %q}}}]},
+				"vulnerabilities": [{"cve": "CVE-2024-1", "product_status": {"known_not_affected": ["OUTER:IN"]},
+					"flags": [{"label": "component_not_present", "product_ids": ["OUTER:IN"]}]}]}`, tc.outer, tc.component, tc.own)
+			if got := set(t, document).For(shop).Of(&shop.Packages[net], "CVE-2024-1", nil, nil) != nil; got != tc.want {
+				t.Errorf("it is about the package: %v", got)
+			}
+		})
+	}
+}
+
+// TestNeighbours: packages of one lock file, and modules beside one another in
+// a program, don't speak for each other.
+func TestNeighbours(t *testing.T) {
+	inv := &image.Inventory{Digest: digest, Packages: []image.Package{
+		{PURL: "pkg:npm/express@4.0.0", Source: "express", SourceVersion: "4.0.0", Ecosystem: "npm", Path: "/app/package-lock.json"},
+		{PURL: "pkg:npm/qs@6.0.0", Source: "qs", SourceVersion: "6.0.0", Ecosystem: "npm", Path: "/app/package-lock.json"},
+		{PURL: "pkg:golang/example.org/cart@v1.4.0", Source: "example.org/cart", SourceVersion: "1.4.0", Ecosystem: "Go", Path: "/cart", SHA256: "aa"},
+		{PURL: "pkg:golang/golang.org/x/net@v0.7.0", Source: "golang.org/x/net", SourceVersion: "0.7.0", Ecosystem: "Go", Path: "/cart"},
+		{PURL: "pkg:golang/golang.org/x/text@v0.7.0", Source: "golang.org/x/text", SourceVersion: "0.7.0", Ecosystem: "Go", Path: "/cart"},
+	}}
+	for _, tc := range []struct {
+		product, inside string
+		at              int
+		want            bool
+	}{
+		{"pkg:npm/express", "pkg:npm/qs", 1, false},
+		{"pkg:golang/golang.org/x/net", "pkg:golang/golang.org/x/text", 4, false},
+		{"pkg:golang/example.org/cart", "pkg:golang/golang.org/x/text", 4, true},
+	} {
+		v := set(t, says(fmt.Sprintf(`[{"@id": %q, "subcomponents": [{"@id": %q}]}]`, tc.product, tc.inside))).For(inv)
+		if got := v.Of(&inv.Packages[tc.at], "CVE-2024-1", nil, nil) != nil; got != tc.want {
+			t.Errorf("%s inside %s: %v", tc.inside, tc.product, got)
+		}
+	}
 }
 
 // TestProducts holds the matching of products against the specifications: what
