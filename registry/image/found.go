@@ -117,7 +117,9 @@ func parseFound(kind foundKind, name string, data []byte) *found {
 		f.packages, f.notes = parseDpkg(data)
 	case foundApk:
 		f.packages, f.notes = parseApk(data)
-		f.owned = ownedByApk(data)
+		var notes []note
+		f.owned, notes = ownedByApk(data)
+		f.notes = append(f.notes, notes...)
 	case foundRPM:
 		f.packages, f.owned, f.notes = parseRPM(data)
 	case foundRPMLog:

@@ -29,15 +29,22 @@ func ownedByDpkg(name string, data []byte) (out []owned) {
 		if isSums {
 			_, text, _ = strings.Cut(text, " ")
 		}
-		out = appendOwned(out, text, owner)
+		if out = appendOwned(out, text, owner); len(out) >= maxOwned {
+			break // what follows counts as nobody's
+		}
 	}
 	return out
 }
 
+// pathsPerByte is how many times as long as the database the paths of its
+// files may be together: each has a line with its name, and mostly a digest.
+const pathsPerByte = 16
+
 // ownedByApk reads the files of each package: F is a folder, R a file in it
 // (apk-installed(5)).
-func ownedByApk(data []byte) (out []owned) {
+func ownedByApk(data []byte) (out []owned, notes []note) {
 	var owner, folder string
+	left := pathsPerByte * len(data)
 	for line := range bytes.Lines(data) {
 		text := strings.TrimRight(string(line), "\r\n")
 		if len(text) < 2 || text[1] != ':' {
@@ -49,10 +56,16 @@ func ownedByApk(data []byte) (out []owned) {
 		case 'F':
 			folder = value
 		case 'R':
+			if len(folder)+len(value) >= maxPath {
+				continue // no file can be there
+			}
+			if left -= len(folder) + len(value); left < 0 || len(out) >= maxOwned {
+				return out, []note{{"", "the lists of its files are longer than is read: which others apk brought isn't known"}}
+			}
 			out = appendOwned(out, folder+"/"+value, owner)
 		}
 	}
-	return out
+	return out, nil
 }
 
 func appendOwned(list []owned, name, owner string) []owned {
