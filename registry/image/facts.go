@@ -83,7 +83,7 @@ func (e entry) cost() int {
 		units += strings.Count(e.path, "/")
 	}
 	if e.found != nil {
-		units += len(e.found.packages) + len(e.found.owned)
+		units += len(e.found.packages) + len(e.found.owned) + len(e.found.strange)
 		if o := e.found.object; o != nil {
 			units += o.cost()
 		}
