@@ -2,7 +2,6 @@ package image
 
 import (
 	"bytes"
-	"fmt"
 	"strings"
 )
 
@@ -11,6 +10,7 @@ import (
 // architecture and o its origin (apk-installed(5)). Upper-case F, R, Z and the
 // like list files and are passed over.
 func parseApk(data []byte) (packages []Package, notes []note) {
+	var missed noteList
 	var p Package
 	var seen bool
 	start, line := 1, 0
@@ -25,7 +25,7 @@ func parseApk(data []byte) (packages []Package, notes []note) {
 		if plainField(p.Name) && plainField(p.Version) && plainField(p.Source) {
 			packages = append(packages, p)
 		} else {
-			notes = append(notes, note{fmt.Sprintf("line %d", start), "a record without a usable P, V or o"})
+			missed.line(start, "a record without a usable P, V or o")
 		}
 		p, seen = Package{}, false
 	}
@@ -34,11 +34,14 @@ func parseApk(data []byte) (packages []Package, notes []note) {
 		text = bytes.TrimRight(text, "\r\n")
 		if len(text) == 0 {
 			flush()
-			start = line + 1
+			if start = line + 1; len(packages) >= maxPackages {
+				missed.line(start, tooManyPackages)
+				return packages, missed.end()
+			}
 			continue
 		}
 		if len(text) < 2 || text[1] != ':' {
-			notes = append(notes, note{fmt.Sprintf("line %d", line), "not an \"X:value\" line"})
+			missed.line(line, "not an \"X:value\" line")
 			continue
 		}
 		seen = true
@@ -54,5 +57,5 @@ func parseApk(data []byte) (packages []Package, notes []note) {
 		}
 	}
 	flush()
-	return packages, boundNotes(notes)
+	return packages, missed.end()
 }

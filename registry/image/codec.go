@@ -18,7 +18,7 @@ import (
 // change of what is extracted from a layer: layers are then read again as
 // they are met, and the records of earlier versions go. TestExtractorVersion
 // fails where that was forgotten.
-const extractorVersion = 1
+const extractorVersion = 2
 
 // codecVersion is the first byte of a record. One of another version is read
 // as a damaged one is: not at all.
@@ -171,6 +171,7 @@ func (c *coder) found(f *found) {
 	slice(c, &f.secrets, c.secret)
 	c.text(&f.language)
 	slice(c, &f.owned, c.owned)
+	slice(c, &f.strange, c.text)
 	c.object(&f.object)
 	c.text(&f.sha256)
 	slice(c, &f.notes, c.note)

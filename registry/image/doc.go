@@ -27,7 +27,10 @@
 // headers of rpm):
 // distributions mend flaws without raising the version that the language's
 // advisories go by, and the package counts through the database. An image
-// without those lists shows such packages twice.
+// without those lists shows such packages twice. Files of packages that the
+// distribution didn't build are not left out: those of an rpm vendor other than
+// that of most packages, and of dpkg those that nobody at Debian or Ubuntu
+// maintains. Of apk nothing tells.
 //
 // Packages of rpm are those of its database in any of its forms (see package
 // rpmdb). Its version has the epoch in front where that isn't 0, as advisories

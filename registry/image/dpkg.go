@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/scantling/scantling/registry/image/rpmdb"
 )
 
 // onDisk are the states in which dpkg has unpacked the files of a package
@@ -20,6 +22,7 @@ const maxField = 512
 // without Status, as distroless images write under status.d, is installed.
 // A paragraph that names no package or version becomes a note.
 func parseDpkg(data []byte) (packages []Package, notes []note) {
+	var missed noteList
 	fields := map[string]string{}
 	start := 1
 	flush := func() {
@@ -29,7 +32,7 @@ func parseDpkg(data []byte) (packages []Package, notes []note) {
 		p, ok, why := dpkgPackage(fields)
 		switch {
 		case why != "":
-			notes = append(notes, note{fmt.Sprintf("line %d", start), why})
+			missed.line(start, why)
 		case ok:
 			packages = append(packages, p)
 		}
@@ -42,14 +45,17 @@ func parseDpkg(data []byte) (packages []Package, notes []note) {
 		switch {
 		case len(bytes.TrimSpace(text)) == 0:
 			flush()
-			start = line + 1
+			if start = line + 1; len(packages) >= maxPackages {
+				missed.line(start, tooManyPackages)
+				return packages, missed.end()
+			}
 			continue
 		case text[0] == ' ' || text[0] == '\t' || text[0] == '#':
 			continue
 		}
 		name, value, ok := bytes.Cut(text, []byte(":"))
 		if !ok {
-			notes = append(notes, note{fmt.Sprintf("line %d", line), "not a \"Field: value\" line"})
+			missed.line(line, "not a \"Field: value\" line")
 			continue
 		}
 		switch key := strings.ToLower(string(bytes.TrimSpace(name))); key {
@@ -58,7 +64,7 @@ func parseDpkg(data []byte) (packages []Package, notes []note) {
 		}
 	}
 	flush()
-	return packages, boundNotes(notes)
+	return packages, missed.end()
 }
 
 // dpkgPackage turns one paragraph into a package; why is set where it can't.
@@ -110,6 +116,34 @@ func plainField(s string) bool {
 		}
 	}
 	return true
+}
+
+// maxPackages is how many packages of one database are read: distributions
+// have fewer in all.
+const maxPackages = rpmdb.MaxPackages
+
+var tooManyPackages = fmt.Sprintf("a database is read up to %d packages", maxPackages)
+
+// noteList keeps the first notes on the lines of a file and counts the rest,
+// as they come: a broken file may have millions.
+type noteList struct {
+	list []note
+	more int
+}
+
+func (n *noteList) line(line int, why string) {
+	if len(n.list) == maxNotes {
+		n.more++
+		return
+	}
+	n.list = append(n.list, note{fmt.Sprintf("line %d", line), why})
+}
+
+func (n *noteList) end() []note {
+	if n.more == 0 {
+		return n.list
+	}
+	return append(n.list, note{"", fmt.Sprintf("%d more lines could not be read", n.more)})
 }
 
 // boundNotes keeps the first notes and counts the rest.

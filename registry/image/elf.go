@@ -3,6 +3,7 @@ package image
 import (
 	"bytes"
 	"debug/buildinfo"
+	"debug/elf"
 	"fmt"
 	"io"
 	"regexp"
@@ -97,6 +98,9 @@ func goExecutable(data []byte, sum string) *found {
 	if !bytes.Contains(data, goMagic) {
 		return nil
 	}
+	if manySections(bytes.NewReader(data)) {
+		return &found{kind: foundUnread, notes: []note{{"", "an executable with Go's mark and more sections than one has: its Go build information is not read"}}}
+	}
 	info, err := buildinfo.Read(bytes.NewReader(data))
 	if err != nil {
 		// The mark alone may be data of some other program; only a damaged
@@ -107,6 +111,20 @@ func goExecutable(data []byte, sum string) *found {
 		return &found{kind: foundUnread, notes: []note{{"", fmt.Sprintf("its Go build information: %v", err)}}}
 	}
 	return goPackages(info, sum)
+}
+
+// manySections reports whether an ELF file counts its sections beside its
+// header, as one does that has more than 65,279. The standard library would
+// take 300 bytes for each, of which a file of 64 bytes a section has millions.
+func manySections(file io.ReaderAt) bool {
+	head := make([]byte, 64)
+	if _, err := file.ReadAt(head, 0); err != nil {
+		return false
+	}
+	if head[elf.EI_CLASS] == byte(elf.ELFCLASS64) {
+		return head[60] == 0 && head[61] == 0 && !bytes.Equal(head[40:48], make([]byte, 8)) // e_shnum, e_shoff
+	}
+	return head[48] == 0 && head[49] == 0 && !bytes.Equal(head[32:36], make([]byte, 4))
 }
 
 // release lets go of a buffer that became large.

@@ -2,6 +2,7 @@ package image
 
 import (
 	"archive/tar"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -82,7 +83,7 @@ func (e entry) cost() int {
 		units += strings.Count(e.path, "/")
 	}
 	if e.found != nil {
-		units += len(e.found.packages) + len(e.found.owned)
+		units += len(e.found.packages) + len(e.found.owned) + len(e.found.strange)
 		if o := e.found.object; o != nil {
 			units += o.cost()
 		}
@@ -239,6 +240,9 @@ func (s *layerScan) entry(header *tar.Header, content io.Reader) error {
 			return err
 		}
 		e.found = f
+	case tar.TypeChar, tar.TypeBlock, tar.TypeFifo, tar.TypeXGlobalHeader: // nothing to read
+	default:
+		s.note(clip(header.Name), "an entry of type %q, which is not read", header.Typeflag)
 	}
 	return s.keep(e)
 }
@@ -256,15 +260,15 @@ func (s *layerScan) keep(e entry) error {
 // error ends the layer; trouble with the file itself is kept in found.
 func (s *layerScan) look(name string, size int64, content io.Reader) (*found, error) {
 	switch kind := kindOf(name); {
-	case kind == foundNothing:
+	case kind == foundStore && size <= maxMetadata:
+		return s.stored(content)
+	case kind == foundNothing, kind == foundStore:
 		if size > maxLight {
 			s.heavy.Lock()
 			defer s.heavy.Unlock()
 			defer s.elf.release()
 		}
 		return s.elf.look(content, size, s.limits.binary)
-	case kind == foundStore:
-		return s.stored(size, content)
 	case kind.isArchive():
 		s.heavy.Lock()
 		defer s.heavy.Unlock()
@@ -296,11 +300,16 @@ func (s *layerScan) text(kind foundKind, name string, size int64, content io.Rea
 	if size > limit {
 		return &found{kind: kind, notes: []note{{"", fmt.Sprintf("%d bytes, and such a file is read up to %d", size, limit)}}}, nil
 	}
-	data, err := io.ReadAll(io.LimitReader(content, limit))
-	if err != nil {
+	if size > maxLight {
+		s.heavy.Lock()
+		defer s.heavy.Unlock()
+	}
+	var data bytes.Buffer
+	data.Grow(int(size) + bytes.MinRead)
+	if _, err := data.ReadFrom(io.LimitReader(content, limit)); err != nil {
 		return nil, err
 	}
-	return parseFound(kind, name, data), nil
+	return parseFound(kind, name, data.Bytes()), nil
 }
 
 // budget ends a stream after left bytes or with its context, whichever is

@@ -74,6 +74,7 @@ type found struct {
 	secrets  []secret.Hit
 	language string
 	owned    []owned
+	strange  []string // packages of dpkg that are not the distribution's
 	object   *object // of an ELF file
 	sha256   string  // of a file that was read whole, in hex
 	notes    []note  // parts that could not be read; where is "line N" or empty
@@ -115,9 +116,12 @@ func parseFound(kind foundKind, name string, data []byte) *found {
 	switch kind {
 	case foundDpkg:
 		f.packages, f.notes = parseDpkg(data)
+		f.strange = strangeToDpkg(data)
 	case foundApk:
 		f.packages, f.notes = parseApk(data)
-		f.owned = ownedByApk(data)
+		var notes []note
+		f.owned, notes = ownedByApk(data)
+		f.notes = append(f.notes, notes...)
 	case foundRPM:
 		f.packages, f.owned, f.notes = parseRPM(data)
 	case foundRPMLog:

@@ -117,6 +117,16 @@ func TestInventoryCases(t *testing.T) {
 			[]string{"0 base-files 12.4 /var/lib/dpkg/status.d/base"},
 			nil,
 		},
+		"folder of distroless elsewhere": {
+			[][]byte{ocitest.Tar(file("etc/os-release", debian12), link("var/lib/dpkg/status.d", "/opt/packages"), file("opt/packages/base", "Package: base-files\nVersion: 12.4\n"), file("node_modules/a/package.json", `{"name":"a","version":"1"}`))},
+			[]string{"0 a 1 /node_modules/a/package.json"},
+			[]string{`/var/lib/dpkg/status.d: it leads to "opt/packages", where no package database was read`},
+		},
+		"folder of distroless in a folder of that name": {
+			[][]byte{ocitest.Tar(file("etc/os-release", debian12), link("var/lib/dpkg/status.d", "/opt/dpkg/status.d"), file("opt/dpkg/status.d/base", "Package: base-files\nVersion: 12.4\n"))},
+			[]string{"0 base-files 12.4 /opt/dpkg/status.d/base"},
+			nil,
+		},
 		"alpine with merged usr": {
 			[][]byte{ocitest.Tar(link("lib", "usr/lib"), alpine), ocitest.Tar(file("lib/apk/db/installed", apk))},
 			[]string{"1 busybox 1.36.1-r5 /usr/lib/apk/db/installed", "1 ssl_client 1.36.1-r5 /usr/lib/apk/db/installed"},

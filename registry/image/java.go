@@ -60,6 +60,11 @@ func (s *javaScan) read(where, name string, data []byte, room int64, depth int) 
 		s.note(where, "as a zip archive: %v", err)
 		return
 	}
+	// The list stays in memory while archives within are read, so that all
+	// lists of one nest are as long as one may be.
+	listed := listLength(files)
+	s.archive.dir -= listed
+	defer func() { s.archive.dir += listed }()
 	var manifest []byte
 	known, classes := false, false
 	for _, file := range files {
@@ -81,6 +86,15 @@ func (s *javaScan) read(where, name string, data []byte, room int64, depth int) 
 	if !known && classes {
 		s.guess(where, name, parseManifest(manifest))
 	}
+}
+
+// listLength is how many bytes of an archive's directory list its files.
+func listLength(files []*zip.File) (length int64) {
+	const fixed = 46
+	for _, f := range files {
+		length += int64(fixed + len(f.Name) + len(f.Extra) + len(f.Comment))
+	}
+	return length
 }
 
 // nested takes in an archive within another.

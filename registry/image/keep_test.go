@@ -137,7 +137,8 @@ func TestLayersAreKept(t *testing.T) {
 func dropBlobs(t *testing.T, dir string, img *oci.Image) {
 	t.Helper()
 	for _, l := range img.Layers {
-		if err := os.Remove(filepath.Join(dir, "blobs", strings.Replace(l.Digest, ":", "/", 1))); err != nil {
+		err := os.Remove(filepath.Join(dir, "blobs", strings.Replace(l.Digest, ":", "/", 1)))
+		if err != nil && !errors.Is(err, os.ErrNotExist) { // a layer may come twice
 			t.Fatal(err)
 		}
 	}
@@ -336,7 +337,7 @@ func TestQueueStaysNear(t *testing.T) {
 
 // TestExtractorVersion pins what is extracted from a fixture.
 func TestExtractorVersion(t *testing.T) {
-	const version, digest = 1, "77f1593b31ff6006909b2f2ba79782f8cd35facfb33bb771668f27007f052e4c"
+	const version, digest = 2, "64f868c5bfcfb9985caf9797dbe8ce971bb3b64627be31c0dda8630f3cf690ef"
 	img, _ := openImage(t, layers(everyKind()))
 	f, err := (&Reader{}).layer(t.Context(), img.Layers[0])
 	if err != nil || !f.whole {

@@ -3,6 +3,7 @@ package image
 import (
 	"bytes"
 	"path"
+	"regexp"
 	"strings"
 )
 
@@ -29,15 +30,59 @@ func ownedByDpkg(name string, data []byte) (out []owned) {
 		if isSums {
 			_, text, _ = strings.Cut(text, " ")
 		}
-		out = appendOwned(out, text, owner)
+		if out = appendOwned(out, text, owner); len(out) >= maxOwned {
+			break // what follows counts as nobody's
+		}
 	}
 	return out
 }
 
+// systemMail is the end of the addresses under which the packages of
+// distributions with dpkg are maintained, whose advisories we have.
+var systemMail = regexp.MustCompile(`[@.](?:debian\.org|debian\.net|ubuntu\.com|canonical\.com)>?$`)
+
+// strangeToDpkg names the packages of a status file that somebody else than
+// the distribution maintains, as that of Node.js by its vendor: their files are
+// in none of its advisories, and count by their language. A few maintainers of
+// Debian have addresses of their own; what they brought counts twice. Without
+// Maintainer a package is the distribution's.
+func strangeToDpkg(data []byte) (names []string) {
+	name, mail := "", ""
+	flush := func() {
+		if name != "" && mail != "" && !systemMail.MatchString(mail) && len(names) < maxPackages {
+			names = append(names, name)
+		}
+		name, mail = "", ""
+	}
+	for line := range bytes.Lines(data) {
+		if len(bytes.TrimSpace(line)) == 0 {
+			flush()
+			continue
+		}
+		key, value, _ := bytes.Cut(line, []byte(":"))
+		if len(value) > maxField {
+			continue
+		}
+		switch strings.ToLower(string(key[:min(len(key), 16)])) {
+		case "package":
+			name = string(bytes.TrimSpace(value))
+		case "maintainer":
+			mail = string(bytes.TrimSpace(value))
+		}
+	}
+	flush()
+	return names
+}
+
+// pathsPerByte is how many times as long as the database the paths of its
+// files may be together: each has a line with its name, and mostly a digest.
+const pathsPerByte = 16
+
 // ownedByApk reads the files of each package: F is a folder, R a file in it
 // (apk-installed(5)).
-func ownedByApk(data []byte) (out []owned) {
+func ownedByApk(data []byte) (out []owned, notes []note) {
 	var owner, folder string
+	left := pathsPerByte * len(data)
 	for line := range bytes.Lines(data) {
 		text := strings.TrimRight(string(line), "\r\n")
 		if len(text) < 2 || text[1] != ':' {
@@ -49,10 +94,16 @@ func ownedByApk(data []byte) (out []owned) {
 		case 'F':
 			folder = value
 		case 'R':
+			if len(folder)+len(value) >= maxPath {
+				continue // no file can be there
+			}
+			if left -= len(folder) + len(value); left < 0 || len(out) >= maxOwned {
+				return out, []note{{"", "the lists of its files are longer than is read: which others apk brought isn't known"}}
+			}
 			out = appendOwned(out, folder+"/"+value, owner)
 		}
 	}
-	return out
+	return out, nil
 }
 
 func appendOwned(list []owned, name, owner string) []owned {
@@ -91,6 +142,11 @@ func (h *history) ownership(t *tree) ownership {
 		}
 		for _, p := range s.found.packages {
 			layers[p.Name] = max(layers[p.Name], h.since[identity{s.path, p.Name, p.Version, p.Arch}])
+		}
+	}
+	for _, s := range h.sources {
+		for _, name := range s.found.strange {
+			delete(layers, name)
 		}
 	}
 	out := ownership{}

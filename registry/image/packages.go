@@ -51,9 +51,15 @@ func (t *tree) sources() (list []source, notes []note) {
 	}
 	if folder, err := t.resolve(dpkgFolder); err != nil {
 		notes = append(notes, note{dpkgFolder, err.Error()})
-	} else if v := t.at(folder); v != nil {
-		for _, name := range slices.Sorted(maps.Keys(v.children)) {
-			take(path.Join(folder, name), foundDpkg)
+	} else {
+		before := len(list)
+		if v := t.at(folder); v != nil {
+			for _, name := range slices.Sorted(maps.Keys(v.children)) {
+				take(path.Join(folder, name), foundDpkg)
+			}
+		}
+		if len(list) == before && folder != dpkgFolder && t.linked(dpkgFolder) {
+			notes = append(notes, note{dpkgFolder, fmt.Sprintf("it leads to %q, where no package database was read", folder)})
 		}
 	}
 	rpm, rpmNotes := t.rpmSources()

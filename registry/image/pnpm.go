@@ -1,6 +1,7 @@
 package image
 
 import (
+	"bytes"
 	"io"
 	"path"
 	"strings"
@@ -18,15 +19,18 @@ func isPnpmStore(dir, base string) bool {
 
 func isHex(s string) bool { return strings.Trim(s, "0123456789abcdef") == "" }
 
-// stored looks into a file of pnpm's store, whose name doesn't say what it is:
-// it keeps what a package.json says. The error is that of content.
-func (s *layerScan) stored(size int64, content io.Reader) (*found, error) {
-	if size > maxMetadata {
-		return nil, nil // too large for one; its links say so where it was
-	}
+// stored looks into a file of pnpm's store that is no larger than a
+// package.json, and whose name doesn't say what it is. The error is that of
+// content.
+func (s *layerScan) stored(content io.Reader) (*found, error) {
 	data, err := io.ReadAll(io.LimitReader(content, maxMetadata))
-	if err != nil || len(data) == 0 || trimBOM(data)[0] != '{' {
+	switch {
+	case err != nil:
 		return nil, err
+	case bytes.HasPrefix(data, elfMagic):
+		return s.elf.look(bytes.NewReader(data), int64(len(data)), s.limits.binary)
+	case !bytes.HasPrefix(trimBOM(data), []byte("{")):
+		return nil, nil
 	}
 	f := &found{kind: foundStore}
 	if f.packages, f.notes = parseNPM(data); len(f.packages) == 0 {

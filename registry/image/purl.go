@@ -47,9 +47,15 @@ func purl(kind foundKind, os OS, p Package) string {
 	if kind == foundGem && p.Arch != "" {
 		out.WriteString("?platform=" + escape(p.Arch))
 	}
-	if !kind.isDatabase() {
-		return out.String()
+	if kind.isDatabase() {
+		qualify(&out, kind, os, p, epoch)
 	}
+	return out.String()
+}
+
+// qualify writes what is said of a system's package beside its name and
+// version.
+func qualify(out *strings.Builder, kind foundKind, os OS, p Package, epoch string) {
 	mark := byte('?')
 	qualifier := func(key, value string) {
 		if value != "" {
@@ -62,14 +68,14 @@ func purl(kind foundKind, os OS, p Package) string {
 	if os.ID != "" && os.VersionID != "" {
 		qualifier("distro", os.ID+"-"+os.VersionID)
 	}
-	if kind == foundRPM {
-		qualifier("epoch", epoch)
-		qualifier("rpmmod", p.Module)
-		if _, version := cutEpoch(p.SourceVersion); version != "" {
-			qualifier("upstream", p.Source+"-"+version+".src.rpm")
-		}
+	if kind != foundRPM {
+		return
 	}
-	return out.String()
+	qualifier("epoch", epoch)
+	qualifier("rpmmod", p.Module)
+	if _, version := cutEpoch(p.SourceVersion); version != "" {
+		qualifier("upstream", p.Source+"-"+version+".src.rpm")
+	}
 }
 
 // cutEpoch parts the epoch of an rpm version, which a package URL has as a

@@ -82,7 +82,7 @@ func (r *Reader) Inventory(ctx context.Context, img *oci.Image) (*Inventory, err
 	return inv, nil
 }
 
-// describe copies what the image says of itself.
+// describe copies what the image says of itself, but for its environment.
 func describe(img *oci.Image) *Inventory {
 	inv := &Inventory{
 		Digest: img.Digest, Aliases: img.Aliases(), Name: img.Name(), File: img.Path, Platform: img.Platform,
@@ -91,11 +91,6 @@ func describe(img *oci.Image) *Inventory {
 		},
 		BaseLayers: baseLayers(img),
 	}
-	for _, pair := range img.Config.Env {
-		name, _, _ := strings.Cut(pair, "=")
-		inv.Config.EnvNames = append(inv.Config.EnvNames, name)
-	}
-	slices.Sort(inv.Config.EnvNames)
 	for _, l := range img.Layers {
 		inv.Layers = append(inv.Layers, Layer{DiffID: l.DiffID, Digest: l.Digest, Size: l.Size})
 	}

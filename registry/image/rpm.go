@@ -40,7 +40,8 @@ func rpmKind(name string) foundKind {
 const maxOwned = 1 << 19
 
 // parseRPM reads an rpm database. Keys of vendors, which rpm keeps as
-// packages, are none.
+// packages, are none. Files are those of the system's vendor: what another
+// brought is in none of the system's advisories, and counts by its language.
 func parseRPM(data []byte) (packages []Package, files []owned, notes []note) {
 	list, problems, err := rpmdb.Read(data)
 	if err != nil {
@@ -49,7 +50,7 @@ func parseRPM(data []byte) (packages []Package, files []owned, notes []note) {
 	for _, p := range problems {
 		notes = append(notes, note{p.Where, p.Why})
 	}
-	epochs := sourceEpochs(list)
+	epochs, system := sourceEpochs(list), mainVendor(list)
 	for i := range list {
 		if list[i].Name == "gpg-pubkey" {
 			continue
@@ -60,7 +61,7 @@ func parseRPM(data []byte) (packages []Package, files []owned, notes []note) {
 			continue
 		}
 		packages = append(packages, p)
-		if len(files) > maxOwned {
+		if len(files) > maxOwned || vendorOf(&list[i]) != system {
 			continue
 		}
 		if err := list[i].Files(func(path string) { files = appendOwned(files, path, p.Name) }); err != nil {
@@ -80,11 +81,7 @@ func parseRPM(data []byte) (packages []Package, files []owned, notes []note) {
 func foreign(list []rpmdb.Package) (notes []note) {
 	of := map[string][]string{}
 	for _, p := range list {
-		vendor := p.Vendor
-		if strings.Contains(vendor, "SUSE") {
-			vendor = "SUSE" // openSUSE Leap has packages of both
-		}
-		if vendor != "" && p.Name != "gpg-pubkey" && plainField(p.Name) {
+		if vendor := vendorOf(&p); vendor != "" && p.Name != "gpg-pubkey" && plainField(p.Name) {
 			of[vendor] = append(of[vendor], p.Name)
 		}
 	}
@@ -98,7 +95,33 @@ func foreign(list []rpmdb.Package) (notes []note) {
 	return notes
 }
 
-// sample writes the first few of a list of names.
+// vendorOf is the vendor of a package; "" where it has none.
+func vendorOf(p *rpmdb.Package) string {
+	if strings.Contains(p.Vendor, "SUSE") {
+		return "SUSE" // openSUSE Leap has packages of both
+	}
+	return p.Vendor
+}
+
+// mainVendor is the vendor of most packages, who is the system's; "" where most
+// have none.
+func mainVendor(list []rpmdb.Package) string {
+	of := map[string]int{}
+	main := ""
+	for i := range list {
+		if list[i].Name != "gpg-pubkey" {
+			of[vendorOf(&list[i])]++
+		}
+	}
+	for _, vendor := range slices.Sorted(maps.Keys(of)) {
+		if of[vendor] > of[main] {
+			main = vendor
+		}
+	}
+	return main
+}
+
+// firstFew writes the first few of a list of names.
 func firstFew(names []string) string {
 	const few = 5
 	if len(names) > few {

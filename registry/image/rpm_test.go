@@ -154,6 +154,14 @@ func TestRPMCases(t *testing.T) {
 			},
 			nil,
 		},
+		"and where another vendor's package brought it": {
+			[][]byte{alma(file("var/lib/rpm/Packages.db", ndb(
+				rpmdbtest.Package{Name: "a", Version: "1", Release: "1", Vendor: "AlmaLinux", Files: []string{"/app/vendor/composer/installed.json"}}, rpmdbtest.Package{Name: "b", Version: "1", Release: "1", Vendor: "AlmaLinux"},
+				rpmdbtest.Package{Name: "own", Version: "1", Release: "1", Files: []string{"/opt/own/node_modules/ms/package.json"}},
+			)), file("opt/own/node_modules/ms/package.json", npm("ms", "2.0.0")), file("app/vendor/composer/installed.json", `[{"name": "c/d", "version": "1"}]`))},
+			[]string{"0 a 1-1 /var/lib/rpm/Packages.db", "0 b 1-1 /var/lib/rpm/Packages.db", "0 own 1-1 /var/lib/rpm/Packages.db", "0 ms 2.0.0 /opt/own/node_modules/ms/package.json"},
+			nil,
+		},
 		"a folder that a link leads to": {
 			[][]byte{alma(
 				ocitest.Entry{Name: "var/lib/rpm", Type: tar.TypeSymlink, Link: "../../usr/lib/sysimage/rpm"},

@@ -108,16 +108,16 @@ func (inv *Inventory) takeSecrets(t *tree, layers []*facts) {
 func (inv *Inventory) configSecrets(config oci.Config) {
 	c := configScan{inv: inv}
 	for i, pair := range config.Env {
-		name, _, ok := strings.Cut(pair, "=")
-		if !ok {
-			name = ""
-		}
+		name, _, _ := strings.Cut(pair, "=")
+		inv.Config.EnvNames = append(inv.Config.EnvNames, c.shown(name))
 		c.search("env", name, i, pair)
 	}
+	slices.Sort(inv.Config.EnvNames)
 	for i, name := range slices.Sorted(maps.Keys(config.Labels)) {
 		if c.search("label", name, i, name+"="+config.Labels[name]) {
 			inv.Config.Labels = maps.Clone(inv.Config.Labels)
-			inv.Config.Labels[name] = "(not shown: it holds a secret)"
+			delete(inv.Config.Labels, name)
+			inv.Config.Labels[c.shown(name)] = notShown
 		}
 	}
 	for i, step := range config.History {
@@ -132,6 +132,17 @@ type configScan struct {
 	inv     *Inventory
 	scanner secret.Scanner
 	more    int
+}
+
+// notShown stands for a text of the configuration that holds a secret.
+const notShown = "(not shown: it holds a secret)"
+
+// shown is a name as it may be shown.
+func (c *configScan) shown(name string) string {
+	if len(c.scan(name).Hits) > 0 {
+		return notShown
+	}
+	return name
 }
 
 // search takes one text of the configuration and reports whether it holds a

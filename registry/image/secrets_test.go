@@ -108,11 +108,11 @@ func TestSecretsOfLayers(t *testing.T) {
 
 // TestSecretsOfConfig: values of the environment, labels and history.
 func TestSecretsOfConfig(t *testing.T) {
-	env, label, arg, bare, named := tokenOf(1), tokenOf(2), tokenOf(3), tokenOf(4), tokenOf(5)
+	env, label, arg, bare, named, alone, key := tokenOf(1), tokenOf(2), tokenOf(3), tokenOf(4), tokenOf(5), tokenOf(6), tokenOf(7)
 	inv := read(t, &Reader{}, ocitest.Image{
 		Layers: [][]byte{ocitest.Tar(file("etc/os-release", debian12), file("var/lib/dpkg/status", dpkgTwo))},
-		Env:    []string{"PATH=/usr/bin", "GH_TOKEN=" + env, "GPG_KEY=A035C8C19219BA821ECEA86B64E628F8D684696D", named + "=" + named, "DB_PASSWORD=changeme"},
-		Labels: map[string]string{"ci": "built with " + label, "version": "1"},
+		Env:    []string{"PATH=/usr/bin", "GH_TOKEN=" + env, "GPG_KEY=A035C8C19219BA821ECEA86B64E628F8D684696D", named + "=" + named, "DB_PASSWORD=changeme", alone},
+		Labels: map[string]string{"ci": "built with " + label, "version": "1", key: "x"},
 		History: []ocitest.History{
 			{CreatedBy: "/bin/sh -c #(nop) ADD file:aaa in /"},
 			{CreatedBy: "RUN |1 TOKEN=" + arg + " /bin/sh -c git clone https://x:" + bare + "@github.com/a/b", Empty: true},
@@ -125,9 +125,11 @@ func TestSecretsOfConfig(t *testing.T) {
 	want := []string{
 		"github-token config env 4 0  true", // its name is one too
 		"github-token config env 4 0  true",
+		"github-token config env 6 0  true",
 		"github-token config env GH_TOKEN 0  true",
 		"github-token config history 2 0  true",
 		"github-token config history 2 0  true",
+		"github-token config label 2 0  true",
 		"github-token config label ci 0  true",
 	}
 	if d := cmp.Diff(want, got); d != "" {
@@ -136,8 +138,11 @@ func TestSecretsOfConfig(t *testing.T) {
 	if inv.Config.Labels["version"] != "1" {
 		t.Errorf("labels %v", inv.Config.Labels)
 	}
+	if d := cmp.Diff([]string{notShown, notShown, "DB_PASSWORD", "GH_TOKEN", "GPG_KEY", "PATH"}, inv.Config.EnvNames); d != "" {
+		t.Errorf("(-want +got)\n%s", d)
+	}
 	text := fmt.Sprintf("%+v", inv)
-	for _, v := range []string{env, label, arg, bare} {
+	for _, v := range []string{env, label, arg, bare, named, alone, key} {
 		if shows(text, v) {
 			t.Errorf("a value shows")
 		}

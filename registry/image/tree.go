@@ -9,11 +9,25 @@ import (
 	"strings"
 )
 
-// maxLinks is how many symbolic links one path may lead through: the limit of
-// Linux (path_resolution(7)), after which it is taken for a loop.
-const maxLinks = 40
+// Bounds on links, and on what they and hard links make of few entries.
+const (
+	// maxLinks is how many symbolic links one path may lead through: the limit
+	// of Linux (path_resolution(7)), after which it is taken for a loop.
+	maxLinks = 40
+	// maxFollowed is how many bytes of paths are gone through behind links,
+	// over all layers of an image: 1,000 times what a large one needs.
+	maxFollowed = 1 << 28
+	// maxMade bounds the tree, in folders and files over all layers of an
+	// image, of which each takes some 500 bytes.
+	maxMade = 1 << 21
+)
 
-var errLoop = errors.New("its symbolic links form a loop")
+var (
+	errLoop     = errors.New("its symbolic links form a loop")
+	errFar      = errors.New("its symbolic links lead to a path that is longer than a path can be")
+	errFollowed = errors.New("the links of an image are followed up to a bound, which is reached")
+	errMade     = fmt.Errorf("the links of an image lead to more than the %d folders and files that are kept", maxMade)
+)
 
 // tree is the visible state of an image after some of its layers: symbolic
 // links and the files that say something. Paths are canonical: no element but
@@ -21,6 +35,8 @@ var errLoop = errors.New("its symbolic links form a loop")
 type tree struct {
 	root     *vertex
 	links    int                  // how many vertices are links
+	followed int                  // see maxFollowed
+	made     int                  // see maxMade
 	carriers map[*vertex]struct{} // files that hold packages wherever they lie
 	layer    int                  // that is being applied
 	dirty    bool                 // something that may show or hide packages came or went
@@ -172,7 +188,7 @@ func (t *tree) resolve(name string) (string, error) {
 		}
 	}
 	var done []string
-	here, rest, hops := t.root, name, 0
+	way, rest, hops := []*vertex{t.root}, name, 0 // way: the folders of done, from the root on
 	for rest != "" {
 		var element string
 		element, rest, _ = strings.Cut(rest, "/")
@@ -181,23 +197,30 @@ func (t *tree) resolve(name string) (string, error) {
 			continue
 		case "..":
 			done = done[:max(0, len(done)-1)]
-			here = t.at(strings.Join(done, "/"))
+			way = way[:len(done)+1]
 			continue
 		}
-		next := here.child(element)
+		next := way[len(done)].child(element)
 		if next == nil || !next.link {
-			done, here = append(done, element), next
+			done, way = append(done, element), append(way, next)
 			continue
 		}
 		if hops++; hops > maxLinks {
 			return "", errLoop
 		}
 		if strings.HasPrefix(next.target, "/") {
-			done, here = done[:0], t.root
+			done, way = done[:0], way[:1]
 		}
 		rest = strings.TrimSuffix(next.target+"/"+rest, "/")
+		if t.followed += len(rest); t.followed > maxFollowed {
+			return "", errFollowed
+		}
 	}
-	return strings.Join(done, "/"), nil
+	p := strings.Join(done, "/")
+	if len(p) > maxPath || len(done) > maxDeep {
+		return "", errFar
+	}
+	return p, nil
 }
 
 // straight looks for a clean path without following links: ok where no folder
@@ -260,6 +283,10 @@ func (v *vertex) path() string {
 
 // add makes the vertex of p, which must not exist, and the folders above it.
 func (t *tree) add(p string, link bool, target string, f *found) {
+	if t.made += 1 + len(p)/128; t.made > maxMade {
+		t.lost(t.layer, p, errMade)
+		return
+	}
 	t.bare = ""
 	v := t.root
 	for element := range strings.SplitSeq(p, "/") {
@@ -270,6 +297,7 @@ func (t *tree) add(p string, link bool, target string, f *found) {
 				v.children = map[string]*vertex{}
 			}
 			v.children[element] = next
+			t.made++
 		}
 		v = next
 	}

@@ -226,8 +226,14 @@ func (s *Scanner) End() Result {
 
 // byName reads a file as what its name says it is.
 func (s *Scanner) byName() {
-	for _, v := range s.file.store(s.store) {
-		line := 1 + bytes.Count(s.store[:v.from], newline)
+	line, at := 1, 0
+	for i, v := range s.file.store(s.store) {
+		if i >= maxFound {
+			s.more++
+			continue
+		}
+		line += bytes.Count(s.store[at:v.from], newline)
+		at = v.from
 		s.found = append(s.found, match{v.kind, int64(v.from), int64(v.to), line, v.expires})
 	}
 }

@@ -220,6 +220,20 @@ func TestHostile(t *testing.T) {
 	}
 }
 
+// TestStoreOfMany: a file of credentials may hold one in each line.
+func TestStoreOfMany(t *testing.T) {
+	const lines = 40000
+	text := strings.Repeat("\n", 3) + strings.Repeat("h:$aaaaaaaaaaaaaaaaaaaab\n", lines)
+	start := time.Now()
+	r, _ := scan("etc/shadow", text, len(text))
+	if took := time.Since(start); took > time.Second {
+		t.Errorf("%v for %d bytes", took, len(text))
+	}
+	if len(r.Hits) != MaxHits || r.More != lines-MaxHits || r.Hits[0].Line != 4 || r.Hits[MaxHits-1].Line != 3+MaxHits {
+		t.Errorf("%d hits from line %d to %d, %d more", len(r.Hits), r.Hits[0].Line, r.Hits[MaxHits-1].Line, r.More)
+	}
+}
+
 func TestReadError(t *testing.T) {
 	broken := errors.New("broken")
 	if _, err := Scan("a", iotest.ErrReader(broken)); !errors.Is(err, broken) {

@@ -72,11 +72,19 @@ func parse(blob []byte) (Package, error) {
 		return Package{}, err
 	}
 	p := Package{header: h}
-	for tag, into := range map[uint32]*string{
-		tagName: &p.Name, tagVersion: &p.Version, tagRelease: &p.Release,
-		tagVendor: &p.Vendor, tagArch: &p.Arch, tagSourceRPM: &p.SourceRPM, tagModuleLabel: &p.Module,
+	for _, text := range []struct {
+		tag  uint32
+		into *string
+	}{
+		{tagName, &p.Name},
+		{tagVersion, &p.Version},
+		{tagRelease, &p.Release},
+		{tagVendor, &p.Vendor},
+		{tagArch, &p.Arch},
+		{tagSourceRPM, &p.SourceRPM},
+		{tagModuleLabel, &p.Module},
 	} {
-		if *into, err = h.text(tag); err != nil {
+		if *text.into, err = h.text(text.tag); err != nil {
 			return Package{}, err
 		}
 	}

@@ -291,3 +291,16 @@ func FuzzHeader(f *testing.F) {
 		}
 	})
 }
+
+// TestOneReason: of several things that are wrong with a header the same is
+// said each time.
+func TestOneReason(t *testing.T) {
+	long := strings.Repeat("x", 5000)
+	data := rpmdbtest.NDB(rpmdbtest.Package{Name: long, Version: long, Release: long, Vendor: long, Arch: long}.Header())
+	for range 50 {
+		_, problems, err := rpmdb.Read(data)
+		if err != nil || len(problems) != 1 || !strings.Contains(problems[0].Why, "tag 1000 ") {
+			t.Fatalf("problems %v, error %v", problems, err)
+		}
+	}
+}
