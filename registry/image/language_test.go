@@ -282,8 +282,8 @@ func TestFollowBound(t *testing.T) {
 		h.follow(tr, i)
 	}
 	h.end(tr, 2)
-	if len(h.since) != 2 || len(h.notes) != 1 || !strings.Contains(h.notes[0].why, "layer 2 and those above") {
-		t.Errorf("since %v, notes %v", h.since, h.notes)
+	if h.visible != 2 || len(h.notes) != 1 || !strings.Contains(h.notes[0].why, "layer 2 and those above") {
+		t.Errorf("%d visible, notes %v", h.visible, h.notes)
 	}
 }
 

@@ -350,14 +350,14 @@ func (f *elfFile) content(entry uint64) place {
 }
 
 // libraries lists the visible ELF files, by path.
-func (inv *Inventory) libraries(t *tree) {
-	t.root.walk(func(v *vertex) {
-		if o := v.found.object; o != nil {
+func (inv *Inventory) libraries(visible []placed) {
+	for _, file := range visible {
+		if o := file.vertex.found.object; o != nil {
 			inv.Libraries = append(inv.Libraries, Library{
-				SONAME: o.soname, Path: "/" + v.path(), Layer: inv.Layers[v.layer].DiffID,
-				Needed: o.needed, Interpreter: o.interp, SHA256: v.found.sha256, Unread: o.unread,
+				SONAME: o.soname, Path: "/" + file.path, Layer: inv.Layers[file.vertex.layer].DiffID,
+				Needed: o.needed, Interpreter: o.interp, SHA256: file.vertex.found.sha256, Unread: o.unread,
 			})
 		}
-	})
+	}
 	slices.SortFunc(inv.Libraries, func(a, b Library) int { return cmp.Compare(a.Path, b.Path) })
 }

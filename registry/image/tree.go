@@ -1,9 +1,9 @@
 package image
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -250,12 +250,22 @@ func (v *vertex) child(name string) *vertex {
 
 // path is the canonical path of a vertex.
 func (v *vertex) path() string {
-	var parts []string
-	for ; v.parent != nil; v = v.parent {
-		parts = append(parts, v.name)
+	size := 0
+	for up := v; up.parent != nil; up = up.parent {
+		size += len(up.name) + 1
 	}
-	slices.Reverse(parts)
-	return strings.Join(parts, "/")
+	if size == 0 {
+		return ""
+	}
+	text := make([]byte, size-1)
+	for ; v.parent != nil; v = v.parent {
+		size -= len(v.name) + 1
+		copy(text[size:], v.name)
+		if size > 0 {
+			text[size-1] = '/'
+		}
+	}
+	return string(text)
 }
 
 // add makes the vertex of p, which must not exist, and the folders above it.
@@ -322,12 +332,43 @@ func (t *tree) note(v *vertex, by int) {
 	}
 }
 
-// walk visits every kept file below v, in the order of names.
+// walk visits every kept file below v, in any order.
 func (v *vertex) walk(visit func(*vertex)) {
 	if v.found != nil {
 		visit(v)
 	}
-	for _, name := range slices.Sorted(maps.Keys(v.children)) {
-		v.children[name].walk(visit)
+	for _, child := range v.children {
+		child.walk(visit)
 	}
+}
+
+// placed is a vertex with its path.
+type placed struct {
+	path   string
+	vertex *vertex
+}
+
+// visible lists every kept file, folder by folder in the order of names.
+func (t *tree) visible() []placed {
+	var out []placed
+	t.root.walk(func(v *vertex) { out = append(out, placed{v.path(), v}) })
+	slices.SortFunc(out, func(a, b placed) int { return compareByFolder(a.path, b.path) })
+	return out
+}
+
+// compareByFolder compares two paths element by element.
+func compareByFolder(a, b string) int {
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	switch {
+	case i == len(a) || i == len(b):
+		return cmp.Compare(len(a), len(b))
+	case a[i] == '/':
+		return -1
+	case b[i] == '/':
+		return 1
+	}
+	return cmp.Compare(a[i], b[i])
 }
