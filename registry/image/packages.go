@@ -78,9 +78,8 @@ func (t *tree) linked(place string) bool {
 // carried lists files that hold packages wherever they lie, those under
 // several hard-linked names once, by the first of them.
 func (t *tree) carried() []source {
-	first := map[*found]string{}
-	for v := range t.carriers {
-		name := v.path()
+	first := make(map[*found]string, len(t.carriers))
+	for v, name := range t.carriers {
 		if known, ok := first[v.found]; !ok || name < known {
 			first[v.found] = name
 		}

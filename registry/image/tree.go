@@ -20,11 +20,11 @@ var errLoop = errors.New("its symbolic links form a loop")
 // the last is a link.
 type tree struct {
 	root     *vertex
-	links    int                  // how many vertices are links
-	carriers map[*vertex]struct{} // files that hold packages wherever they lie
-	layer    int                  // that is being applied
-	dirty    bool                 // something that may show or hide packages came or went
-	bare     string               // canonical path at and below which there is nothing; "" where none is known
+	links    int                // how many vertices are links
+	carriers map[*vertex]string // files that hold packages wherever they lie, with their paths
+	layer    int                // that is being applied
+	dirty    bool               // something that may show or hide packages came or went
+	bare     string             // canonical path at and below which there is nothing; "" where none is known
 	notes    []layerNote
 }
 
@@ -47,7 +47,7 @@ type layerNote struct {
 }
 
 func newTree() *tree {
-	return &tree{root: &vertex{}, carriers: map[*vertex]struct{}{}}
+	return &tree{root: &vertex{}, carriers: map[*vertex]string{}}
 }
 
 // apply puts a layer on top. Whiteouts hide what is below and nothing of
@@ -324,7 +324,7 @@ func (t *tree) note(v *vertex, by int) {
 	default:
 		t.dirty = true
 		if v.found.kind.carries() && by > 0 {
-			t.carriers[v] = struct{}{}
+			t.carriers[v] = v.path()
 		}
 		if by < 0 {
 			delete(t.carriers, v)
