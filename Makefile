@@ -5,8 +5,8 @@ FUZZTIME ?= 10s
 
 all: build
 
-build: ## the one binary, without cgo
-	CGO_ENABLED=0 $(GO) build -trimpath -o dist/scantling ./cmd/scantling
+build: ## the one binary, without cgo, and without tables for debuggers: tracebacks have their own
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o dist/scantling ./cmd/scantling
 
 test: ## quick, needs only Go
 	$(GO) test ./...

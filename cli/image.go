@@ -168,7 +168,7 @@ func (a *app) loadAdvisories(ctx context.Context, dir string, invs []*image.Inve
 	}
 	bar := a.progress("advisories", 1)
 	defer bar.clear()
-	db, missed, err := advisory.Load(ctx, dir, advisory.Ecosystems(invs)...)
+	db, missed, err := advisory.LoadFor(ctx, dir, invs)
 	if err != nil {
 		return nil, nil, failed("%w", err)
 	}

@@ -34,6 +34,7 @@ type Exploited struct {
 // feed is one ecosystem.
 type feed struct {
 	records  map[string]*Record
+	others   map[string]bool // ids of those that were read in brief, see LoadFor
 	packages map[key][]hit
 	releases map[string]bool // ecosystems with release that some record names
 	newest   time.Time       // of all records
@@ -65,7 +66,7 @@ func (db *DB) Feeds() []Feed {
 	}
 	var out []Feed
 	for name, f := range db.feeds {
-		one := Feed{Ecosystem: name, Records: len(f.records), Newest: f.newest}
+		one := Feed{Ecosystem: name, Records: len(f.records) + len(f.others), Newest: f.newest}
 		for release := range f.releases {
 			one.Releases = append(one.Releases, release)
 		}

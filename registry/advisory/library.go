@@ -261,7 +261,7 @@ func (w *batch) parse(raws []feeds.Raw) []decoded {
 	for i, raw := range raws {
 		documents[i] = document{raw.ID, func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(raw.Body)), nil }}
 	}
-	out := (&loader{ctx: w.ctx}).decode(documents, w.feed)
+	out := (&loader{ctx: w.ctx}).decode(documents, w.feed, nil)
 	for i := range out {
 		if out[i].err == nil && out[i].record != nil {
 			out[i].err = keepable(w.feed, raws[i].ID, out[i].record)

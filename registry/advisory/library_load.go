@@ -43,18 +43,7 @@ func (l *Library) Load(ctx context.Context, ecosystems ...string) (*DB, []model.
 // the same as with all of their ecosystems; other images have to be loaded
 // for.
 func (l *Library) LoadFor(ctx context.Context, invs []*image.Inventory) (*DB, []model.Incomplete, error) {
-	wanted := map[string]map[key]bool{}
-	for _, inv := range invs {
-		for _, p := range inv.Packages {
-			base := baseOf(p.Ecosystem)
-			if wanted[base] == nil {
-				wanted[base] = map[key]bool{}
-			}
-			for _, k := range keysOf(p.Ecosystem, p.Source) {
-				wanted[base][k] = true
-			}
-		}
-	}
+	wanted := packagesOf(invs)
 	in, err := l.open(ctx, func(name string) bool { return wanted[name] != nil })
 	if err != nil {
 		return nil, nil, err

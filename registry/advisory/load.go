@@ -41,6 +41,16 @@ const All = "*"
 // row or a file that can't be read is incomplete, and the rest counts. The
 // error is for a folder that can't be opened and a context that ended.
 func Load(ctx context.Context, dir string, ecosystems ...string) (*DB, []model.Incomplete, error) {
+	wanted := map[string]map[key]bool{}
+	for _, name := range ecosystems {
+		wanted[baseOf(name)] = nil
+	}
+	return loadPackages(ctx, dir, wanted)
+}
+
+// loadPackages reads the ecosystems of wanted: the records of its packages, or all of
+// them where there is nil.
+func loadPackages(ctx context.Context, dir string, wanted map[string]map[key]bool) (*DB, []model.Incomplete, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, nil, fmt.Errorf("opening advisories: %w", err)
@@ -51,15 +61,13 @@ func Load(ctx context.Context, dir string, ecosystems ...string) (*DB, []model.I
 	if db.known, err = l.ecosystems(); err != nil {
 		return nil, nil, fmt.Errorf("listing advisories: %w", err)
 	}
-	wanted := map[string]bool{}
-	for _, name := range ecosystems {
-		wanted[baseOf(name)] = true
-	}
+	_, every := wanted[All]
 	for _, name := range db.known {
-		if !wanted[All] && !wanted[name] {
+		packages, named := wanted[name]
+		if !every && !named {
 			continue
 		}
-		if f := l.feed(name); f != nil {
+		if f := l.feed(name, packages); f != nil {
 			db.feeds[name] = f
 		}
 	}
@@ -107,14 +115,16 @@ type document struct {
 	open func() (io.ReadCloser, error)
 }
 
-// decoded is one record, or why it isn't one.
+// decoded is one record, whole or in brief, or why it isn't one.
 type decoded struct {
 	record *Record
+	brief  *brief
 	err    error
 }
 
 // feed reads one ecosystem; nil where its folder holds no advisories at all.
-func (l *loader) feed(name string) *feed {
+// Where packages are given, other records are read in brief.
+func (l *loader) feed(name string, packages map[key]bool) *feed {
 	entries, err := fs.ReadDir(l.root.FS(), name)
 	if err != nil {
 		l.skip(name, "%v", err)
@@ -147,13 +157,14 @@ func (l *loader) feed(name string) *feed {
 		l.skip(name, "%d records, read up to %d", len(documents), maxRecords)
 		documents = documents[:maxRecords]
 	}
-	return l.collect(name, l.decode(documents, name), documents)
+	return l.collect(name, l.decode(documents, name, packages), documents)
 }
 
 // collect merges the decoded records in the order of their names, so that the
 // outcome never depends on which was decoded first.
 func (l *loader) collect(name string, all []decoded, documents []document) *feed {
 	f, broken := newFeed(), 0
+	l.others(f, name, all, documents)
 	for i, d := range all {
 		switch {
 		case d.err != nil:
@@ -172,7 +183,7 @@ func (l *loader) collect(name string, all []decoded, documents []document) *feed
 }
 
 // decode reads the documents with a few workers; the results keep their order.
-func (l *loader) decode(documents []document, base string) []decoded {
+func (l *loader) decode(documents []document, base string, packages map[key]bool) []decoded {
 	out := make([]decoded, len(documents))
 	var g errgroup.Group
 	g.SetLimit(workers)
@@ -180,7 +191,7 @@ func (l *loader) decode(documents []document, base string) []decoded {
 	for start := 0; start < len(documents); start += block {
 		g.Go(func() error {
 			for i := start; i < min(start+block, len(documents)) && l.ctx.Err() == nil; i++ {
-				out[i].record, out[i].err = decodeOne(documents[i], base)
+				out[i] = decodeOne(documents[i], base, packages)
 			}
 			return nil
 		})
@@ -189,21 +200,31 @@ func (l *loader) decode(documents []document, base string) []decoded {
 	return out
 }
 
-func decodeOne(d document, base string) (*Record, error) {
+// decodeOne reads a document, in brief where it names none of the packages.
+func decodeOne(d document, base string, packages map[key]bool) (out decoded) {
+	data, err := d.read()
+	if err != nil {
+		return decoded{err: err}
+	}
+	if packages != nil {
+		if out.brief = parseBrief(data, base, packages); out.brief != nil {
+			return out
+		}
+	}
+	out.record, out.err = parseRecord(data, base)
+	if out.err == nil && len(out.record.Affected) == 0 {
+		out.err = fmt.Errorf("%s: it names no package of %s", out.record.ID, base)
+	}
+	return out
+}
+
+func (d document) read() ([]byte, error) {
 	file, err := d.open()
 	if err != nil {
 		return nil, err
 	}
 	defer file.Close()
-	data, err := readBounded(file, maxRecord)
-	if err != nil {
-		return nil, err
-	}
-	r, err := parseRecord(data, base)
-	if err == nil && len(r.Affected) == 0 {
-		return nil, fmt.Errorf("%s: it names no package of %s", r.ID, base)
-	}
-	return r, err
+	return readBounded(file, maxRecord)
 }
 
 // archive lists the records of a zip file. What its headers state is checked

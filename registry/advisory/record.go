@@ -2,7 +2,6 @@ package advisory
 
 import (
 	"encoding/json"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -71,15 +70,12 @@ type rawRecord struct {
 }
 
 type rawAffected struct {
-	Package struct {
-		Ecosystem string `json:"ecosystem"`
-		Name      string `json:"name"`
-	} `json:"package"`
-	Ranges            []Range  `json:"ranges"`
-	Versions          []string `json:"versions"`
-	Severity          []Score  `json:"severity"`
-	EcosystemSpecific rating   `json:"ecosystem_specific"`
-	DatabaseSpecific  rating   `json:"database_specific"`
+	Package           packageName `json:"package"`
+	Ranges            []Range     `json:"ranges"`
+	Versions          []string    `json:"versions"`
+	Severity          []Score     `json:"severity"`
+	EcosystemSpecific rating      `json:"ecosystem_specific"`
+	DatabaseSpecific  rating      `json:"database_specific"`
 }
 
 // rating finds the severity word in an object of free form: databases write
@@ -110,33 +106,25 @@ func parseRecord(data []byte, base string) (*Record, error) {
 	if err := json.Unmarshal(data, &raw); err != nil {
 		return nil, err
 	}
-	if raw.ID == "" || len(raw.ID) > maxVersion {
-		return nil, fmt.Errorf("it has no usable id")
+	modified, published, err := dates(raw.ID, raw.Modified, raw.Published)
+	if err != nil {
+		return nil, err
 	}
 	r := &Record{
-		ID: raw.ID, Withdrawn: raw.Withdrawn != "", Aliases: raw.Aliases, Upstream: raw.Upstream, Related: raw.Related,
+		ID: raw.ID, Modified: modified, Published: published, Withdrawn: raw.Withdrawn != "", Aliases: raw.Aliases, Upstream: raw.Upstream, Related: raw.Related,
 		Summary: raw.Summary, Scores: raw.Severity, Rating: string(raw.Specific),
 	}
-	var err error
-	if r.Modified, err = parseTime(raw.Modified); err != nil {
-		return nil, fmt.Errorf("%s: modified: %w", raw.ID, err)
-	}
-	if r.Published, err = parseTime(raw.Published); err != nil {
-		return nil, fmt.Errorf("%s: published: %w", raw.ID, err)
-	}
 	for _, a := range raw.Affected {
-		if a.Package.Name == "" || base != "" && baseOf(a.Package.Ecosystem) != base {
-			continue
+		if k := a.Package.key(base); k != (key{}) {
+			r.Affected = append(r.Affected, a.affected(k))
 		}
-		r.Affected = append(r.Affected, a.affected())
 	}
 	return r, nil
 }
 
-func (a rawAffected) affected() Affected {
+func (a rawAffected) affected(k key) Affected {
 	out := Affected{
-		Ecosystem: canonicalEcosystem(a.Package.Ecosystem), Name: canonicalName(a.Package.Ecosystem, a.Package.Name),
-		Versions: a.Versions, Scores: a.Severity, Rating: string(a.EcosystemSpecific),
+		Ecosystem: k.ecosystem, Name: k.name, Versions: a.Versions, Scores: a.Severity, Rating: string(a.EcosystemSpecific),
 	}
 	if out.Rating == "" {
 		out.Rating = string(a.DatabaseSpecific)

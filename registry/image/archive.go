@@ -2,10 +2,7 @@ package image
 
 import (
 	"archive/zip"
-	"bytes"
 	"compress/zlib"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -28,41 +25,44 @@ var (
 // archive looks into the zip files of one layer. left is what may still be
 // unpacked, in bytes.
 type archive struct {
-	buf   bytes.Buffer
-	limit int64 // bytes of one file, with all that it is nested in
-	left  int64
-	dir   int64 // bytes of one directory
+	memory int      // of each spool
+	spools []*spool // of the archive that is looked into, and of each that it is nested in
+	limit  int64    // bytes of one file, with all that it is nested in
+	left   int64
+	dir    int64 // bytes of one directory
 }
 
 func newArchive(lim limits) *archive {
-	return &archive{limit: lim.jar, left: lim.unpacked, dir: maxDirectory}
+	return &archive{memory: lim.memory, limit: lim.jar, left: lim.unpacked, dir: maxDirectory}
 }
 
-// look reads a file whole and hands it to the reader of its kind. The error is
+// look takes in a file and hands it to the reader of its kind. The error is
 // that of content.
 func (a *archive) look(kind foundKind, name string, content io.Reader, size int64) (*found, error) {
 	if size > a.limit {
 		return &found{kind: kind, notes: []note{{"", fmt.Sprintf("an archive of %d bytes; they are read up to %d", size, a.limit)}}}, nil
 	}
-	a.buf.Reset()
-	a.buf.Grow(int(size) + bytes.MinRead)
-	if _, err := a.buf.ReadFrom(content); err != nil {
+	whole, err := a.spool(0).fill(content, size)
+	if err != nil {
 		return nil, err
 	}
-	return a.parse(kind, name, a.buf.Bytes()), nil
+	return a.parse(kind, name, whole), nil
 }
 
 // parse reads an archive of a kind, and knows it by its digest.
-func (a *archive) parse(kind foundKind, name string, data []byte) *found {
+func (a *archive) parse(kind foundKind, name string, b *spooled) *found {
 	var f *found
-	sum := digest(data)
+	sum := b.digest()
 	switch kind {
 	case foundEgg:
-		f = parseEgg(a, data)
+		f = parseEgg(a, b)
 	case foundYarn:
-		f = parseYarn(a, data)
+		f = parseYarn(a, b)
 	default:
-		f = parseJava(a, name, data, sum)
+		f = parseJava(a, name, b, sum)
+	}
+	if why := b.unread(); why != "" {
+		return &found{kind: kind, notes: []note{{"", why}}}
 	}
 	if f.sha256 = sum; kind != foundJava && len(f.packages) == 1 {
 		f.packages[0].SHA256 = sum
@@ -70,24 +70,32 @@ func (a *archive) parse(kind foundKind, name string, data []byte) *found {
 	return f
 }
 
-// digest is the SHA-256 of a file, in hex.
-func digest(data []byte) string {
-	sum := sha256.Sum256(data)
-	return hex.EncodeToString(sum[:])
+// spool is the one of a depth.
+func (a *archive) spool(depth int) *spool {
+	for len(a.spools) <= depth {
+		a.spools = append(a.spools, &spool{memory: a.memory})
+	}
+	return a.spools[depth]
 }
 
-// release lets go of a buffer that became large.
+// release gives back what large files took.
 func (a *archive) release() {
-	if a.buf.Cap() > maxLight {
-		a.buf = bytes.Buffer{}
+	for _, s := range a.spools {
+		s.release()
+	}
+}
+
+func (a *archive) close() {
+	for _, s := range a.spools {
+		s.close()
 	}
 }
 
 // open lists the files of an archive. What its end states of its directory is
 // not believed: reading ends where the bound does.
-func (a *archive) open(data []byte) ([]*zip.File, error) {
-	metered := &directory{data: data, left: a.dir}
-	r, err := zip.NewReader(metered, int64(len(data)))
+func (a *archive) open(b *spooled) ([]*zip.File, error) {
+	metered := &directory{body: b, left: a.dir}
+	r, err := zip.NewReader(metered, b.size)
 	if metered.left < 0 {
 		return nil, errDirectory
 	}
@@ -100,52 +108,79 @@ func (a *archive) open(data []byte) ([]*zip.File, error) {
 
 // read unpacks one file of an archive.
 func (a *archive) read(file *zip.File, limit int64) ([]byte, error) {
+	var data []byte
+	err := a.unpack(file, limit, func(r io.Reader) (err error) {
+		data, err = io.ReadAll(r)
+		return err
+	})
+	return data, err
+}
+
+// nested unpacks an archive within another, depth archives down.
+func (a *archive) nested(file *zip.File, limit int64, depth int) (*spooled, error) {
+	var whole *spooled
+	err := a.unpack(file, limit, func(r io.Reader) (err error) {
+		whole, err = a.spool(depth).fill(r, int64(file.UncompressedSize64))
+		return err
+	})
+	return whole, err
+}
+
+// unpack opens one file of an archive for take.
+func (a *archive) unpack(file *zip.File, limit int64, into func(io.Reader) error) error {
 	if file.UncompressedSize64 > uint64(max(limit, 0)) {
-		return nil, fmt.Errorf("%d bytes; such a file is read up to %d", file.UncompressedSize64, max(limit, 0))
+		return fmt.Errorf("%d bytes; such a file is read up to %d", file.UncompressedSize64, max(limit, 0))
 	}
 	if a.left <= 0 {
-		return nil, errUnpacked
+		return errUnpacked
 	}
 	r, err := file.Open()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer r.Close()
-	return a.take(r, limit)
+	return a.take(r, limit, into)
 }
 
 // inflate unpacks what zlib compressed, out of the same budget.
-func (a *archive) inflate(packed []byte, limit int64) ([]byte, error) {
+func (a *archive) inflate(packed io.Reader, limit int64) ([]byte, error) {
 	if a.left <= 0 {
 		return nil, errUnpacked
 	}
-	r, err := zlib.NewReader(bytes.NewReader(packed))
+	r, err := zlib.NewReader(packed)
 	if err != nil {
 		return nil, err
 	}
-	return a.take(r, limit)
+	var data []byte
+	err = a.take(r, limit, func(r io.Reader) (err error) {
+		data, err = io.ReadAll(r)
+		return err
+	})
+	return data, err
 }
 
-// take reads what is being unpacked.
-func (a *archive) take(r io.Reader, limit int64) ([]byte, error) {
+// take reads what is being unpacked, and counts it.
+func (a *archive) take(r io.Reader, limit int64, into func(io.Reader) error) error {
 	most := min(limit, a.left)
-	data, err := io.ReadAll(io.LimitReader(r, most+1))
-	a.left -= int64(len(data))
+	counted := &io.LimitedReader{R: r, N: most + 1}
+	err := into(counted)
+	read := most + 1 - counted.N
+	a.left -= read
 	switch {
 	case err != nil:
-		return nil, err
-	case int64(len(data)) > most && most < limit:
-		return nil, errUnpacked
-	case int64(len(data)) > most:
-		return nil, fmt.Errorf("more than the %d bytes that are read", limit)
+		return err
+	case read > most && most < limit:
+		return errUnpacked
+	case read > most:
+		return fmt.Errorf("more than the %d bytes that are read", limit)
 	}
-	return data, nil
+	return nil
 }
 
 // directory serves an archive's bytes, and no more than left of them until it
 // is listed.
 type directory struct {
-	data   []byte
+	body   *spooled
 	left   int64
 	listed bool
 }
@@ -156,5 +191,5 @@ func (d *directory) ReadAt(p []byte, at int64) (int, error) {
 			return 0, errDirectory
 		}
 	}
-	return bytes.NewReader(d.data).ReadAt(p, at)
+	return d.body.ReadAt(p, at)
 }

@@ -1,7 +1,6 @@
 package image
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 )
@@ -14,16 +13,20 @@ var bundleMark = []byte("\x8b\x12\x02\xb9\x6a\x61\x20\x38\x72\x7b\x93\x02\x14\xd
 // bundle reads the list of libraries of a .NET program that is one file (the
 // host's bundle header: version, number of files, id, place of deps.json); nil
 // for any other file. Headers before .NET 5 don't say where the list is.
-func bundle(data []byte) *found {
-	at := bytes.Index(data, bundleMark)
+func bundle(b *spooled) *found {
+	at := b.index(bundleMark)
 	if at < 8 {
 		return nil
 	}
-	header := binary.LittleEndian.Uint64(data[at-8:])
+	var place [8]byte
+	if _, err := b.ReadAt(place[:], at-8); err != nil {
+		return nil // b keeps it
+	}
+	header := binary.LittleEndian.Uint64(place[:])
 	if header == 0 {
 		return nil
 	}
-	list, why := bundleList(data, header)
+	list, why := bundleList(b, header)
 	if why != "" {
 		return &found{kind: foundUnread, notes: []note{{"", "a .NET program in one file: " + why}}}
 	}
@@ -34,12 +37,15 @@ func bundle(data []byte) *found {
 }
 
 // bundleList returns the bytes of deps.json, or why there are none.
-func bundleList(data []byte, header uint64) (list []byte, why string) {
+func bundleList(b *spooled, header uint64) (list []byte, why string) {
 	const fixed, located = 12, 16 // bytes of the header before the id and after it
-	if header > uint64(len(data)) || len(data)-int(header) < fixed+1 {
+	if header > uint64(b.size) || b.size-int64(header) < fixed+1 {
 		return nil, "its header lies beyond its end"
 	}
-	rest := data[header:]
+	rest := make([]byte, min(b.size-int64(header), fixed+binary.MaxVarintLen64+maxField+located))
+	if _, err := b.ReadAt(rest, int64(header)); err != nil {
+		return nil, err.Error()
+	}
 	if major := binary.LittleEndian.Uint32(rest); major < 2 {
 		return nil, fmt.Sprintf("the list of its libraries isn't found in version %d of its header", major)
 	}
@@ -55,8 +61,12 @@ func bundleList(data []byte, header uint64) (list []byte, why string) {
 		return nil, "it holds no list of its libraries"
 	case count > maxListing:
 		return nil, fmt.Sprintf("a list of %d bytes; it is read up to %d", count, maxListing)
-	case offset > uint64(len(data)) || count > uint64(len(data))-offset:
+	case offset > uint64(b.size) || count > uint64(b.size)-offset:
 		return nil, "the list of its libraries lies beyond its end"
 	}
-	return data[offset : offset+count], ""
+	list = make([]byte, count)
+	if _, err := b.ReadAt(list, int64(offset)); err != nil {
+		return nil, err.Error()
+	}
+	return list, ""
 }

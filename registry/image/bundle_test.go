@@ -52,7 +52,7 @@ func FuzzBundle(f *testing.F) {
 	f.Add([]byte(single(6, deps("x/linux-x64", "package a/1"))))
 	f.Add([]byte(single(1, "{}")))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		if found := bundle(data); found != nil && len(found.packages) == 0 && len(found.notes) == 0 && found.kind == foundUnread {
+		if found := bundle(inMemory(data)); found != nil && len(found.packages) == 0 && len(found.notes) == 0 && found.kind == foundUnread {
 			t.Error("unread, and no reason")
 		}
 	})

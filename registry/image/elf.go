@@ -22,10 +22,9 @@ var (
 // the largest public programs have about 1,000.
 const maxModules = 8192
 
-// elfReader looks into the ELF executables of one layer, one at a time, with
-// one buffer that grows to the largest of them.
+// elfReader looks into the ELF executables of one layer, one at a time.
 type elfReader struct {
-	buf     bytes.Buffer
+	spool   spool
 	archive *archive // for what is packed in them
 }
 
@@ -47,13 +46,11 @@ func (r *elfReader) look(content io.Reader, size, limit int64) (*found, error) {
 	if size > limit {
 		return tooLarge(content, size, limit)
 	}
-	r.buf.Reset()
-	r.buf.Grow(int(size) + bytes.MinRead) // at once: growing as it is read takes three times the memory
-	r.buf.Write(head)
-	if _, err := r.buf.ReadFrom(content); err != nil {
+	whole, err := r.spool.fill(io.MultiReader(bytes.NewReader(head), content), size)
+	if err != nil {
 		return nil, err
 	}
-	return r.read(r.buf.Bytes()), nil
+	return r.read(whole), nil
 }
 
 // tooLarge says what is unknown of an executable over the limit.
@@ -72,36 +69,37 @@ func tooLarge(content io.Reader, size, limit int64) (*found, error) {
 }
 
 // read looks into a whole executable.
-func (r *elfReader) read(data []byte) *found {
-	sum := digest(data)
-	f := goExecutable(data, sum)
-	file := openELF(data)
-	if file == nil {
-		return f
+func (r *elfReader) read(b *spooled) *found {
+	sum := b.digest()
+	f := goExecutable(b, sum)
+	if file := openELF(b); file != nil {
+		o := file.object()
+		if f == nil {
+			f = r.rust(file, o, sum)
+		}
+		if f == nil && o.program {
+			f = bundle(b)
+		}
+		if f == nil {
+			f = &found{kind: foundELF}
+		}
+		f.object, f.sha256 = o, sum
 	}
-	o := file.object()
-	if f == nil {
-		f = r.rust(file, o, sum)
+	if why := b.unread(); why != "" {
+		return &found{kind: foundUnread, object: &object{unread: why}, notes: []note{{"", why}}}
 	}
-	if f == nil && o.program {
-		f = bundle(data)
-	}
-	if f == nil {
-		f = &found{kind: foundELF}
-	}
-	f.object, f.sha256 = o, sum
 	return f
 }
 
 // goExecutable reads the build information of Go; nil where there is none.
-func goExecutable(data []byte, sum string) *found {
-	if !bytes.Contains(data, goMagic) {
+func goExecutable(b *spooled, sum string) *found {
+	if b.index(goMagic) < 0 {
 		return nil
 	}
-	if manySections(bytes.NewReader(data)) {
+	if manySections(b) {
 		return &found{kind: foundUnread, notes: []note{{"", "an executable with Go's mark and more sections than one has: its Go build information is not read"}}}
 	}
-	info, err := buildinfo.Read(bytes.NewReader(data))
+	info, err := buildinfo.Read(b)
 	if err != nil {
 		// The mark alone may be data of some other program; only a damaged
 		// record is unknown.
@@ -125,13 +123,6 @@ func manySections(file io.ReaderAt) bool {
 		return head[60] == 0 && head[61] == 0 && !bytes.Equal(head[40:48], make([]byte, 8)) // e_shnum, e_shoff
 	}
 	return head[48] == 0 && head[49] == 0 && !bytes.Equal(head[32:36], make([]byte, 4))
-}
-
-// release lets go of a buffer that became large.
-func (r *elfReader) release() {
-	if r.buf.Cap() > maxLight {
-		r.buf = bytes.Buffer{}
-	}
 }
 
 // contains searches a stream for marks without keeping more than one block of

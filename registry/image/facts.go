@@ -97,11 +97,11 @@ type note struct{ where, why string }
 // limits are the bounds as one value, so that tests need no huge layers.
 type limits struct {
 	layer, binary, database, rpm, jar, unpacked int64
-	entries                                     int
+	entries, memory                             int
 }
 
 func defaultLimits() limits {
-	return limits{layer: MaxLayer, binary: MaxBinary, database: MaxDatabase, rpm: MaxRPM, jar: MaxJar, unpacked: MaxUnpacked, entries: MaxEntries}
+	return limits{layer: MaxLayer, binary: MaxBinary, database: MaxDatabase, rpm: MaxRPM, jar: MaxJar, unpacked: MaxUnpacked, entries: MaxEntries, memory: maxInMemory}
 }
 
 // maxLight is the size of the largest executable that several layers are
@@ -118,12 +118,12 @@ type layerScan struct {
 	run     run
 	elf     *elfReader
 	archive *archive
-	heavy   *sync.Mutex // held while a large file is in memory, so that layers that are read together hold one
+	heavy   *sync.Mutex // held while a large file is looked into, so that layers that are read together hold one
 }
 
 func newLayerScan(ctx context.Context, lim limits, heavy *sync.Mutex) *layerScan {
 	archive := newArchive(lim)
-	return &layerScan{ctx: ctx, limits: lim, facts: &facts{}, elf: &elfReader{archive: archive}, archive: archive, heavy: heavy}
+	return &layerScan{ctx: ctx, limits: lim, facts: &facts{}, elf: &elfReader{spool: spool{memory: lim.memory}, archive: archive}, archive: archive, heavy: heavy}
 }
 
 func (s *layerScan) note(where, format string, args ...any) {
@@ -140,6 +140,7 @@ func (s *layerScan) note(where, format string, args ...any) {
 // of it is believed.
 func readLayer(ctx context.Context, layer oci.Layer, lim limits, heavy *sync.Mutex) (*facts, error) {
 	s := newLayerScan(ctx, lim, heavy)
+	defer s.close()
 	stream, err := layer.Open()
 	if err != nil {
 		s.note("", "%v", err)
@@ -161,6 +162,12 @@ func readLayer(ctx context.Context, layer oci.Layer, lim limits, heavy *sync.Mut
 		s.facts.notes = append(s.facts.notes, note{"", fmt.Sprintf("%d more entries could not be read", s.more)})
 	}
 	return s.facts, nil
+}
+
+// close ends the use of temporary files.
+func (s *layerScan) close() {
+	s.elf.spool.close()
+	s.archive.close()
 }
 
 // stream reads the tar, and then all that follows, so that the digest of the
@@ -266,7 +273,7 @@ func (s *layerScan) look(name string, size int64, content io.Reader) (*found, er
 		if size > maxLight {
 			s.heavy.Lock()
 			defer s.heavy.Unlock()
-			defer s.elf.release()
+			defer s.elf.spool.release()
 		}
 		return s.elf.look(content, size, s.limits.binary)
 	case kind.isArchive():

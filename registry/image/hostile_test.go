@@ -142,7 +142,7 @@ func TestNestedDirectories(t *testing.T) {
 	for dir, want := range map[int64]string{maxDirectory: "", 15_000: "n.jar/n.jar as a zip"} {
 		a := newArchive(defaultLimits())
 		a.dir = dir
-		f := a.parse(foundJava, "a.jar", []byte(inner))
+		f := a.parse(foundJava, "a.jar", inMemory([]byte(inner)))
 		got := ""
 		for _, n := range f.notes {
 			if n.why != "as a zip archive: "+zip.ErrFormat.Error() { // of the empty innermost

@@ -312,9 +312,9 @@ func TestInstalledPURL(t *testing.T) {
 		got = append(got, strings.TrimSpace(p.PURL+" "+p.Ecosystem+" "+p.Source+" "+p.SHA256))
 	}
 	want := []string{
-		"pkg:maven/a/b@1 Maven a:b", "pkg:maven/c/d@1 Maven c:d", "pkg:maven/g.h/i@3 Maven g.h:i " + digest([]byte(archive)), "pkg:maven/j/k@1 Maven j:k",
-		"pkg:nuget/Newtonsoft.Json@12.0.3 NuGet Newtonsoft.Json", "pkg:composer/sym/kernel@5.4 Packagist sym/kernel", "pkg:pypi/monotonic@1.6 PyPI monotonic " + digest([]byte(egg)),
-		"pkg:gem/nokogiri@1.13.0?platform=x86_64-linux RubyGems nokogiri", "pkg:npm/%40v/ms@2.0.0 npm @v/ms " + digest([]byte(jar(member{"node_modules/@v/ms/package.json", npm("@v/ms", "2.0.0")}))),
+		"pkg:maven/a/b@1 Maven a:b", "pkg:maven/c/d@1 Maven c:d", "pkg:maven/g.h/i@3 Maven g.h:i " + inMemory([]byte(archive)).digest(), "pkg:maven/j/k@1 Maven j:k",
+		"pkg:nuget/Newtonsoft.Json@12.0.3 NuGet Newtonsoft.Json", "pkg:composer/sym/kernel@5.4 Packagist sym/kernel", "pkg:pypi/monotonic@1.6 PyPI monotonic " + inMemory([]byte(egg)).digest(),
+		"pkg:gem/nokogiri@1.13.0?platform=x86_64-linux RubyGems nokogiri", "pkg:npm/%40v/ms@2.0.0 npm @v/ms " + inMemory([]byte(jar(member{"node_modules/@v/ms/package.json", npm("@v/ms", "2.0.0")}))).digest(),
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("package URLs (-want +got):\n%s", diff)
@@ -323,7 +323,7 @@ func TestInstalledPURL(t *testing.T) {
 
 func TestYarnBound(t *testing.T) {
 	members := slices.Repeat([]member{{"node_modules/a/package.json", npm("a", "1.0.0")}}, maxListed+5)
-	f := parseYarn(newArchive(defaultLimits()), []byte(jar(members...)))
+	f := parseYarn(newArchive(defaultLimits()), inMemory([]byte(jar(members...))))
 	if len(f.packages) != maxListed || len(f.notes) != 1 || !strings.Contains(f.notes[0].why, "more than 8192") {
 		t.Errorf("%d packages, notes %v", len(f.packages), f.notes)
 	}
@@ -384,7 +384,7 @@ func FuzzNuGet(f *testing.F) {
 func FuzzYarn(f *testing.F) {
 	f.Add([]byte(jar(member{"node_modules/@v/ms/package.json", npm("@v/ms", "2.0.0")})))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		found := parseYarn(newArchive(limits{jar: 1 << 20, unpacked: 1 << 20}), data)
+		found := parseYarn(newArchive(limits{jar: 1 << 20, unpacked: 1 << 20}), inMemory(data))
 		checkPackages(t, found.packages, found.notes)
 		if len(found.notes) > maxNotes+1 {
 			t.Errorf("%d notes", len(found.notes))

@@ -30,9 +30,9 @@ type javaScan struct {
 // that says so. Where even that isn't enough there is a note alone. An archive
 // without classes of its own needs no name. sum is the archive's, and that of
 // the one package that it is.
-func parseJava(a *archive, name string, data []byte, sum string) *found {
+func parseJava(a *archive, name string, b *spooled, sum string) *found {
 	s := &javaScan{archive: a, found: &found{kind: foundJava}}
-	s.read("", path.Base(name), data, a.limit-int64(len(data)), 0)
+	s.read("", path.Base(name), b, a.limit-b.size, 0)
 	if s.more > 0 {
 		s.found.notes = append(s.found.notes, note{"", fmt.Sprintf("%d more archives in it could not be read", s.more)})
 	}
@@ -54,8 +54,8 @@ func (s *javaScan) note(where, format string, args ...any) {
 
 // read takes in one archive. where is its path within the outermost; room is
 // how many bytes the archives within it may have.
-func (s *javaScan) read(where, name string, data []byte, room int64, depth int) {
-	files, err := s.archive.open(data)
+func (s *javaScan) read(where, name string, b *spooled, room int64, depth int) {
+	files, err := s.archive.open(b)
 	if err != nil {
 		s.note(where, "as a zip archive: %v", err)
 		return
@@ -103,12 +103,15 @@ func (s *javaScan) nested(where string, file *zip.File, room int64, depth int) {
 		s.note(where, "archives in archives are read to a depth of %d", maxNested)
 		return
 	}
-	data, err := s.archive.read(file, room)
+	b, err := s.archive.nested(file, room, depth)
 	if err != nil {
 		s.note(where, "%v", err)
 		return
 	}
-	s.read(where, path.Base(file.Name), data, room-int64(len(data)), depth)
+	s.read(where, path.Base(file.Name), b, room-b.size, depth)
+	if why := b.unread(); why != "" {
+		s.note(where, "%s", why)
+	}
 }
 
 // properties reads the lines of a pom.properties file.

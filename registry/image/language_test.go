@@ -262,11 +262,11 @@ func TestDirectoryBound(t *testing.T) {
 	end := bytes.LastIndex(data, []byte("PK\x05\x06"))
 	binary.LittleEndian.PutUint16(data[end+8:], 2000%65536)
 	a := newArchive(defaultLimits())
-	if files, err := a.open(data); err != nil || len(files) != 2000 {
+	if files, err := a.open(inMemory(data)); err != nil || len(files) != 2000 {
 		t.Errorf("%d files, error %v", len(files), err)
 	}
 	a.dir = 100_000
-	if _, err := a.open(data); !errors.Is(err, errDirectory) {
+	if _, err := a.open(inMemory(data)); !errors.Is(err, errDirectory) {
 		t.Errorf("error %v", err)
 	}
 }
@@ -282,8 +282,8 @@ func TestFollowBound(t *testing.T) {
 		h.follow(tr, i)
 	}
 	h.end(tr, 2)
-	if len(h.since) != 2 || len(h.notes) != 1 || !strings.Contains(h.notes[0].why, "layer 2 and those above") {
-		t.Errorf("since %v, notes %v", h.since, h.notes)
+	if h.visible != 2 || len(h.notes) != 1 || !strings.Contains(h.notes[0].why, "layer 2 and those above") {
+		t.Errorf("%d visible, notes %v", h.visible, h.notes)
 	}
 }
 
@@ -335,7 +335,7 @@ func FuzzJava(f *testing.F) {
 	f.Add([]byte(nest(jar(class, member{"META-INF/MANIFEST.MF", "Bundle-SymbolicName: a.b.c\nBundle-Version: 1\n"}), 3)), "c-1.jar")
 	f.Fuzz(func(t *testing.T, data []byte, name string) {
 		a := newArchive(limits{jar: 1 << 20, unpacked: 1 << 20})
-		found := parseJava(a, name, data, "")
+		found := parseJava(a, name, inMemory(data), "")
 		for _, p := range found.packages {
 			group, artifact, ok := strings.Cut(p.Name, ":")
 			if !ok || !isID(group) || !isID(artifact) || !isMavenVersion(p.Version) {

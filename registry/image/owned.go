@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"path"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -140,8 +141,8 @@ func (h *history) ownership(t *tree) ownership {
 		if !s.found.kind.isDatabase() {
 			continue
 		}
-		for _, p := range s.found.packages {
-			layers[p.Name] = max(layers[p.Name], h.since[identity{s.path, p.Name, p.Version, p.Arch}])
+		for i, p := range s.found.packages {
+			layers[p.Name] = max(layers[p.Name], s.since[i])
 		}
 	}
 	for _, s := range h.sources {
@@ -183,15 +184,16 @@ func (h *history) ownership(t *tree) ownership {
 	return out
 }
 
-// brought is the layer that a source with packages of a language came from:
-// the highest of its packages', or that of the file where it has none.
-func (h *history) brought(s source) int {
-	layer := -1
-	for _, p := range s.found.packages {
-		layer = max(layer, h.since[identity{s.path, p.Name, p.Version, p.Arch}])
+// brought is the layer that a file with packages of a language came from: the
+// highest of its packages', or that of the file where it has none. A further
+// name of a file counts as brought by the lowest layer.
+func (h *history) brought(path string, f *found) int {
+	switch one := h.held[path]; {
+	case len(f.packages) == 0:
+		return h.holders[f]
+	case one == nil:
+		return 0
+	default:
+		return slices.Max(one.since)
 	}
-	if layer < 0 {
-		return h.holders[s.found]
-	}
-	return layer
 }

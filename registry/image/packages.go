@@ -24,6 +24,7 @@ var (
 type source struct {
 	path  string
 	found *found
+	since []int // layer that brought each of found.packages
 }
 
 // sources lists what the tree shows at the places of the databases and every
@@ -40,7 +41,7 @@ func (t *tree) sources() (list []source, notes []note) {
 		switch {
 		case v != nil && v.found != nil && v.found.kind == kind && !seen[p]:
 			seen[p] = true
-			list = append(list, source{p, v.found})
+			list = append(list, source{path: p, found: v.found})
 		case (v == nil || v.found == nil || v.found.kind == foundSecret) && p != place && t.linked(place):
 			notes = append(notes, note{place, fmt.Sprintf("it leads to %q, which was not read as a package database", p)})
 		}
@@ -83,16 +84,15 @@ func (t *tree) linked(place string) bool {
 // carried lists files that hold packages wherever they lie, those under
 // several hard-linked names once, by the first of them.
 func (t *tree) carried() []source {
-	first := map[*found]string{}
-	for v := range t.carriers {
-		name := v.path()
+	first := make(map[*found]string, len(t.carriers))
+	for v, name := range t.carriers {
 		if known, ok := first[v.found]; !ok || name < known {
 			first[v.found] = name
 		}
 	}
 	var list []source
 	for f, name := range first {
-		list = append(list, source{name, f})
+		list = append(list, source{path: name, found: f})
 	}
 	return list
 }
@@ -117,8 +117,10 @@ func (t *tree) release() (OS, []note) {
 	return OS{}, nil
 }
 
-// identity tells one package from another while layers come and go.
-type identity struct{ path, name, version, arch string }
+// identity tells the packages of one file apart while layers come and go.
+type identity struct{ name, version, arch string }
+
+func identityOf(p Package) identity { return identity{p.Name, p.Version, p.Arch} }
 
 // maxSteps bounds the looks at files that hold packages, over all layers of
 // an image: 1,000 times what a large one needs.
@@ -127,8 +129,9 @@ const maxSteps = 1 << 24
 // history follows which layer brought each visible package: the one where
 // it first appears and from which on it stays.
 type history struct {
-	since   map[identity]int
-	holders map[*found]int // the same of each visible file, whatever its name
+	held    map[string]*holding // of sources, by path
+	visible int                 // packages of all sources
+	holders map[*found]int      // the same of each visible file, whatever its name
 	sources []source
 	notes   []note
 	steps   int
@@ -155,43 +158,78 @@ func (h *history) end(t *tree, layer int) {
 	h.notes = append(h.notes, note{"", fmt.Sprintf("too many files to follow each through the layers: of packages that layer %d and those above it brought, the layer is not known", h.lost+1)})
 }
 
+// holding is one source between two looks at the tree.
+type holding struct {
+	found    *found
+	since    []int // see source
+	distinct int   // packages that differ
+}
+
 // update looks at the tree after a layer.
 func (h *history) update(t *tree, layer int) {
 	h.sources, h.notes = t.sources()
-	now, holders := map[identity]int{}, map[*found]int{}
-	for _, s := range h.sources {
+	held, holders := make(map[string]*holding, len(h.sources)), make(map[*found]int, len(h.sources))
+	h.visible = 0
+	for i := range h.sources {
+		s := &h.sources[i]
 		// A file that only lost one of its names was brought earlier.
 		from, ok := h.holders[s.found]
 		if !ok {
 			from = layer
 		}
 		holders[s.found] = from
-		for _, p := range s.found.packages {
-			id := identity{s.path, p.Name, p.Version, p.Arch}
-			if brought, ok := h.since[id]; ok {
-				now[id] = brought
-			} else {
-				now[id] = from
+		one := h.held[s.path]
+		if one == nil || one.found != s.found {
+			one = hold(s.found, one, from)
+		}
+		held[s.path], s.since = one, one.since
+		h.visible += one.distinct
+	}
+	h.held, h.holders = held, holders
+}
+
+// hold takes in a file that came with a layer. Packages that the file before
+// it had at its place were brought earlier.
+func hold(f *found, before *holding, layer int) *holding {
+	out := &holding{found: f, since: make([]int, len(f.packages)), distinct: len(f.packages)}
+	for i := range out.since {
+		out.since[i] = layer
+	}
+	if before != nil {
+		earlier := make(map[identity]int, len(before.since))
+		for i, p := range before.found.packages {
+			earlier[identityOf(p)] = before.since[i]
+		}
+		for i, p := range f.packages {
+			if brought, ok := earlier[identityOf(p)]; ok {
+				out.since[i] = brought
 			}
 		}
 	}
-	h.since, h.holders = now, holders
+	if len(f.packages) > 1 {
+		seen := make(map[identity]struct{}, len(f.packages))
+		for _, p := range f.packages {
+			seen[identityOf(p)] = struct{}{}
+		}
+		out.distinct = len(seen)
+	}
+	return out
 }
 
 // unread says what the visible files leave unknown: databases that can't be
 // read, executables and packages of languages that couldn't, kinds of package
 // that aren't.
-func (t *tree) unread(h *history, owned ownership) (notes []note) {
+func unread(visible []placed, h *history, owned ownership) (notes []note) {
 	languages := map[string][]string{}
 	more := 0
 	caches := slices.ContainsFunc(h.sources, func(s source) bool { return s.found.kind == foundYarn && len(s.found.packages) > 0 })
-	t.root.walk(func(v *vertex) {
-		name := v.path()
+	for _, file := range visible {
+		name, v := file.path, file.vertex
 		kind := v.found.kind
 		switch {
 		case kind == foundLanguage && owned.has(name, v.layer),
-			kind.isLanguage() && kind != foundLanguage && owned.has(name, h.brought(source{name, v.found})):
-			return
+			kind.isLanguage() && kind != foundLanguage && owned.has(name, h.brought(name, v.found)):
+			continue
 		}
 		switch {
 		case kind == foundRPMLog:
@@ -209,7 +247,7 @@ func (t *tree) unread(h *history, owned ownership) (notes []note) {
 				notes = append(notes, note{strings.TrimSpace("/" + name + " " + x.where), x.why})
 			}
 		}
-	})
+	}
 	for _, language := range slices.Sorted(maps.Keys(languages)) {
 		files := languages[language]
 		notes = append(notes, note{"/" + slices.Min(files), fmt.Sprintf("packages of %s are not read (%s)", language, counted(len(files), "file"))})

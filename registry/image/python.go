@@ -66,9 +66,9 @@ func NormalPython(name string) string {
 }
 
 // parseEgg reads a zipped distribution, which Python imports as it is.
-func parseEgg(a *archive, data []byte) *found {
+func parseEgg(a *archive, b *spooled) *found {
 	f := &found{kind: foundEgg}
-	files, err := a.open(data)
+	files, err := a.open(b)
 	if err != nil {
 		f.notes = []note{{"", "as a zip archive: " + err.Error()}}
 		return f

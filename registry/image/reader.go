@@ -73,7 +73,7 @@ func (r *Reader) Inventory(ctx context.Context, img *oci.Image) (*Inventory, err
 		if t.dirty {
 			h.follow(t, i)
 		}
-		inv.Layers[i].Visible = len(h.since)
+		inv.Layers[i].Visible = h.visible
 	}
 	h.end(t, len(img.Layers)-1)
 	inv.configSecrets(img.Config)
@@ -99,7 +99,8 @@ func describe(img *oci.Image) *Inventory {
 
 // finish turns the merged state into packages and into what stays unknown.
 func (inv *Inventory) finish(t *tree, h *history, notes []layerNote) {
-	inv.libraries(t)
+	visible := t.visible()
+	inv.libraries(visible)
 	release, releaseNotes := t.release()
 	inv.OS = release
 	for _, n := range releaseNotes {
@@ -107,10 +108,10 @@ func (inv *Inventory) finish(t *tree, h *history, notes []layerNote) {
 	}
 	owned := h.ownership(t)
 	for _, s := range h.sources {
-		if s.found.kind.isLanguage() && owned.has(s.path, h.brought(s)) {
+		if s.found.kind.isLanguage() && owned.has(s.path, h.brought(s.path, s.found)) {
 			continue
 		}
-		inv.take(s, h.since)
+		inv.take(s)
 		if s.found.kind.carries() {
 			continue // named by unread
 		}
@@ -121,7 +122,7 @@ func (inv *Inventory) finish(t *tree, h *history, notes []layerNote) {
 	for _, n := range h.notes {
 		inv.incomplete("/"+n.where, n.why)
 	}
-	for _, n := range t.unread(h, owned) {
+	for _, n := range unread(visible, h, owned) {
 		inv.incomplete(n.where, n.why)
 	}
 	for _, n := range notes {
@@ -143,10 +144,10 @@ func (inv *Inventory) finish(t *tree, h *history, notes []layerNote) {
 }
 
 // take adds the packages of one file.
-func (inv *Inventory) take(s source, since map[identity]int) {
-	for _, p := range s.found.packages {
+func (inv *Inventory) take(s source) {
+	for i, p := range s.found.packages {
 		p.PURL = purl(s.found.kind, inv.OS, p)
-		p.Layer = inv.Layers[since[identity{s.path, p.Name, p.Version, p.Arch}]].DiffID
+		p.Layer = inv.Layers[s.since[i]].DiffID
 		p.Path = "/" + s.path
 		if s.found.kind.isDatabase() {
 			p.Ecosystem = inv.OS.Ecosystem

@@ -230,7 +230,7 @@ func (t *tree) rpmSources() (list []source, notes []note) {
 			read = true
 			if !seen[p] {
 				seen[p] = true
-				list = append(list, source{p, v.found})
+				list = append(list, source{path: p, found: v.found})
 			}
 		}
 		if !read && at != folder && t.linked(folder) {

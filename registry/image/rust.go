@@ -40,24 +40,28 @@ func (r *elfReader) rust(f *elfFile, o *object, sum string) *found {
 		}
 		return parseAudit(text, sum)
 	}
-	if o.program && isRust(f.data) {
+	if o.program && isRust(f.body) {
 		return &found{kind: foundLanguage, language: unaudited}
 	}
 	return nil
 }
 
 // isRust reports whether an executable holds Rust's mark.
-func isRust(data []byte) bool {
-	for {
-		at := bytes.Index(data, rustMark)
-		if at < 0 {
-			return false
+func isRust(b *spooled) bool {
+	const longest = 64 // bytes of rustForm, at the most
+	for _, part := range b.windows(longest) {
+		for {
+			at := bytes.Index(part, rustMark)
+			if at < 0 {
+				break
+			}
+			if rustForm.Match(part[at:min(len(part), at+longest)]) {
+				return true
+			}
+			part = part[at+len(rustMark):]
 		}
-		if rustForm.Match(data[at:min(len(data), at+64)]) {
-			return true
-		}
-		data = data[at+len(rustMark):]
 	}
+	return false
 }
 
 // parseAudit reads the document of cargo-auditable ("JSON schema"). Crates of

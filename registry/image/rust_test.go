@@ -93,7 +93,7 @@ func TestRustSum(t *testing.T) {
 	for _, p := range inv.Packages {
 		got = append(got, p.PURL+" "+p.SHA256)
 	}
-	want := []string{"pkg:cargo/app@0.1.0 " + digest([]byte(program)), "pkg:cargo/own@1.0.0 ", "pkg:cargo/time@0.2.7 "}
+	want := []string{"pkg:cargo/app@0.1.0 " + inMemory([]byte(program)).digest(), "pkg:cargo/own@1.0.0 ", "pkg:cargo/time@0.2.7 "}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("packages (-want +got):\n%s", diff)
 	}
@@ -109,11 +109,11 @@ func TestScalibrRust(t *testing.T) {
 			"serde_json 1.0.135, syn 2.0.95, unicode-ident 1.0.14, uses_json 0.1.0",
 	} {
 		data := testdata(t, dir, name)
-		f := (&elfReader{archive: newArchive(defaultLimits())}).read(data)
+		f := (&elfReader{archive: newArchive(defaultLimits())}).read(inMemory(data))
 		if got := strings.Join(names(f.packages), ", "); got != want || f.kind != foundRust || len(f.notes) > 0 {
 			t.Errorf("%s: got %q, want %q, notes %v", name, got, want, f.notes)
 		}
-		if !isRust(data) || f.object.interp == "" {
+		if !isRust(inMemory(data)) || f.object.interp == "" {
 			t.Errorf("%s: not taken for a program of Rust, or one without an interpreter: %+v", name, f.object)
 		}
 	}

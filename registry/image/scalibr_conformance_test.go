@@ -60,7 +60,7 @@ func TestScalibrPython(t *testing.T) {
 			var got []Package
 			var notes []note
 			if strings.HasSuffix(name, ".egg") {
-				f := parseEgg(newArchive(defaultLimits()), data)
+				f := parseEgg(newArchive(defaultLimits()), inMemory(data))
 				got, notes = f.packages, f.notes
 			} else {
 				got, notes = parsePython(data)
@@ -111,7 +111,7 @@ func TestScalibrJava(t *testing.T) {
 		"guava-31.1-jre.jar":       {[]string{"com.google.guava:guava 31.1-jre"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			f := parseJava(newArchive(defaultLimits()), name, testdata(t, dir, name), "")
+			f := parseJava(newArchive(defaultLimits()), name, inMemory(testdata(t, dir, name)), "")
 			if diff := cmp.Diff(tc.want, names(f.packages)); diff != "" {
 				t.Errorf("packages (-want +got):\n%s", diff)
 			}
@@ -140,7 +140,7 @@ func TestScalibrGuesses(t *testing.T) {
 			if tc.manifest != "" {
 				members = append(members, member{"META-INF/MANIFEST.MF", string(testdata(t, dir, tc.manifest))})
 			}
-			f := parseJava(newArchive(defaultLimits()), tc.file, []byte(jar(members...)), "")
+			f := parseJava(newArchive(defaultLimits()), tc.file, inMemory([]byte(jar(members...))), "")
 			if got := strings.Join(names(f.packages), ", "); got != tc.want || len(f.notes) != 1 {
 				t.Errorf("got %q, want %q, notes %v", got, tc.want, f.notes)
 			}
@@ -170,7 +170,7 @@ func TestScalibrGuessOfGuava(t *testing.T) {
 			members = append(members, member{f.Name, string(text)})
 		}
 	}
-	f := parseJava(newArchive(defaultLimits()), "guava-31.1-jre.jar", []byte(jar(members...)), "")
+	f := parseJava(newArchive(defaultLimits()), "guava-31.1-jre.jar", inMemory([]byte(jar(members...))), "")
 	if got := strings.Join(names(f.packages), ", "); got != "com.google:guava 31.1-jre" && got != "com.google.guava:guava 31.1-jre" {
 		t.Errorf("got %q, notes %v", got, f.notes)
 	}

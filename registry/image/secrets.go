@@ -82,7 +82,11 @@ func (s *layerScan) uncounted() {
 // takeSecrets lists the secrets of all layers that were merged into t.
 func (inv *Inventory) takeSecrets(t *tree, layers []*facts) {
 	visible := map[*found]bool{}
-	t.root.walk(func(v *vertex) { visible[v.found] = len(v.found.secrets) > 0 })
+	t.root.walk(func(v *vertex) {
+		if len(v.found.secrets) > 0 {
+			visible[v.found] = true
+		}
+	})
 	for i, f := range layers {
 		for _, e := range f.entries {
 			if e.found == nil {

@@ -5,6 +5,7 @@ import (
 	"cmp"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"slices"
 )
 
@@ -68,7 +69,10 @@ const (
 // checked against the file's length: debug/elf says of itself that it isn't
 // made for hostile input.
 type elfFile struct {
-	data     []byte
+	body     *spooled
+	page     [4096]byte // of the file, from pageAt on
+	pageAt   uint64
+	paged    uint64 // bytes of page
 	order    binary.ByteOrder
 	wide     bool // 64 bits
 	kind     uint16
@@ -84,12 +88,14 @@ type segment struct {
 // openELF reads the header and the segments. It returns nil for a file that is
 // neither a program nor a library: object files, core dumps, separate files
 // for debuggers, no ELF at all.
-func openELF(data []byte) *elfFile {
-	if len(data) < 52 || !bytes.HasPrefix(data, elfMagic) {
+func openELF(b *spooled) *elfFile {
+	f := &elfFile{body: b}
+	head := f.bytes(place{0, 16})
+	if b.size < 52 || !bytes.HasPrefix(head, elfMagic) {
 		return nil
 	}
-	f := &elfFile{data: data, wide: data[4] == 2}
-	switch data[5] {
+	f.wide, f.short = head[4] == 2, false
+	switch head[5] {
 	case 1:
 		f.order = binary.LittleEndian
 	case 2:
@@ -123,33 +129,63 @@ func (f *elfFile) segment(at uint64) segment {
 	return segment{f.u32(at), uint64(f.u32(at + 4)), uint64(f.u32(at + 8)), uint64(f.u32(at + 16))}
 }
 
-// bytes are those of the file from a place on; fewer than size where it ends.
-func (f *elfFile) bytes(at, size uint64) []byte {
-	length := uint64(len(f.data))
-	if at > length || size > length-at {
+// within cuts a place down to what the file has of it.
+func (f *elfFile) within(p place) place {
+	length := uint64(f.body.size)
+	if p.at > length || p.size > length-p.at {
 		f.short = true
-		at = min(at, length)
-		size = length - at
+		p.at = min(p.at, length)
+		p.size = length - p.at
 	}
-	return f.data[at : at+size]
+	return p
+}
+
+// place is a part of a file.
+type place struct{ at, size uint64 }
+
+// first is the beginning of a place, of most bytes at the most.
+func (p place) first(most uint64) place { return place{p.at, min(p.size, most)} }
+
+// bytes are those of a place of the file; fewer where the file ends. The
+// caller bounds the size.
+func (f *elfFile) bytes(p place) []byte {
+	p = f.within(p)
+	out := make([]byte, p.size)
+	n, _ := f.body.ReadAt(out, int64(p.at)) // body keeps the error
+	return out[:n]
+}
+
+// field are the bytes of a number of up to eight bytes; nil beyond the end.
+func (f *elfFile) field(at, size uint64) []byte {
+	if p := f.within(place{at, size}); p.size < size {
+		return nil
+	}
+	if at < f.pageAt || at+size > f.pageAt+f.paged {
+		n, _ := f.body.ReadAt(f.page[:], int64(at)) // body keeps the error
+		f.pageAt, f.paged = at, uint64(n)
+		if f.paged < size {
+			return nil
+		}
+	}
+	return f.page[at-f.pageAt:][:size]
 }
 
 func (f *elfFile) u16(at uint64) uint16 {
-	if b := f.bytes(at, 2); len(b) == 2 {
+	if b := f.field(at, 2); b != nil {
 		return f.order.Uint16(b)
 	}
 	return 0
 }
 
 func (f *elfFile) u32(at uint64) uint32 {
-	if b := f.bytes(at, 4); len(b) == 4 {
+	if b := f.field(at, 4); b != nil {
 		return f.order.Uint32(b)
 	}
 	return 0
 }
 
 func (f *elfFile) u64(at uint64) uint64 {
-	if b := f.bytes(at, 8); len(b) == 8 {
+	if b := f.field(at, 8); b != nil {
 		return f.order.Uint64(b)
 	}
 	return 0
@@ -159,11 +195,11 @@ func (f *elfFile) u64(at uint64) uint64 {
 func (f *elfFile) object() *object {
 	out := &object{program: f.kind == elfExec}
 	if s, ok := f.first(segmentInterp); ok {
-		out.interp = f.name(out, f.bytes(s.offset, s.size))
+		out.interp = f.name(out, f.within(place{s.offset, s.size}))
 		out.program = true
 	}
 	if s, ok := f.first(segmentDynamic); ok {
-		f.dynamic(out, f.bytes(s.offset, s.size))
+		f.dynamic(out, f.within(place{s.offset, s.size}))
 	}
 	if f.short && out.unread == "" {
 		out.unread = "its tables lead beyond its end, or beyond what is read of them"
@@ -182,11 +218,12 @@ func (f *elfFile) first(kind uint32) (segment, bool) {
 
 // dynamic reads the entries of the dynamic section, whose names lie in a table
 // that one of them points to.
-func (f *elfFile) dynamic(out *object, data []byte) {
+func (f *elfFile) dynamic(out *object, p place) {
 	step := 8
 	if f.wide {
 		step = 16
 	}
+	data := f.bytes(p.first(uint64(step) * (maxDynamic + 1)))
 	var needed, sonames []uint64
 	var table, size uint64
 	for i := 0; len(data) >= step; i++ {
@@ -221,28 +258,35 @@ func (f *elfFile) dynamic(out *object, data []byte) {
 	}
 	names := f.loaded(table, size)
 	for _, at := range needed {
-		if name := f.name(out, names[min(at, uint64(len(names))):]); name != "" {
+		if name := f.name(out, names.from(at)); name != "" {
 			out.needed = append(out.needed, name)
 		}
 	}
 	for _, at := range sonames {
-		out.soname = f.name(out, names[min(at, uint64(len(names))):])
+		out.soname = f.name(out, names.from(at))
 	}
 }
 
-// loaded are the bytes of the file that are loaded to an address.
-func (f *elfFile) loaded(address, size uint64) []byte {
+// loaded is the part of the file that is loaded to an address.
+func (f *elfFile) loaded(address, size uint64) place {
 	for _, s := range f.segments {
 		if s.kind == segmentLoad && address >= s.address && address-s.address < s.size {
-			return f.bytes(s.offset+(address-s.address), min(size, s.size-(address-s.address)))
+			return f.within(place{s.offset + (address - s.address), min(size, s.size-(address-s.address))})
 		}
 	}
-	return nil
+	return place{}
+}
+
+// from is the rest of a place.
+func (p place) from(offset uint64) place {
+	offset = min(offset, p.size)
+	return place{p.at + offset, p.size - offset}
 }
 
 // name is a text that ends with NUL; one that can't be a name is noted.
-func (f *elfFile) name(out *object, data []byte) string {
-	end := bytes.IndexByte(data[:min(len(data), maxField+1)], 0)
+func (f *elfFile) name(out *object, p place) string {
+	data := f.bytes(p.first(maxField + 1))
+	end := bytes.IndexByte(data, 0)
 	if end < 0 || !plainField(string(data[:end])) {
 		out.unread = "a name in it can't be read"
 		return ""
@@ -250,13 +294,15 @@ func (f *elfFile) name(out *object, data []byte) string {
 	return string(data[:end])
 }
 
-// section returns the bytes of the first section of that name; nil where there
+// section is the content of the first section of that name; nil where there
 // is none, or where the file leaves its content out.
-func (f *elfFile) section(name string) []byte {
-	if at, ok := f.entry(name); ok {
-		return f.content(at)
+func (f *elfFile) section(name string) io.Reader {
+	entry, ok := f.entry(name)
+	if !ok || f.u32(entry+4) == sectionNoBits {
+		return nil
 	}
-	return nil
+	p := f.content(entry)
+	return io.NewSectionReader(f.body, int64(p.at), int64(p.size))
 }
 
 // isDebug reports whether the file is no more than what was taken out of
@@ -280,33 +326,38 @@ func (f *elfFile) entry(name string) (uint64, bool) {
 	want := append([]byte(name), 0)
 	for i := range uint64(count) {
 		entry := at + i*uint64(step)
-		if offset := uint64(f.u32(entry)); offset < uint64(len(table)) && bytes.HasPrefix(table[offset:], want) {
+		if f.holds(table.from(uint64(f.u32(entry))), want) {
 			return entry, true
 		}
 	}
 	return 0, false
 }
 
-// content are the bytes of the section of an entry.
-func (f *elfFile) content(entry uint64) []byte {
+// holds reports whether a place begins with a text.
+func (f *elfFile) holds(p place, text []byte) bool {
+	return p.size >= uint64(len(text)) && bytes.Equal(f.bytes(p.first(uint64(len(text)))), text)
+}
+
+// content is the place of the section of an entry.
+func (f *elfFile) content(entry uint64) place {
 	switch {
 	case f.u32(entry+4) == sectionNoBits:
-		return nil
+		return place{}
 	case f.wide:
-		return f.bytes(f.u64(entry+24), f.u64(entry+32))
+		return f.within(place{f.u64(entry + 24), f.u64(entry + 32)})
 	}
-	return f.bytes(uint64(f.u32(entry+16)), uint64(f.u32(entry+20)))
+	return f.within(place{uint64(f.u32(entry + 16)), uint64(f.u32(entry + 20))})
 }
 
 // libraries lists the visible ELF files, by path.
-func (inv *Inventory) libraries(t *tree) {
-	t.root.walk(func(v *vertex) {
-		if o := v.found.object; o != nil {
+func (inv *Inventory) libraries(visible []placed) {
+	for _, file := range visible {
+		if o := file.vertex.found.object; o != nil {
 			inv.Libraries = append(inv.Libraries, Library{
-				SONAME: o.soname, Path: "/" + v.path(), Layer: inv.Layers[v.layer].DiffID,
-				Needed: o.needed, Interpreter: o.interp, SHA256: v.found.sha256, Unread: o.unread,
+				SONAME: o.soname, Path: "/" + file.path, Layer: inv.Layers[file.vertex.layer].DiffID,
+				Needed: o.needed, Interpreter: o.interp, SHA256: file.vertex.found.sha256, Unread: o.unread,
 			})
 		}
-	})
+	}
 	slices.SortFunc(inv.Libraries, func(a, b Library) int { return cmp.Compare(a.Path, b.Path) })
 }

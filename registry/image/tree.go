@@ -1,9 +1,9 @@
 package image
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -34,13 +34,13 @@ var (
 // the last is a link.
 type tree struct {
 	root     *vertex
-	links    int                  // how many vertices are links
-	followed int                  // see maxFollowed
-	made     int                  // see maxMade
-	carriers map[*vertex]struct{} // files that hold packages wherever they lie
-	layer    int                  // that is being applied
-	dirty    bool                 // something that may show or hide packages came or went
-	bare     string               // canonical path at and below which there is nothing; "" where none is known
+	links    int                // how many vertices are links
+	followed int                // see maxFollowed
+	made     int                // see maxMade
+	carriers map[*vertex]string // files that hold packages wherever they lie, with their paths
+	layer    int                // that is being applied
+	dirty    bool               // something that may show or hide packages came or went
+	bare     string             // canonical path at and below which there is nothing; "" where none is known
 	notes    []layerNote
 }
 
@@ -63,7 +63,7 @@ type layerNote struct {
 }
 
 func newTree() *tree {
-	return &tree{root: &vertex{}, carriers: map[*vertex]struct{}{}}
+	return &tree{root: &vertex{}, carriers: map[*vertex]string{}}
 }
 
 // apply puts a layer on top. Whiteouts hide what is below and nothing of
@@ -273,12 +273,22 @@ func (v *vertex) child(name string) *vertex {
 
 // path is the canonical path of a vertex.
 func (v *vertex) path() string {
-	var parts []string
-	for ; v.parent != nil; v = v.parent {
-		parts = append(parts, v.name)
+	size := 0
+	for up := v; up.parent != nil; up = up.parent {
+		size += len(up.name) + 1
 	}
-	slices.Reverse(parts)
-	return strings.Join(parts, "/")
+	if size == 0 {
+		return ""
+	}
+	text := make([]byte, size-1)
+	for ; v.parent != nil; v = v.parent {
+		size -= len(v.name) + 1
+		copy(text[size:], v.name)
+		if size > 0 {
+			text[size-1] = '/'
+		}
+	}
+	return string(text)
 }
 
 // add makes the vertex of p, which must not exist, and the folders above it.
@@ -342,7 +352,7 @@ func (t *tree) note(v *vertex, by int) {
 	default:
 		t.dirty = true
 		if v.found.kind.carries() && by > 0 {
-			t.carriers[v] = struct{}{}
+			t.carriers[v] = v.path()
 		}
 		if by < 0 {
 			delete(t.carriers, v)
@@ -350,12 +360,43 @@ func (t *tree) note(v *vertex, by int) {
 	}
 }
 
-// walk visits every kept file below v, in the order of names.
+// walk visits every kept file below v, in any order.
 func (v *vertex) walk(visit func(*vertex)) {
 	if v.found != nil {
 		visit(v)
 	}
-	for _, name := range slices.Sorted(maps.Keys(v.children)) {
-		v.children[name].walk(visit)
+	for _, child := range v.children {
+		child.walk(visit)
 	}
+}
+
+// placed is a vertex with its path.
+type placed struct {
+	path   string
+	vertex *vertex
+}
+
+// visible lists every kept file, folder by folder in the order of names.
+func (t *tree) visible() []placed {
+	var out []placed
+	t.root.walk(func(v *vertex) { out = append(out, placed{v.path(), v}) })
+	slices.SortFunc(out, func(a, b placed) int { return compareByFolder(a.path, b.path) })
+	return out
+}
+
+// compareByFolder compares two paths element by element.
+func compareByFolder(a, b string) int {
+	i := 0
+	for i < len(a) && i < len(b) && a[i] == b[i] {
+		i++
+	}
+	switch {
+	case i == len(a) || i == len(b):
+		return cmp.Compare(len(a), len(b))
+	case a[i] == '/':
+		return -1
+	case b[i] == '/':
+		return 1
+	}
+	return cmp.Compare(a[i], b[i])
 }

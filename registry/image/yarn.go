@@ -10,9 +10,9 @@ func isYarnCache(dir string) bool {
 
 // parseYarn reads an archive of that cache: the package.json of the package,
 // and of those that it brings in a node_modules of its own.
-func parseYarn(a *archive, data []byte) *found {
+func parseYarn(a *archive, b *spooled) *found {
 	f := &found{kind: foundYarn}
-	files, err := a.open(data)
+	files, err := a.open(b)
 	if err != nil {
 		f.notes = []note{{"", "as a zip archive: " + err.Error()}}
 		return f

@@ -1,0 +1,6 @@
+//go:build !linux
+
+package cli
+
+// forgetStart does something on Linux only.
+func forgetStart() {}
