@@ -75,9 +75,9 @@ type found struct {
 	language string
 	owned    []owned
 	strange  []string // packages of dpkg that are not the distribution's
-	object   *object // of an ELF file
-	sha256   string  // of a file that was read whole, in hex
-	notes    []note  // parts that could not be read; where is "line N" or empty
+	object   *object  // of an ELF file
+	sha256   string   // of a file that was read whole, in hex
+	notes    []note   // parts that could not be read; where is "line N" or empty
 }
 
 // kindOf goes by the name alone. Databases are recognised by the end of their

@@ -288,6 +288,7 @@ func TestBounds(t *testing.T) {
 		"names":    {limits{layer: 1 << 20, binary: 1 << 20, database: 1 << 20, entries: 20}, ocitest.Tar(file(strings.Repeat("n", 4000), "")), "a layer is read up to 20 entries"},
 		"database": {limits{layer: 1 << 20, binary: 1 << 20, database: 100, entries: 100}, ocitest.Tar(file("lib/apk/db/installed", body)), "5000 bytes, and such a file is read up to 100"},
 		"program":  {limits{layer: 1 << 20, binary: 100, database: 100, entries: 100}, ocitest.Tar(file("app", elf)), "a Go executable of"},
+		"bundle":   {limits{layer: 1 << 20, binary: 100, database: 100, entries: 100}, ocitest.Tar(file("app", "\x7fELF"+body+string(bundleMark)+body)), "a .NET executable of"},
 		"depth":    {defaultLimits(), ocitest.Tar(file(strings.Repeat("a/", 300)+"b", "")), "more than 256 elements"},
 	} {
 		t.Run(name, func(t *testing.T) {
