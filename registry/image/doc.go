@@ -49,12 +49,13 @@
 // wheels and source archives, which aren't installed; gems that Bundler took
 // from git, and what of a gemspec only Ruby can tell; a vendor folder of
 // Composer by another name; .NET assemblies that no deps.json lists, programs
-// of .NET compiled ahead of time; programs for Windows and macOS; what bundlers
-// merged into other files; Java archives that only a link names as such; the
-// own name of a Java archive that others with a pom.properties were merged
-// into. Folders in which the loader looks for a library (RUNPATH, ld.so.conf)
-// aren't followed. A package of NuGet that a newer framework replaces at start
-// is listed all the same.
+// of .NET compiled ahead of time; programs for Windows and macOS; programs that
+// a packer compressed, as UPX; what bundlers merged into other files; what
+// only a symbolic link names as such (a Java archive, a package's folder in
+// node_modules); the own name of a Java archive that others with a
+// pom.properties were merged into. Folders in which the loader looks for a
+// library (RUNPATH, ld.so.conf) aren't followed. A package of NuGet that a newer
+// framework replaces at start is listed all the same.
 //
 // An inventory never guesses in silence: a database that could not be read, a
 // kind of package that is not read, an archive whose name is a guess, an entry

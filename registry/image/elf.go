@@ -30,7 +30,7 @@ type elfReader struct {
 
 // look returns what an executable says: its packages of Go or Rust, and what
 // it tells the loader; nil for any other file. An executable over the limit is
-// searched for the marks of both languages without being kept, and is unread
+// searched for the marks of Go, Rust and .NET without being kept, and is unread
 // where it has one. The error is that of content.
 func (r *elfReader) look(content io.Reader, size, limit int64) (*found, error) {
 	head := make([]byte, len(elfMagic))
@@ -57,13 +57,13 @@ func (r *elfReader) look(content io.Reader, size, limit int64) (*found, error) {
 func tooLarge(content io.Reader, size, limit int64) (*found, error) {
 	why := fmt.Sprintf("executable of %d bytes; they are read up to %d", size, limit)
 	f := &found{kind: foundELF, object: &object{unread: "an " + why}}
-	mark, err := contains(content, goMagic, rustMark)
+	mark, err := contains(content, goMagic, rustMark, bundleMark)
 	if err != nil {
 		return nil, err
 	}
 	if mark >= 0 {
 		f.kind = foundUnread
-		f.notes = []note{{"", []string{"a Go ", "a Rust "}[mark] + why}}
+		f.notes = []note{{"", []string{"a Go ", "a Rust ", "a .NET "}[mark] + why}}
 	}
 	return f, nil
 }

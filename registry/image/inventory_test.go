@@ -117,6 +117,14 @@ func TestInventoryCases(t *testing.T) {
 			[]string{"0 base-files 12.4 /var/lib/dpkg/status.d/base"},
 			nil,
 		},
+		"packages under another name": {
+			[][]byte{
+				ocitest.Tar(link("deps", "app/node_modules"), link("db", "var/lib/dpkg"), file("etc/os-release", debian12), file("app/node_modules/a/package.json", `{"name":"a","version":"1"}`)),
+				ocitest.Tar(file("deps/a/plain", ""), file("deps/a/package.json", `{"name":"a","version":"2"}`), file("db/status", "ghp"), file("db/plain", "")),
+			},
+			nil,
+			[]string{`entry "deps/a/package.json": a link leads it to "app/node_modules/a/package.json"`, `entry "db/status": a link leads it to "var/lib/dpkg/status"`},
+		},
 		"folder of distroless elsewhere": {
 			[][]byte{ocitest.Tar(file("etc/os-release", debian12), link("var/lib/dpkg/status.d", "/opt/packages"), file("opt/packages/base", "Package: base-files\nVersion: 12.4\n"), file("node_modules/a/package.json", `{"name":"a","version":"1"}`))},
 			[]string{"0 a 1 /node_modules/a/package.json"},
@@ -288,6 +296,7 @@ func TestBounds(t *testing.T) {
 		"names":    {limits{layer: 1 << 20, binary: 1 << 20, database: 1 << 20, entries: 20}, ocitest.Tar(file(strings.Repeat("n", 4000), "")), "a layer is read up to 20 entries"},
 		"database": {limits{layer: 1 << 20, binary: 1 << 20, database: 100, entries: 100}, ocitest.Tar(file("lib/apk/db/installed", body)), "5000 bytes, and such a file is read up to 100"},
 		"program":  {limits{layer: 1 << 20, binary: 100, database: 100, entries: 100}, ocitest.Tar(file("app", elf)), "a Go executable of"},
+		"bundle":   {limits{layer: 1 << 20, binary: 100, database: 100, entries: 100}, ocitest.Tar(file("app", "\x7fELF"+body+string(bundleMark)+body)), "a .NET executable of"},
 		"depth":    {defaultLimits(), ocitest.Tar(file(strings.Repeat("a/", 300)+"b", "")), "more than 256 elements"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -42,6 +42,11 @@ func (r *run) end(list []entry) []entry {
 // one that led to the folder: the rest of the run then has another place.
 func (t *tree) cover(index int, e entry) {
 	folder, err := t.folder(e.path)
+	if dir, lost := t.resolve(e.path); lost == nil && dir != e.path {
+		for name := range strings.SplitSeq(e.names, "/") {
+			t.disguised(index, path.Join(e.path, name), path.Join(dir, name))
+		}
+	}
 	if err == nil && (folder == nil || len(folder.children) == 0) {
 		return
 	}

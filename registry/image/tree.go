@@ -115,6 +115,18 @@ func (t *tree) put(index int, p string, v *vertex, e entry) {
 		if e.kind == isLink || e.found != nil {
 			t.add(p, e.kind == isLink, e.target, e.found)
 		}
+		if e.kind == isFile && p != e.path {
+			t.disguised(index, e.path, p)
+		}
+	}
+}
+
+// disguised notes a file that a link of the image brings to a place where
+// packages are expected, and whose name in its layer didn't say so.
+func (t *tree) disguised(index int, name, p string) {
+	kind := kindOf(p)
+	if (kind.isDatabase() || kind.carries()) && kind != kindOf(name) {
+		t.lost(index, name, fmt.Errorf("a link leads it to %q, where it was not read for packages", p))
 	}
 }
 
