@@ -87,7 +87,8 @@ func (s *Set) For(inv *image.Inventory) *View {
 // An advisory of several CVEs, as distributions publish them, is as one of
 // them is: a statement about the advisory itself counts, else the least
 // favourable of those about its CVEs, and a favourable one only where there is
-// one for each.
+// one for each. Another alias may be of one of the CVEs alone: what is said
+// of it counts where it is not favourable.
 func (v *View) Of(p *image.Package, advisory string, aliases, cves []string) *model.Statement {
 	if v == nil {
 		return nil
@@ -96,22 +97,18 @@ func (v *View) Of(p *image.Package, advisory string, aliases, cves []string) *mo
 	if len(cves) < 2 {
 		return v.newest(thing, slices.Concat([]string{advisory}, aliases, cves)...).shown()
 	}
-	own := []string{advisory}
-	for _, id := range aliases {
-		if !slices.Contains(cves, id) {
-			own = append(own, id)
-		}
-	}
-	if s := v.newest(thing, own...); s != nil {
+	if s := v.newest(thing, advisory); s != nil {
 		return s.shown()
 	}
 	var worst *Statement
 	silent := false
-	for _, cve := range cves {
-		s := v.newest(thing, cve)
-		if s == nil {
-			silent = true
-		} else if worst == nil || favour(s.Status) < favour(worst.Status) {
+	for _, id := range slices.Concat(cves, aliases) {
+		s := v.newest(thing, id)
+		isCVE := slices.Contains(cves, id)
+		switch {
+		case s == nil || !isCVE && s.Favourable():
+			silent = silent || isCVE
+		case worst == nil || favour(s.Status) < favour(worst.Status):
 			worst = s
 		}
 	}
