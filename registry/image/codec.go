@@ -159,7 +159,7 @@ func (c *coder) entry(e *entry) {
 	c.text(&e.target)
 	c.once(&e.names)
 	c.file(&e.found)
-	if len(e.path) > maxPath || strings.Count(e.path, "/") > maxDeep {
+	if len(e.path) > maxDeep && (len(e.path) > maxPath || strings.Count(e.path, "/") > maxDeep) {
 		c.err = errRecord
 	}
 }
@@ -356,6 +356,11 @@ func (c *coder) length(n int) int {
 }
 
 func (c *coder) uvarint() uint64 {
+	if len(c.in) > 0 && c.in[0] < 0x80 { // most are short
+		x := uint64(c.in[0])
+		c.in = c.in[1:]
+		return x
+	}
 	var x uint64
 	for i := 0; i < len(c.in) && i < binary.MaxVarintLen64; i++ {
 		b := c.in[i]

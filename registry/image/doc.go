@@ -11,8 +11,9 @@
 // they tell the loader, and of files that are read whole their SHA-256.
 // An image is the ordered merge of its layers' facts by path: what a layer
 // above overrides, hides or removes is gone (image-spec, layer.md, "Applying
-// changesets"). Nothing is unpacked to disk. Layers of an image are read
-// together, as many as there are processors, and layers that images share once
+// changesets"). No image is unpacked to disk: a single file of more than 1 MiB
+// that is looked into goes through a temporary file without a name, and is in
+// memory where there can be none. Layers of an image are read together, as many as there are processors, and layers that images share once
 // by one Reader; with a Keeper once ever, until what is extracted changes.
 // Bounds on a layer are in facts.go, on an image in reader.go, on what is kept
 // of a layer in codec.go; a layer over the last is read each time.
