@@ -91,12 +91,8 @@ func (db *DB) judge(m *matching, inv *image.Inventory, p *image.Package, hits []
 		if fit == anotherStream {
 			continue
 		}
-		one := h.affected.evaluate(p.SourceVersion)
-		if fit == untoldStream {
-			if one.affected {
-				one = outcome{unknown: "which stream of its module it is about isn't told, or which one is installed"}
-			}
-		} else {
+		one := fit.fitted(h.affected.evaluate(p.SourceVersion))
+		if fit == itsStream {
 			entries = append(entries, h.affected)
 		}
 		if one.affected && touched == nil {

@@ -34,9 +34,7 @@ var (
 // about which stream in the title of the record. Where the title names none,
 // or the package's own isn't known, it can't be told.
 func streamOf(r *Record, a *Affected, module, version string) stream {
-	switch baseOf(a.Ecosystem) {
-	case "AlmaLinux", "Rocky Linux", "Red Hat":
-	default:
+	if !hasModules(a.Ecosystem) {
 		return itsStream
 	}
 	modular, told := a.modular()
@@ -51,7 +49,7 @@ func streamOf(r *Record, a *Affected, module, version string) stream {
 	case module == "":
 		return untoldStream
 	}
-	streams := namedStream.FindAllString(r.Summary, -1)
+	streams := r.streams()
 	switch {
 	case slices.Contains(streams, module):
 		return itsStream
@@ -59,6 +57,34 @@ func streamOf(r *Record, a *Affected, module, version string) stream {
 		return untoldStream // some titles have the version in the stream's place: httpd:2.4.37
 	}
 	return anotherStream
+}
+
+// hasModules reports whether packages of an ecosystem come in modules.
+func hasModules(ecosystem string) bool {
+	switch baseOf(ecosystem) {
+	case "AlmaLinux", "Rocky Linux", "Red Hat":
+		return true
+	}
+	return false
+}
+
+// streams are those that the title names, where the record has modules.
+func (r *Record) streams() []string {
+	if !slices.ContainsFunc(r.Affected, func(a Affected) bool { return hasModules(a.Ecosystem) }) {
+		return nil
+	}
+	return namedStream.FindAllString(r.Summary, -1)
+}
+
+// fitted is what an entry says of a package once its stream is known.
+func (s stream) fitted(one outcome) outcome {
+	switch {
+	case s == anotherStream:
+		return outcome{}
+	case s == untoldStream && one.affected:
+		return outcome{unknown: "which stream of its module it is about isn't told, or which one is installed"}
+	}
+	return one
 }
 
 // modular reports whether an entry is about builds of a module; told is false

@@ -35,7 +35,7 @@ func alone(entries []*Affected, list Versions) []Touched {
 // sameAsAlone fails where Touched differs from evaluating each version alone.
 func sameAsAlone(t *testing.T, r *Record, ecosystem, name string, list VersionList) (touched int) {
 	t.Helper()
-	got, want := r.Touched(ecosystem, name, list), alone(r.entries(ecosystem, name), list)
+	got, want := r.Touched(ecosystem, name, "", list), alone(r.entries(ecosystem, name), list)
 	if !slices.Equal(got, want) {
 		t.Errorf("%s %s %s: versions %q (%d in order)\n got %+v\nwant %+v", r.ID, ecosystem, name, list.Texts, list.InOrder, got, want)
 	}
@@ -73,7 +73,7 @@ func TestTouched(t *testing.T) {
 			list := SortVersions(tc.ecosystem, strings.Fields(tc.versions))
 			sameAsAlone(t, r, tc.ecosystem, "a", list)
 			var got []string
-			for _, one := range r.Touched(tc.ecosystem, "a", list) {
+			for _, one := range r.Touched(tc.ecosystem, "a", "", list) {
 				text := list.At(one.Index)
 				if one.Unknown != "" {
 					text += "?"
@@ -92,7 +92,7 @@ func TestTouched(t *testing.T) {
 		})
 	}
 	withdrawn := &Record{ID: "X-1", Withdrawn: true, Affected: []Affected{{Ecosystem: "Go", Name: "a", GitOnly: true}}}
-	if got := withdrawn.Touched("Go", "a", VersionList{[]string{"1.0.0"}, 1}); got != nil {
+	if got := withdrawn.Touched("Go", "a", "", VersionList{[]string{"1.0.0"}, 1}); got != nil {
 		t.Errorf("withdrawn: %+v", got)
 	}
 }
@@ -318,7 +318,7 @@ func BenchmarkTouched(b *testing.B) {
 	list := SortVersions("Debian:12", texts)
 	r := &Record{ID: "X", Affected: []Affected{{Ecosystem: "Debian:12", Name: "a", Ranges: []Range{{Type: "ECOSYSTEM", Events: events("introduced", "0", "fixed", "5.0-0")}}}}}
 	for b.Loop() {
-		if got := len(r.Touched("Debian:12", "a", list)); got != 500 {
+		if got := len(r.Touched("Debian:12", "a", "", list)); got != 500 {
 			b.Fatal(got)
 		}
 	}

@@ -27,9 +27,11 @@
 // fails, reads what the other did, and tries again.
 //
 // Limits: findings stand until their advisory or component comes again, also
-// where a later release would evaluate them otherwise; MaxImages images; the index is in memory as a whole, some 150 bytes
-// an image, and on one node: it is not sharded by package, for which it is a
-// tenth of the size where that would help. While a segment is made, changes
-// wait and questions are answered. A package without an ecosystem is in no
-// set: no advisory can name it, and that is for its image's report to say.
+// where a later release would evaluate them otherwise. MaxImages images. The
+// index is in memory as a whole, some 120 bytes an image, and on one node: it
+// is not sharded by package, for which it is a tenth of the size where that
+// would help. While a segment is made, some seconds for a million images,
+// changes wait and questions are answered. A package without an ecosystem is
+// in no set: no advisory can name it, and that is for its image's report to
+// say.
 package index

@@ -21,14 +21,15 @@ const (
 	chunkRows = 20_000
 	// workers is how many packages are evaluated at once.
 	workers = 4
-	// minCompact is how many images may have come or gone before a segment is
-	// made anew; with a large segment it is a quarter of its images. Reading
-	// so many again takes a restart some two seconds.
-	minCompact = 1 << 16
 	// attempts is how often a change is computed anew after another process
 	// was faster.
 	attempts = 4
 )
+
+// minCompact is how many images may have come or gone before a segment is made
+// anew; with a large segment it is a quarter of its images. Reading so many
+// again takes a restart some two seconds. Tests set it lower.
+var minCompact = 1 << 16
 
 // Engine keeps the index and the findings. It is safe for concurrent use:
 // changes go one after another, questions are answered meanwhile. Several

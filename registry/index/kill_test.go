@@ -10,10 +10,14 @@ import (
 	"time"
 
 	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/registry/index"
 	"github.com/scantling/scantling/store/storetest"
 )
 
+// TestMain lets the small worlds of the tests be large ones to the engine.
 func TestMain(m *testing.M) {
+	index.SetMinCompact(12)
+	index.SetLoadChunk(7)
 	os.Exit(storetest.Main(m, map[string]storetest.Child{"indexer": work}))
 }
 

@@ -8,8 +8,8 @@ import (
 	"github.com/scantling/scantling/model"
 )
 
-// loadChunk is how many sets or images are entered at a time.
-const loadChunk = 4096
+// loadChunk is how many images are entered at a time. Tests set it lower.
+var loadChunk = 4096
 
 // load brings the index to what the records say: from the segment, or by
 // making everything anew where that can't be used, and then by the changes
@@ -57,24 +57,11 @@ func (e *Engine) reload(ctx context.Context, newest model.Record, head int64) er
 	return nil
 }
 
-// rebuild enters all sets and images of the records. Changes that come in
+// rebuild enters all images of the records with their sets, and then the sets
+// that no image has, which a compaction has to know to drop them. Where images
+// are many, they become segments in memory on the way. Changes that come in
 // meanwhile are entered again by the replay that follows.
 func (e *Engine) rebuild(ctx context.Context, head int64) error {
-	var sets []Set
-	for r, err := range e.records.Scan(ctx, kindSet, "", "") {
-		if err != nil {
-			return err
-		}
-		s, err := readSet(r)
-		if err != nil {
-			return err
-		}
-		if sets = append(sets, s); len(sets) == loadChunk {
-			e.index.enter(0, sets, nil, nil)
-			sets = nil
-		}
-	}
-	e.index.enter(0, sets, nil, nil)
 	var images []Image
 	for r, err := range e.records.Scan(ctx, kindImage, "", "") {
 		if err != nil {
@@ -84,17 +71,45 @@ func (e *Engine) rebuild(ctx context.Context, head int64) error {
 		if err != nil {
 			return err
 		}
-		if images = append(images, image); len(images) == loadChunk {
-			if err := e.enter(ctx, images, nil); err != nil {
+		if images = append(images, image); len(images) < loadChunk {
+			continue
+		}
+		if err := e.enter(ctx, images, nil); err != nil {
+			return err
+		}
+		images = images[:0]
+		if e.index.delta.size() > max(minCompact, e.index.segment.digests.n) {
+			if err := e.condense(); err != nil {
 				return err
 			}
-			images = nil
 		}
 	}
 	if err := e.enter(ctx, images, nil); err != nil {
 		return err
 	}
+	for r, err := range e.records.Scan(ctx, kindSet, "", "") {
+		if err != nil {
+			return err
+		}
+		s, err := readSet(r)
+		if err != nil {
+			return err
+		}
+		e.index.enter(0, e.index.unknown([]Image{{Sets: []Set{s}}}), nil, nil)
+	}
 	e.index.setSequence(head)
+	return nil
+}
+
+// condense makes a segment in memory. All sets that the index has are those of
+// images then, so that none is dropped.
+func (e *Engine) condense() error {
+	data, _ := merge(e.index.segment, e.index.delta, 0)
+	s, err := openSegment(data)
+	if err != nil {
+		return err
+	}
+	e.index.replace(s, 0)
 	return nil
 }
 

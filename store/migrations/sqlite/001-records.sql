@@ -4,4 +4,4 @@ CREATE TABLE records (
   version INTEGER NOT NULL,
   body    BLOB    NOT NULL,
   PRIMARY KEY (kind, key)
-) STRICT;
+) STRICT, WITHOUT ROWID;
