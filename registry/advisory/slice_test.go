@@ -11,12 +11,22 @@ import (
 
 // alone is the oracle of Touched: every version by itself, joined as judge
 // joins the entries of a record.
-func alone(entries []*Affected, list Versions) []Touched {
+func alone(r *Record, all []*Affected, module string, list Versions) []Touched {
 	var out []Touched
 	for i := range list.Len() {
 		one := Touched{Index: i}
-		for _, a := range entries {
+		var entries []*Affected
+		for _, a := range all {
+			fit := streamOf(r, a, module, list.At(i))
 			verdict := a.evaluate(list.At(i))
+			switch {
+			case fit == anotherStream:
+				continue
+			case fit == itsStream:
+				entries = append(entries, a)
+			case verdict.affected:
+				verdict = fit.fitted(verdict)
+			}
 			one.Affected = one.Affected || verdict.affected
 			if one.Unknown == "" {
 				one.Unknown = verdict.unknown
@@ -33,11 +43,11 @@ func alone(entries []*Affected, list Versions) []Touched {
 }
 
 // sameAsAlone fails where Touched differs from evaluating each version alone.
-func sameAsAlone(t *testing.T, r *Record, ecosystem, name string, list VersionList) (touched int) {
+func sameAsAlone(t *testing.T, r *Record, ecosystem, name, module string, list VersionList) (touched int) {
 	t.Helper()
-	got, want := r.Touched(ecosystem, name, "", list), alone(r.entries(ecosystem, name), list)
+	got, want := r.Touched(ecosystem, name, module, list), alone(r, r.entries(ecosystem, name), module, list)
 	if !slices.Equal(got, want) {
-		t.Errorf("%s %s %s: versions %q (%d in order)\n got %+v\nwant %+v", r.ID, ecosystem, name, list.Texts, list.InOrder, got, want)
+		t.Errorf("%s %s %s %s: versions %q (%d in order)\n got %+v\nwant %+v", r.ID, ecosystem, name, module, list.Texts, list.InOrder, got, want)
 	}
 	return len(got)
 }
@@ -71,7 +81,7 @@ func TestTouched(t *testing.T) {
 				r.Affected = append(r.Affected, a)
 			}
 			list := SortVersions(tc.ecosystem, strings.Fields(tc.versions))
-			sameAsAlone(t, r, tc.ecosystem, "a", list)
+			sameAsAlone(t, r, tc.ecosystem, "a", "", list)
 			var got []string
 			for _, one := range r.Touched(tc.ecosystem, "a", "", list) {
 				text := list.At(one.Index)
@@ -262,7 +272,11 @@ func TestTouchedAgainstAlone(t *testing.T) {
 			list := SortVersions(a.Ecosystem, texts)
 			records++
 			versions += list.Len()
-			touched += sameAsAlone(t, r, a.Ecosystem, a.Name, list)
+			touched += sameAsAlone(t, r, a.Ecosystem, a.Name, "", list)
+			for _, module := range r.streams() {
+				touched += sameAsAlone(t, r, a.Ecosystem, a.Name, module, list)
+				touched += sameAsAlone(t, r, a.Ecosystem, a.Name, module+"0", list)
+			}
 			if t.Failed() {
 				t.FailNow()
 			}
@@ -305,7 +319,7 @@ func FuzzTouched(f *testing.F) {
 		if list != "" {
 			r.Affected[0].Ranges = []Range{{Type: rg.Type, Events: split(rg.Events)}}
 		}
-		sameAsAlone(t, r, ecosystem, "a", SortVersions(ecosystem, strings.Fields(versions)))
+		sameAsAlone(t, r, ecosystem, "a", "", SortVersions(ecosystem, strings.Fields(versions)))
 	})
 }
 
