@@ -63,7 +63,33 @@ func (e *Engine) Change(ctx context.Context, changes []Change) ([]model.Write, [
 	return e.change(ctx, changes, e.index.sequence())
 }
 
+// Follow is Change as an advisory.Hook: a library whose hook it is keeps
+// records, findings and transitions in one batch.
+func (e *Engine) Follow(ctx context.Context, changes []advisory.Change) ([]model.Write, error) {
+	list := make([]Change, len(changes))
+	for i, c := range changes {
+		list[i] = Change{c.Ecosystem, c.ID, c.New}
+	}
+	writes, _, err := e.Change(ctx, list)
+	return writes, err
+}
+
+// blank reports whether no version is known and nothing was found: then no
+// advisory concerns anything.
+func (e *Engine) blank(ctx context.Context) (bool, error) {
+	if !e.index.blank() {
+		return false, nil
+	}
+	for _, err := range e.records.Scan(ctx, kindFinding, "", "") {
+		return false, err
+	}
+	return true, nil
+}
+
 func (e *Engine) change(ctx context.Context, changes []Change, head int64) ([]model.Write, []Transition, error) {
+	if nothing, err := e.blank(ctx); nothing || err != nil {
+		return []model.Write{headWrite(head, head+1)}, nil, err
+	}
 	var writes []model.Write
 	var transitions []Transition
 	seen := map[[2]string]bool{}

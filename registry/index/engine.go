@@ -226,6 +226,9 @@ func imageWrites(sets []Set, put []Image, drop []string, sequence int64) ([]mode
 	return append(out, row), err
 }
 
+// Size counts what the index holds.
+func (e *Engine) Size() Size { return e.index.size() }
+
 // Images unites the images that transitions are about, as they are now.
 func (e *Engine) Images(transitions ...Transition) *Images {
 	versions := map[Component]bool{}

@@ -306,11 +306,48 @@ func (x *index) count() int {
 	return x.segment.digests.n + len(x.delta.digests) - x.delta.removed
 }
 
-// forget deletes from versions those of a line that the index has, and reports
-// whether it has any.
-func (x *index) forget(l line, versions map[string]bool) (known bool) {
+// blank reports whether there is no set at all.
+func (x *index) blank() bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
+	return x.segment.setCount()+len(x.delta.hashes) == 0
+}
+
+// Size is how much an index holds. Of sets that no image has any more, and of
+// what only they hold, it counts those that the next segment leaves out.
+type Size struct {
+	Images     int
+	Sets       int
+	Packages   int // in one release and module stream each
+	Components int // versions of these
+}
+
+func (x *index) size() Size {
+	n := x.count()
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	out := Size{Images: n, Sets: x.segment.setCount() + len(x.delta.hashes), Packages: x.segment.names.n}
+	for place := range x.segment.names.n {
+		out.Components += x.segment.history(place).Len()
+	}
+	for _, groups := range x.delta.packages {
+		for _, g := range groups {
+			fresh := map[string]bool{}
+			for version := range g.sets {
+				fresh[version] = true
+			}
+			if !x.holds(g.line, fresh) {
+				out.Packages++
+			}
+			out.Components += len(fresh)
+		}
+	}
+	return out
+}
+
+// holds reports whether the segment has a line, and takes its versions from
+// those that are given.
+func (x *index) holds(l line, versions map[string]bool) (known bool) {
 	for _, place := range x.segment.find(l.ecosystem, l.name) {
 		if cutLineKey(x.segment.names.at(place)) != l {
 			continue
@@ -320,6 +357,15 @@ func (x *index) forget(l line, versions map[string]bool) (known bool) {
 			delete(versions, string(text))
 		}
 	}
+	return known
+}
+
+// forget deletes from versions those of a line that the index has, and reports
+// whether it has any.
+func (x *index) forget(l line, versions map[string]bool) (known bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	known = x.holds(l, versions)
 	for _, g := range x.delta.find(l.ecosystem, l.name) {
 		if g.line != l {
 			continue
