@@ -222,7 +222,7 @@ func TestCarryOutIsAllOrNothing(t *testing.T) {
 		{name: "b", file: "b", old: []byte("old b"), new: []byte("new b")},
 	}
 	doc := report.Do{}
-	if err := a.carryOut(t.Context(), &reader{dir: dir}, edits, "", &doc); err == nil || doc.Done {
+	if err := a.carryOut(t.Context(), &reader{dir: dir}, edits, &doc); err == nil || doc.Done {
 		t.Errorf("error %v, done %v", err, doc.Done)
 	}
 	got := map[string]string{}

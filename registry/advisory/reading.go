@@ -32,6 +32,9 @@ type Config struct {
 	Now time.Time
 	// VEX are statements to join with the matches; nil: none.
 	VEX *vex.Set
+	// Gaps takes what the advisories can't speak for, which is in Incomplete
+	// otherwise: for who reads many images a few at a time.
+	Gaps Gaps
 }
 
 // Reading states all that the registry stage knows of the images: one asset an
@@ -55,7 +58,7 @@ func (j *Judge) Judge(invs []*image.Inventory, db *DB, cfg Config) *Result {
 	if len(sorted) == 0 {
 		out.Why = "no image was given"
 	}
-	gaps := tally{}
+	gaps := Gaps{}
 	for _, inv := range sorted {
 		m := db.match(inv, cfg.Now)
 		m.state(cfg.VEX.For(inv))
@@ -70,7 +73,11 @@ func (j *Judge) Judge(invs []*image.Inventory, db *DB, cfg Config) *Result {
 		gaps.add(m.uncovered)
 		out.Incomplete = append(out.Incomplete, m.unknown...)
 	}
-	out.Incomplete = append(out.Incomplete, gaps.incomplete()...)
+	if cfg.Gaps != nil {
+		cfg.Gaps.Join(gaps)
+	} else {
+		out.Incomplete = append(out.Incomplete, gaps.Incomplete()...)
+	}
 	slices.SortFunc(out.Incomplete, compareIncomplete)
 	out.Incomplete = slices.Compact(out.Incomplete)
 	return out
