@@ -1,7 +1,7 @@
 # Everything that CI gates is a word here, and CI runs the same words.
 GO ?= go
 FUZZTIME ?= 10s
-.PHONY: all build test lint fmt generate check cover generated ignored controlplane e2e browser record bench bench-cluster bench-lint bench-posture bench-secrets bench-image bench-registry fuzz clean
+.PHONY: all build test lint fmt generate check cover generated ignored controlplane e2e kill browser record bench bench-cluster bench-lint bench-posture bench-secrets bench-image bench-registry fuzz clean
 
 all: build
 
@@ -46,6 +46,9 @@ e2e: build controlplane browser ## a Debian root, registries, a Kubernetes contr
 	$(E2E) -timeout 30m ./...
 	@$(DEBIAN) pg_createcluster postgresql
 	SCANTLING_POSTGRES=required $(GO) test -count=1 -run Postgres ./store
+	$(MAKE) kill
+kill: build ## SIGKILL at random moments, 200 times each: scans and syncs of the program, the library, the index
+	SCANTLING_KILLS=200 SCANTLING=$(CURDIR)/dist/scantling $(GO) test -count=1 -run '^TestKill$$' -v -timeout 30m ./cli ./registry/advisory ./registry/index
 browser: build ## the report in Debian's chromium; needs node and npm
 	@$(DEBIAN) chromium chromium
 	cd test/browser && npm ci --silent && SCANTLING=$(CURDIR)/dist/scantling GO=$(GO) npm test --silent
