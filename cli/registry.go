@@ -259,7 +259,7 @@ func (s *scanning) match(ctx context.Context, invs []*image.Inventory) error {
 	}
 	for _, inv := range invs {
 		gaps := advisory.Gaps{}
-		r := s.judge.Reading([]*image.Inventory{inv}, db, advisory.Config{Now: s.now, Gaps: gaps})
+		r := s.judge.Reading([]*image.Inventory{inv}, db, advisory.Config{Now: s.now, Gaps: gaps, NoPlan: true})
 		s.gaps.Join(gaps)
 		row := scanRow{
 			Digest: inv.Digest, Name: inv.Name, Aliases: append([]string{}, inv.Aliases...), Platform: inv.Platform, File: inv.File,

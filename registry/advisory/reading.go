@@ -35,6 +35,8 @@ type Config struct {
 	// Gaps takes what the advisories can't speak for, which is in Incomplete
 	// otherwise: for who reads many images a few at a time.
 	Gaps Gaps
+	// NoPlan leaves out actions and evidence, which take most of the time.
+	NoPlan bool
 }
 
 // Reading states all that the registry stage knows of the images: one asset an
@@ -63,12 +65,14 @@ func (j *Judge) Judge(invs []*image.Inventory, db *DB, cfg Config) *Result {
 		m := db.match(inv, cfg.Now)
 		m.state(cfg.VEX.For(inv))
 		out.images = append(out.images, judged{inv, m})
-		actions := plan(inv, m, sorted)
 		out.Assets = append(out.Assets, asset(inv))
 		out.Weaknesses = append(out.Weaknesses, m.weaknesses()...)
 		out.Findings = append(out.Findings, j.findings(inv, m, cfg.Now)...)
-		out.Actions = append(out.Actions, actions...)
-		out.Facts = append(out.Facts, evidence(inv, m, actions, cfg)...)
+		if !cfg.NoPlan {
+			actions := plan(inv, m, sorted)
+			out.Actions = append(out.Actions, actions...)
+			out.Facts = append(out.Facts, evidence(inv, m, actions, cfg)...)
+		}
 		out.Incomplete = append(out.Incomplete, inv.Incomplete...)
 		gaps.add(m.uncovered)
 		out.Incomplete = append(out.Incomplete, m.unknown...)
