@@ -46,8 +46,9 @@ e2e: build controlplane browser ## a Debian root, registries, a Kubernetes contr
 	$(E2E) -timeout 30m ./...
 	@$(DEBIAN) pg_createcluster postgresql
 	SCANTLING_POSTGRES=required $(GO) test -count=1 -run Postgres ./store
-exhaustive: ## what make test takes a sample of: every range of the mirror, 200 kills of each writer
-	SCANTLING_WHOLE=1 SCANTLING_KILLS=200 $(GO) test -count=1 -run '^(TestRangesAgainstNaive|TestTouchedAgainstAlone|TestKill)$$' ./registry/... ./store/...
+exhaustive: build ## what make test takes a sample of: every range of the mirror; 200 kills each of scans and syncs of the program, the library, the index, the store
+	SCANTLING_WHOLE=1 SCANTLING_KILLS=200 SCANTLING=$(CURDIR)/dist/scantling $(GO) test -count=1 -timeout 30m \
+	  -run '^(TestRangesAgainstNaive|TestTouchedAgainstAlone|TestKill)$$' ./cli ./registry/advisory ./registry/index ./store
 browser: build ## the report in Debian's chromium; needs node and npm
 	@$(DEBIAN) chromium chromium
 	cd test/browser && npm ci --silent && SCANTLING=$(CURDIR)/dist/scantling GO=$(GO) npm test --silent
@@ -66,8 +67,10 @@ bench-secrets: ## processor time of the search for secrets, beside gunzip and sh
 	$(GO) test ./registry/secret -run '^$$' -bench '^BenchmarkScan$$' -benchtime 3x
 bench-image: ## an image that nothing is known of, beside decompressing and hashing it; one whose layers are known
 	$(GO) test ./registry/image -run '^$$' -bench '^Benchmark(Cold|Known)$$'
-bench-registry: ## 1,000,000 images and advisories: from a changed advisory to its images, an image added, memory; minutes
+bench-registry: build ## 1,000,000 images and advisories: from a changed advisory to its images; then beside osv-scanner: 1,000 SBOMs, cold images
 	$(GO) run ./internal/gen/registry
+	@$(DEBIAN) mmdebstrap mmdebstrap
+	cd test/peer && OSV_SCANNER=$$(./osv-scanner.sh) SCANTLING=$(CURDIR)/dist/scantling $(GO) test -count=1 -timeout 60m -run 'TestRematch|TestColdScan' -v .
 
 FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/kube ./registry/image ./registry/image/rpmdb ./registry/advisory ./registry/feed ./registry/index ./registry/secret ./registry/sbom ./registry/vex ./oci ./rule ./splice ./report \
   ./runtime/ingest ./runtime/detect

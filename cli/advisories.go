@@ -44,6 +44,7 @@ type syncFlags struct {
 	ecosystems []string
 	kev, epss  string
 	insecure   bool
+	estate     string
 }
 
 func (a *app) syncCommand() *cobra.Command {
@@ -66,6 +67,7 @@ func (a *app) syncCommand() *cobra.Command {
 func (f *syncFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&f.ecosystems, "ecosystem", nil, "ecosystem to fetch, as Debian (repeatable; default all that the source has)")
 	cmd.Flags().BoolVar(&f.insecure, "insecure", false, "allow plain http to the registry of an artifact; on this machine it always is")
+	cmd.Flags().StringVar(&f.estate, "estate", "", "folder of an estate, as assess reads it: name the workloads that run what a change touches")
 }
 
 func (a *app) importCommand() *cobra.Command {
@@ -118,6 +120,7 @@ type feedsReport struct {
 	Source     string             `json:"source,omitempty"` // of sync and import
 	File       string             `json:"file,omitempty"`   // of export
 	Feeds      []feedRow          `json:"feeds"`
+	Changes    []changeRow        `json:"changes,omitzero"` // of sync and import: what changed for indexed images
 	Incomplete []model.Incomplete `json:"incomplete"`
 }
 
@@ -128,12 +131,21 @@ func (a *app) sync(ctx context.Context, flags syncFlags) error {
 		return failed("%w", err)
 	}
 	defer src.Close()
-	s, err := a.openData(ctx)
+	news := &newsReader{app: a}
+	if flags.estate != "" {
+		if news.estate, err = a.reader(ctx, flags.estate, "", time.Now().UTC()); err != nil {
+			return err
+		}
+	}
+	data, err := a.openIndex(ctx)
 	if err != nil {
 		return err
 	}
-	defer s.Close()
-	library := advisory.NewLibrary(s, nil)
+	defer data.close()
+	if err := a.tellLeft(ctx, data); err != nil {
+		return err
+	}
+	library := data.library
 	opt := feed.Options{Ecosystems: flags.ecosystems}
 	if src.IsRemote() {
 		opt.KEV, opt.EPSS = flags.kev, flags.epss
@@ -164,8 +176,15 @@ func (a *app) sync(ctx context.Context, flags syncFlags) error {
 			doc.Feeds = append(doc.Feeds, row)
 		}
 	}
-	a.outcome(nil, len(doc.Incomplete), false)
-	return a.show(doc, func(w io.Writer, p report.Paint) error { return a.feedsText(w, p, doc) })
+	if err := news.read(ctx, data); err != nil {
+		return err
+	}
+	doc.Changes, doc.Incomplete = news.rows, append(doc.Incomplete, news.missed...)
+	a.outcome(nil, len(doc.Incomplete)+news.undecided(), news.found())
+	if err := a.show(doc, func(w io.Writer, p report.Paint) error { return a.feedsText(w, p, doc) }); err != nil {
+		return err
+	}
+	return wrapped(data.engine.Done(ctx, news.ids...)) // from here on they were told
 }
 
 // missedFeeds is a list that is written as one, also where it is empty.
@@ -278,18 +297,10 @@ func (a *app) feedsText(w io.Writer, paint report.Paint, d feedsReport) error {
 	if err := a.table(w, "", []int{16, -8, 10, 10, 0}, rows); err != nil {
 		return err
 	}
-	if len(d.Incomplete) == 0 {
-		return nil
-	}
-	if _, err := fmt.Fprintf(w, "\n%s\n", paint(report.Caution, fmt.Sprintf("NOT READ (%d)", len(d.Incomplete)))); err != nil {
+	if err := a.changesText(w, paint, d.Changes); err != nil {
 		return err
 	}
-	for _, x := range d.Incomplete {
-		if _, err := fmt.Fprintf(w, "  %s\n", report.Clean(x.What+": "+x.Why)); err != nil {
-			return err
-		}
-	}
-	return nil
+	return notRead(w, paint, d.Incomplete)
 }
 
 func dayOf(t *time.Time) string {

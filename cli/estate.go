@@ -27,6 +27,7 @@ import (
 	"github.com/scantling/scantling/risk"
 	"github.com/scantling/scantling/rule"
 	"github.com/scantling/scantling/rules"
+	"github.com/scantling/scantling/store"
 )
 
 // reader reads one estate, stage by stage.
@@ -204,7 +205,13 @@ func (r *reader) registry(ctx context.Context) error {
 	r.missed = append(r.missed, incomplete...)
 	bar := r.app.progress("registry", layersOf(images))
 	var invs []*image.Inventory
-	reader := r.app.imageReader(bar.step, nil)
+	var data *store.Store
+	if len(images) > 0 {
+		if data = r.app.layersKept(ctx); data != nil {
+			defer data.Close()
+		}
+	}
+	reader := r.app.imageReader(bar.step, data)
 	for _, img := range images {
 		inv, err := reader.Inventory(ctx, img)
 		if err != nil {

@@ -68,7 +68,11 @@ func (a *app) image(ctx context.Context, path string, from imageSource, how imag
 	var invs []*image.Inventory
 	bar := a.progress("layers", layersOf(images))
 	defer bar.clear()
-	reader := a.imageReader(bar.step, nil)
+	data := a.layersKept(ctx)
+	if data != nil {
+		defer data.Close()
+	}
+	reader := a.imageReader(bar.step, data)
 	for _, img := range images {
 		inv, err := reader.Inventory(ctx, img)
 		if err != nil {

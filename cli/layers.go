@@ -1,9 +1,22 @@
 package cli
 
 import (
+	"context"
+
 	"github.com/scantling/scantling/registry/image"
 	"github.com/scantling/scantling/store"
 )
+
+// layersKept opens the store of layers where there is one: image and assess
+// use what is remembered and make no data folder. Trouble with it is talk.
+func (a *app) layersKept(ctx context.Context) *store.Store {
+	data, err := a.openDataIfAny(ctx)
+	if err != nil {
+		a.say("layers are read anew and not remembered: %v", err)
+		return nil
+	}
+	return data
+}
 
 // imageReader makes the reader of images, which calls step behind each layer.
 // It remembers layers in data, the store of the data folder; without one (nil)

@@ -148,7 +148,7 @@ func (a *app) root() *cobra.Command {
 	a.completeFlags(root)
 	return group(root,
 		a.assessCommand(), a.planCommand(), a.whyCommand(), a.doCommand(), a.ciCommand(), a.demoCommand(),
-		a.lintCommand(), a.imageCommand(), a.advisoriesCommand(), a.clusterCommand(), a.detectCommand(),
+		a.lintCommand(), a.imageCommand(), a.advisoriesCommand(), a.registryCommand(), a.clusterCommand(), a.detectCommand(),
 		a.rulesCommand(), a.versionCommand(), a.completionCommand(), a.renderInIsolationCommand(),
 	)
 }

@@ -27,6 +27,7 @@ var schemaOf = map[string]string{
 	"rules list": "rules", "rules show": "rules", "rules test": "cases",
 	"rules docs": "pages", "rules new": "new-rule",
 	"advisories sync": "advisories", "advisories status": "advisories", "advisories export": "advisories", "advisories import": "advisories",
+	"registry scan": "scan", "registry status": "index", "registry forget": "forgotten",
 	"version": "version", "do": "do", "ci": "ci", "cluster snapshot": "snapshot", "cluster role": "role", "completion": "completion",
 }
 
@@ -160,7 +161,8 @@ var codes = map[string]string{
 	"lint": "0 1 2 3 4", "image": "0 1 2 3 4",
 	"cluster check": "0 1 2 3 4", "cluster network list": "0 1 2 4", "cluster network probe": "0 1 2 4", "cluster paths": "0 1 2 4",
 	"detect run":      "0 1 2 3 4",
-	"advisories sync": "0 1 2 4", "advisories status": "0 1 2 4", "advisories export": "0 1 2 4", "advisories import": "0 1 2 4",
+	"advisories sync": "0 1 2 3 4", "advisories status": "0 1 2 4", "advisories export": "0 1 2 4", "advisories import": "0 1 2 3 4",
+	"registry scan": "0 1 2 3 4", "registry status": "0 1 2 4", "registry forget": "0 1 2",
 	"rules list": "0 2 4", "rules show": "0 2", "rules test": "0 2 3 4", "rules docs": "0 1 2 4", "rules new": "0 1 2 4", "version": "0 2",
 	"do": "0 1 2", "ci": "0 1 2 3 4", "cluster snapshot": "0 1 2 4", "cluster role": "0 2", "completion": "0 2",
 }

@@ -85,12 +85,23 @@ func incomplete(inv *image.Inventory, gaps []gap) []model.Incomplete {
 	return out
 }
 
-// tally counts the gaps of many images: a feed that is old is one thing that
-// is missing, however many images it leaves in the dark.
-type tally map[string]struct{ images, packages int }
+// Gaps counts what advisories can't speak for of many images, by reason: a feed
+// that is old is one thing that is missing, however many images it leaves in
+// the dark.
+type Gaps map[string]struct{ images, packages int }
+
+// Join adds the gaps of other images.
+func (t Gaps) Join(more Gaps) {
+	for why, one := range more {
+		n := t[why]
+		n.images += one.images
+		n.packages += one.packages
+		t[why] = n
+	}
+}
 
 // add takes in the gaps of one image, which counts once for each reason.
-func (t tally) add(gaps []gap) {
+func (t Gaps) add(gaps []gap) {
 	seen := map[string]bool{}
 	for _, g := range gaps {
 		n := t[g.why]
@@ -103,7 +114,8 @@ func (t tally) add(gaps []gap) {
 	}
 }
 
-func (t tally) incomplete() []model.Incomplete {
+// Incomplete lists the gaps, one for each reason.
+func (t Gaps) Incomplete() []model.Incomplete {
 	var out []model.Incomplete
 	for _, why := range sortedKeys(t) {
 		n := t[why]

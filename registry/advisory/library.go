@@ -33,8 +33,9 @@ const (
 	kindExploits = "advisory-exploit" // KEV or EPSS: the file, packed
 )
 
-// maxKey is the length in bytes of a key that a store takes (model.Record).
-const maxKey = 1024
+// maxKey is the length in bytes of a key: what a store takes (model.Record)
+// without the 256 by which the key of a finding is longer.
+const maxKey = 1024 - 256
 
 // Change is a record of which what it says has changed: Old is nil where it
 // is new, New where the source no longer has it. A change of text alone, or

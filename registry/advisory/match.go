@@ -91,7 +91,7 @@ func (db *DB) judge(m *matching, inv *image.Inventory, p *image.Package, hits []
 		if fit == anotherStream {
 			continue
 		}
-		one := fit.narrow(h.affected.evaluate(p.SourceVersion))
+		one := fit.fitted(h.affected.evaluate(p.SourceVersion))
 		if fit == itsStream {
 			entries = append(entries, h.affected)
 		}

@@ -22,10 +22,7 @@ type meaning [16]byte
 // details, references and credits are not even read.
 func (r *Record) meaning() meaning {
 	c := *r
-	c.Summary, c.Modified, c.Published = "", time.Time{}, time.Time{}
-	if slices.ContainsFunc(r.Affected, func(a Affected) bool { return hasModules(a.Ecosystem) }) {
-		c.Summary = strings.Join(r.streams(), " ")
-	}
+	c.Summary, c.Modified, c.Published = strings.Join(r.streams(), " "), time.Time{}, time.Time{}
 	c.Aliases, c.Upstream, c.Related = union(r.Aliases, nil), union(r.Upstream, nil), union(r.Related, nil)
 	c.Scores = sortedScores(r.Scores)
 	c.Affected = make([]Affected, len(r.Affected))

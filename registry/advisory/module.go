@@ -59,9 +59,25 @@ func streamOf(r *Record, a *Affected, module, version string) stream {
 	return anotherStream
 }
 
-// narrow is what an entry of a stream says, given what it says by version
-// alone.
-func (s stream) narrow(one outcome) outcome {
+// hasModules reports whether packages of an ecosystem come in modules.
+func hasModules(ecosystem string) bool {
+	switch baseOf(ecosystem) {
+	case "AlmaLinux", "Rocky Linux", "Red Hat":
+		return true
+	}
+	return false
+}
+
+// streams are those that the title names, where the record has modules.
+func (r *Record) streams() []string {
+	if !slices.ContainsFunc(r.Affected, func(a Affected) bool { return hasModules(a.Ecosystem) }) {
+		return nil
+	}
+	return namedStream.FindAllString(r.Summary, -1)
+}
+
+// fitted is what an entry says of a package once its stream is known.
+func (s stream) fitted(one outcome) outcome {
 	switch {
 	case s == anotherStream:
 		return outcome{}
@@ -70,14 +86,6 @@ func (s stream) narrow(one outcome) outcome {
 	}
 	return one
 }
-
-// hasModules knows the ecosystems whose packages may be of a module.
-func hasModules(ecosystem string) bool {
-	return slices.Contains([]string{"AlmaLinux", "Rocky Linux", "Red Hat"}, baseOf(ecosystem))
-}
-
-// streams are those that the title of the record names.
-func (r *Record) streams() []string { return namedStream.FindAllString(r.Summary, -1) }
 
 // modular reports whether an entry is about builds of a module; told is false
 // where it names no version that would show it.

@@ -32,6 +32,11 @@ type Config struct {
 	Now time.Time
 	// VEX are statements to join with the matches; nil: none.
 	VEX *vex.Set
+	// Gaps takes what the advisories can't speak for, which is in Incomplete
+	// otherwise: for who reads many images a few at a time.
+	Gaps Gaps
+	// NoPlan leaves out actions and evidence, which take most of the time.
+	NoPlan bool
 }
 
 // Reading states all that the registry stage knows of the images: one asset an
@@ -55,24 +60,30 @@ func (j *Judge) Judge(invs []*image.Inventory, db *DB, cfg Config) *Result {
 	if len(sorted) == 0 {
 		out.Why = "no image was given"
 	}
-	gaps := tally{}
+	gaps := Gaps{}
 	for _, inv := range sorted {
 		m := db.match(inv, cfg.Now)
 		m.state(cfg.VEX.For(inv))
 		out.images = append(out.images, judged{inv, m})
-		actions := plan(inv, m, sorted)
 		out.Assets = append(out.Assets, asset(inv))
 		out.Weaknesses = append(out.Weaknesses, m.weaknesses()...)
 		out.Findings = append(out.Findings, j.findings(inv, m, cfg.Now)...)
-		out.Actions = append(out.Actions, actions...)
-		out.Facts = append(out.Facts, evidence(inv, m, actions, cfg)...)
+		if !cfg.NoPlan {
+			actions := plan(inv, m, sorted)
+			out.Actions = append(out.Actions, actions...)
+			out.Facts = append(out.Facts, evidence(inv, m, actions, cfg)...)
+		}
 		out.Incomplete = append(out.Incomplete, inv.Incomplete...)
 		gaps.add(m.uncovered)
 		out.Incomplete = append(out.Incomplete, m.unknown...)
 	}
-	out.Incomplete = append(out.Incomplete, gaps.incomplete()...)
 	if why := db.unexploited(cfg.Now); why != "" && len(sorted) > 0 {
 		out.Incomplete = append(out.Incomplete, model.Incomplete{What: "advisories", Why: why})
+	}
+	if cfg.Gaps != nil {
+		cfg.Gaps.Join(gaps)
+	} else {
+		out.Incomplete = append(out.Incomplete, gaps.Incomplete()...)
 	}
 	slices.SortFunc(out.Incomplete, compareIncomplete)
 	out.Incomplete = slices.Compact(out.Incomplete)

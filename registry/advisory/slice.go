@@ -112,35 +112,79 @@ type Touched struct {
 	Fixed    string // lowest version above it that none of the entries touches; "" where none is known, or not affected
 }
 
-// Touched evaluates the record for observed versions of one package and
-// returns those that it touches, by index. The outcome is that of evaluating
-// each version alone, but versions in order are found by binary search: a
-// record with b bounds takes some 2·b·log n comparisons. Of a build of a module
-// of rpm the stream is not known here, so that what names modules leaves it
-// unknown; other builds it doesn't touch.
-func (r *Record) Touched(ecosystem, name string, list Versions) []Touched {
+// Touched evaluates the record for observed versions of one package, all of
+// one module stream of rpm (image.Package.Module) or of none, and returns those
+// that it touches, by index. The outcome is that of evaluating each version
+// alone, but versions in order are found by binary search: a record with b
+// bounds takes some 2·b·log n comparisons.
+func (r *Record) Touched(ecosystem, name, module string, list Versions) []Touched {
 	entries := r.entries(ecosystem, name)
 	if len(entries) == 0 {
 		return nil
 	}
 	s := newSearch(ecosystem, list)
 	verdicts := make([]outcome, list.Len())
-	for _, a := range entries {
-		s.spread(r, a, verdicts)
+	kinds := r.kinds(ecosystem, module, entries)
+	for at, a := range entries {
+		s.spread(a, verdicts, func(i int, one outcome) outcome {
+			return kinds.of(list.At(i)).fits[at].fitted(one)
+		})
 	}
 	var out []Touched
-	fix := s.fixer(entries)
+	for _, k := range kinds {
+		k.fix = s.fixer(k.entries)
+	}
 	for i, v := range verdicts {
 		if !v.affected && v.unknown == "" {
 			continue
 		}
 		one := Touched{Index: i, Affected: v.affected, Unknown: v.unknown}
 		if v.affected {
-			one.Fixed = fix(i)
+			one.Fixed = kinds.of(list.At(i)).fix(i)
 		}
 		out = append(out, one)
 	}
 	return out
+}
+
+// kind is versions for which the entries of a record count alike, as far as
+// modules go: all, or where a package is of no known module those that were
+// built in one and those that weren't.
+type kind struct {
+	fits    []stream    // of each entry
+	entries []*Affected // that are about its stream
+	fix     func(i int) string
+}
+
+// kinds is one kind, or the plain one and the one of modular releases.
+type kinds []*kind
+
+func (r *Record) kinds(ecosystem, module string, entries []*Affected) kinds {
+	samples := []string{""}
+	if hasModules(ecosystem) && module == "" {
+		samples = append(samples, ".module_")
+	}
+	var out kinds
+	for _, version := range samples {
+		k := &kind{}
+		for _, a := range entries {
+			fit := streamOf(r, a, module, version)
+			k.fits = append(k.fits, fit)
+			if fit == itsStream {
+				k.entries = append(k.entries, a)
+			}
+		}
+		out = append(out, k)
+	}
+	return out
+}
+
+// of is the kind of a version.
+func (k kinds) of(version string) *kind {
+	if len(k) > 1 && modularRelease.MatchString(version) {
+		return k[1]
+	}
+	return k[0]
 }
 
 // entries are those of the record for a package, in the order of feed.find:
@@ -210,12 +254,12 @@ func (s *search) run(v version) (from, to int) {
 	return after(0), after(1)
 }
 
-// spread joins what one entry says of every version to the verdicts.
-func (s *search) spread(r *Record, a *Affected, verdicts []outcome) {
-	modules := hasModules(a.Ecosystem)
+// spread joins what one entry says of every version, as fitted sees it, to the
+// verdicts.
+func (s *search) spread(a *Affected, verdicts []outcome, fitted func(i int, one outcome) outcome) {
 	join := func(i int, one outcome) {
-		if modules && one != (outcome{}) {
-			one = streamOf(r, a, "", s.list.At(i)).narrow(one)
+		if one = fitted(i, one); one == (outcome{}) {
+			return
 		}
 		verdicts[i].affected = verdicts[i].affected || one.affected
 		if verdicts[i].unknown == "" {

@@ -63,16 +63,39 @@ func (e *Engine) Change(ctx context.Context, changes []Change) ([]model.Write, [
 	return e.change(ctx, changes, e.index.sequence())
 }
 
+// Follow is Change as an advisory.Hook: a library whose hook it is keeps
+// records, findings and transitions in one batch.
+func (e *Engine) Follow(ctx context.Context, changes []advisory.Change) ([]model.Write, error) {
+	list := make([]Change, len(changes))
+	for i, c := range changes {
+		list[i] = Change{c.Ecosystem, c.ID, c.New}
+	}
+	writes, _, err := e.Change(ctx, list)
+	return writes, err
+}
+
+// blank reports whether no version is known and nothing was found: then no
+// advisory concerns anything.
+func (e *Engine) blank(ctx context.Context) (bool, error) {
+	if !e.index.blank() {
+		return false, nil
+	}
+	for _, err := range e.records.Scan(ctx, kindFinding, "", "") {
+		return false, err
+	}
+	return true, nil
+}
+
 func (e *Engine) change(ctx context.Context, changes []Change, head int64) ([]model.Write, []Transition, error) {
+	if err := usable(changes); err != nil {
+		return nil, nil, err
+	}
+	if nothing, err := e.blank(ctx); nothing || err != nil {
+		return []model.Write{headWrite(head, head+1)}, nil, err
+	}
 	var writes []model.Write
 	var transitions []Transition
-	seen := map[[2]string]bool{}
 	for _, c := range changes {
-		key := [2]string{c.Ecosystem, c.ID}
-		if c.ID == "" || strings.ContainsRune(c.ID, 0) || seen[key] {
-			return nil, nil, fmt.Errorf("advisory %.80q of %s: it has no usable id, or changes twice at once", c.ID, c.Ecosystem)
-		}
-		seen[key] = true
 		d := &diff{Change: c, gone: Fixed, sequence: head + 1}
 		if c.New == nil || c.New.Withdrawn {
 			d.New, d.gone = nil, Withdrawn
@@ -93,6 +116,19 @@ func (e *Engine) change(ctx context.Context, changes []Change, head int64) ([]mo
 	return append(writes, headWrite(head, head+1)), transitions, nil
 }
 
+// usable refuses changes that can't be told apart.
+func usable(changes []Change) error {
+	seen := map[[2]string]bool{}
+	for _, c := range changes {
+		key := [2]string{c.Ecosystem, c.ID}
+		if c.ID == "" || strings.ContainsRune(c.ID, 0) || seen[key] {
+			return fmt.Errorf("advisory %.80q of %s: it has no usable id, or changes twice at once", c.ID, c.Ecosystem)
+		}
+		seen[key] = true
+	}
+	return nil
+}
+
 // diff is the change of one advisory while it is computed.
 type diff struct {
 	Change
@@ -106,24 +142,24 @@ type diff struct {
 // compute goes through the packages that the advisory touched and those that
 // it names now, in all releases that are installed.
 func (d *diff) compute(ctx context.Context, e *Engine) error {
-	rows := map[[2]string]model.Record{}
+	rows := map[line]model.Record{}
 	for r, err := range e.records.Scan(ctx, kindFinding, d.ID+"\x00", d.ID+"\x01") {
 		if err != nil {
 			return err
 		}
-		ecosystem, name := cutFindingKey(r.Key)
-		if base, _ := cutRelease(ecosystem); base == d.Ecosystem {
-			rows[[2]string{ecosystem, name}] = r
+		l := cutFindingKey(r.Key)
+		if base, _ := cutRelease(l.ecosystem); base == d.Ecosystem {
+			rows[l] = r
 		}
 	}
-	installed := map[[2]string][]advisory.Versions{}
+	installed := map[line][]advisory.Versions{}
 	look := func(ecosystem, name string) {
 		for key, lists := range e.index.views(ecosystem, name) {
 			installed[key] = lists
 		}
 	}
 	for key := range rows {
-		look(key[0], key[1])
+		look(key.ecosystem, key.name)
 	}
 	if d.New != nil {
 		for _, a := range d.New.Affected {
@@ -138,10 +174,10 @@ func (d *diff) compute(ctx context.Context, e *Engine) error {
 			packages = append(packages, key) // nobody has it any more
 		}
 	}
-	slices.SortFunc(packages, func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
+	slices.SortFunc(packages, line.compare)
 	for _, key := range packages {
 		told := len(d.transitions)
-		if err := d.one(key[0], key[1], rows[key], installed[key]); err != nil {
+		if err := d.one(key, rows[key], installed[key]); err != nil {
 			return err
 		}
 		d.hush(e.index, told)
@@ -160,13 +196,13 @@ func (d *diff) hush(x *index, from int) {
 	for _, t := range told {
 		wanted[t.Version] = true
 	}
-	alive := x.alive(told[0].Ecosystem, told[0].Package, wanted)
+	alive := x.alive(line{told[0].Ecosystem, told[0].Package, told[0].Module}, wanted)
 	d.transitions = append(d.transitions[:from], slices.DeleteFunc(told, func(t Transition) bool { return !alive[t.Version] })...)
 }
 
 // one compares what was found of one package with what is found now. Versions
 // that no set holds any more leave the row in silence.
-func (d *diff) one(ecosystem, name string, row model.Record, lists []advisory.Versions) error {
+func (d *diff) one(l line, row model.Record, lists []advisory.Versions) error {
 	var before map[string]verdict
 	if row.Key != "" {
 		var err error
@@ -174,17 +210,17 @@ func (d *diff) one(ecosystem, name string, row model.Record, lists []advisory.Ve
 			return err
 		}
 	}
-	versions, now := evaluate(d.New, ecosystem, name, lists)
+	versions, now := evaluate(d.New, l, lists)
 	for _, text := range versions {
-		d.tell(ecosystem, name, text, before[text], now[text])
+		d.tell(l, text, before[text], now[text])
 		delete(before, text)
 	}
 	if len(before) > 0 {
 		for _, text := range held(lists, before) {
-			d.tell(ecosystem, name, text, before[text], verdict{})
+			d.tell(l, text, before[text], verdict{})
 		}
 	}
-	key := findingKey(d.ID, ecosystem, name)
+	key := findingKey(d.ID, l)
 	if len(versions) == 0 {
 		if row.Key != "" {
 			d.writes = append(d.writes, erase(kindFinding, key))
@@ -199,14 +235,14 @@ func (d *diff) one(ecosystem, name string, row model.Record, lists []advisory.Ve
 }
 
 // evaluate asks a record, nil for one that touches nothing, for all versions
-// of a package. It returns those that are touched and what is said of each.
-func evaluate(r *advisory.Record, ecosystem, name string, lists []advisory.Versions) (versions []string, verdicts map[string]verdict) {
+// of a line. It returns those that are touched and what is said of each.
+func evaluate(r *advisory.Record, l line, lists []advisory.Versions) (versions []string, verdicts map[string]verdict) {
 	verdicts = map[string]verdict{}
 	if r == nil {
 		return nil, verdicts
 	}
 	for _, list := range lists {
-		for _, one := range r.Touched(ecosystem, name, list) {
+		for _, one := range r.Touched(l.ecosystem, l.name, l.module, list) {
 			text := list.At(one.Index)
 			if _, twice := verdicts[text]; !twice {
 				versions = append(versions, text)
@@ -232,8 +268,8 @@ func held(lists []advisory.Versions, wanted map[string]verdict) []string {
 }
 
 // tell adds the transition from one verdict to another, if it is one.
-func (d *diff) tell(ecosystem, name, version string, before, now verdict) {
-	t := Transition{Advisory: d.ID, Ecosystem: ecosystem, Package: name, Version: version}
+func (d *diff) tell(l line, version string, before, now verdict) {
+	t := Transition{Advisory: d.ID, Ecosystem: l.ecosystem, Package: l.name, Version: version, Module: l.module}
 	switch {
 	case now == (verdict{}):
 		t.Kind = d.gone
@@ -258,25 +294,25 @@ func (d *diff) tell(ecosystem, name, version string, before, now verdict) {
 // before their components are in the index nothing leads to them, and where
 // the change doesn't come to pass they are written over when it does.
 func (e *Engine) discover(ctx context.Context, sets []Set, head int64) (rows []model.Write, err error) {
-	fresh := map[[2]string]map[string]bool{}
+	fresh := map[line]map[string]bool{}
 	for _, s := range sets {
 		for _, c := range s.Components {
-			key := [2]string{c.Ecosystem, c.Name}
+			key := c.line()
 			if fresh[key] == nil {
 				fresh[key] = map[string]bool{}
 			}
 			fresh[key][c.Version] = true
 		}
 	}
-	packages := slices.SortedFunc(maps.Keys(fresh), func(a, b [2]string) int { return slices.Compare(a[:], b[:]) })
+	packages := slices.SortedFunc(maps.Keys(fresh), line.compare)
 	for some := range slices.Chunk(packages, 256) {
 		found := make([][]model.Write, len(some))
 		g, each := errgroup.WithContext(ctx)
 		g.SetLimit(workers)
 		for i, key := range some {
 			g.Go(func() (err error) {
-				if found[i], err = e.discoverOne(each, key[0], key[1], fresh[key], head+1); err != nil {
-					return fmt.Errorf("advisories of %s %s: %w", key[0], key[1], err)
+				if found[i], err = e.discoverOne(each, key, fresh[key], head+1); err != nil {
+					return fmt.Errorf("advisories of %s %s: %w", key.ecosystem, key.name, err)
 				}
 				return nil
 			})
@@ -295,24 +331,24 @@ func (e *Engine) discover(ctx context.Context, sets []Set, head int64) (rows []m
 	return rows, nil
 }
 
-// discoverOne does it for one package.
-func (e *Engine) discoverOne(ctx context.Context, ecosystem, name string, versions map[string]bool, sequence int64) ([]model.Write, error) {
-	known := e.index.forget(ecosystem, name, versions)
+// discoverOne does it for one line.
+func (e *Engine) discoverOne(ctx context.Context, l line, versions map[string]bool, sequence int64) ([]model.Write, error) {
+	known := e.index.forget(l, versions)
 	if len(versions) == 0 {
 		return nil, nil
 	}
-	records, err := e.advisories.Of(ctx, ecosystem, name)
+	records, err := e.advisories.Of(ctx, l.ecosystem, l.name)
 	if err != nil {
 		return nil, err
 	}
-	list := []advisory.Versions{advisory.SortVersions(ecosystem, slices.Collect(maps.Keys(versions)))}
+	list := []advisory.Versions{advisory.SortVersions(l.ecosystem, slices.Collect(maps.Keys(versions)))}
 	var out []model.Write
 	for _, r := range records {
-		touched, verdicts := evaluate(r, ecosystem, name, list)
+		touched, verdicts := evaluate(r, l, list)
 		if len(touched) == 0 {
 			continue
 		}
-		w, err := e.extend(ctx, findingKey(r.ID, ecosystem, name), known, touched, verdicts)
+		w, err := e.extend(ctx, findingKey(r.ID, l), known, touched, verdicts)
 		if err != nil {
 			return nil, err
 		}

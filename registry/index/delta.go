@@ -25,12 +25,11 @@ type delta struct {
 	removed  int
 }
 
-// recent is the versions of one package in one release.
+// recent is the versions of one line.
 type recent struct {
-	ecosystem string
-	name      string
-	list      advisory.VersionList // replaced and never changed, so that it can be read without the lock
-	sets      map[string][]uint32  // by version, rising
+	line
+	list advisory.VersionList // replaced and never changed, so that it can be read without the lock
+	sets map[string][]uint32  // by version, rising
 }
 
 func newDelta(s *segment) *delta {
@@ -56,43 +55,42 @@ func (d *delta) addSets(sets []Set) {
 		version string
 		set     uint32
 	}
-	fresh := map[[2]string][]pair{}
+	fresh := map[line][]pair{}
 	for _, s := range sets {
 		id := uint32(d.firstSet + len(d.hashes))
 		d.hashes = append(d.hashes, s.Hash)
 		d.bySet[s.Hash] = id
 		for _, c := range s.Components {
-			key := [2]string{c.Ecosystem, c.Name}
-			fresh[key] = append(fresh[key], pair{c.Version, id})
+			fresh[c.line()] = append(fresh[c.line()], pair{c.Version, id})
 		}
 	}
 	for key, pairs := range fresh {
-		group := d.group(key[0], key[1])
+		group := d.group(key)
 		before := len(group.sets)
 		for _, p := range pairs {
 			group.sets[p.version] = append(group.sets[p.version], p.set)
 		}
 		if len(group.sets) > before {
-			group.list = advisory.SortVersions(key[0], slices.Collect(maps.Keys(group.sets)))
+			group.list = advisory.SortVersions(key.ecosystem, slices.Collect(maps.Keys(group.sets)))
 		}
 	}
 }
 
-// group finds a package in one release, or makes room for it.
-func (d *delta) group(ecosystem, name string) *recent {
-	key := groupKey(ecosystem, name)
+// group finds a line, or makes room for it.
+func (d *delta) group(l line) *recent {
+	key := groupKey(l.ecosystem, l.name)
 	for _, g := range d.packages[key] {
-		if g.ecosystem == ecosystem {
+		if g.line == l {
 			return g
 		}
 	}
-	g := &recent{ecosystem: ecosystem, name: name, sets: map[string][]uint32{}}
+	g := &recent{line: l, sets: map[string][]uint32{}}
 	d.packages[key] = append(d.packages[key], g)
 	return g
 }
 
-// find lists the packages of one name in all releases of an ecosystem, or in
-// the one that is given.
+// find lists the lines of one name in all releases of an ecosystem, or in the
+// one that is given.
 func (d *delta) find(ecosystem, name string) []*recent {
 	_, release := cutRelease(ecosystem)
 	var out []*recent

@@ -17,6 +17,10 @@ const (
 	MaxImages = 1 << 25
 	// maxDigest is in bytes; the keys of records have no more room.
 	maxDigest = 1024
+	// maxModule is the longest name of a module and its stream, and maxRelease
+	// the longest ecosystem with its release, in bytes: they are a part of the
+	// keys of findings, and an image must not keep an advisory from being stored.
+	maxModule, maxRelease = 128, 128
 	// chunkRows is how many findings of new components go to disk at once.
 	chunkRows = 20_000
 	// workers is how many packages are evaluated at once.
@@ -100,6 +104,13 @@ func (e *Engine) Add(ctx context.Context, images ...Image) error {
 	for _, image := range images {
 		if image.Digest == "" || len(image.Digest) > maxDigest {
 			return fmt.Errorf("indexing %.80q: a digest has 1 to %d bytes", image.Digest, maxDigest)
+		}
+		for _, s := range image.Sets {
+			for _, c := range s.Components {
+				if len(c.Ecosystem) > maxRelease || len(c.Module) > maxModule {
+					return fmt.Errorf("indexing %s: the release of %.80q is longer than %d bytes", image.Digest, c.Name, maxRelease)
+				}
+			}
 		}
 	}
 	if err := e.update(ctx, images, nil); err != nil {
@@ -215,6 +226,9 @@ func imageWrites(sets []Set, put []Image, drop []string, sequence int64) ([]mode
 	return append(out, row), err
 }
 
+// Size counts what the index holds.
+func (e *Engine) Size() Size { return e.index.size() }
+
 // Images unites the images that transitions are about, as they are now.
 func (e *Engine) Images(transitions ...Transition) *Images {
 	versions := map[Component]bool{}
@@ -223,7 +237,7 @@ func (e *Engine) Images(transitions ...Transition) *Images {
 		if t.Kind == Indexed {
 			digests = append(digests, t.Images...)
 		} else {
-			versions[Component{t.Ecosystem, t.Package, t.Version}] = true
+			versions[Component{t.Ecosystem, t.Package, t.Version, t.Module}] = true
 		}
 	}
 	return e.index.imagesOf(versions, digests)

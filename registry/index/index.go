@@ -74,21 +74,19 @@ func (s *Images) block(start int, texts []byte, ends []int) ([]byte, []int) {
 	return texts, ends
 }
 
-// views finds the versions of the packages of one name, in the release that is
+// views finds the versions of the lines of one name, in the release that is
 // given or in all where none is. Each has up to two lists, of the segment and
 // of the delta.
-func (x *index) views(ecosystem, name string) map[[2]string][]advisory.Versions {
+func (x *index) views(ecosystem, name string) map[line][]advisory.Versions {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	out := map[[2]string][]advisory.Versions{}
+	out := map[line][]advisory.Versions{}
 	for _, place := range x.segment.find(ecosystem, name) {
-		full, _ := cutPackageKey(x.segment.names.at(place))
-		key := [2]string{full, name}
+		key := cutLineKey(x.segment.names.at(place))
 		out[key] = append(out[key], x.segment.history(place))
 	}
 	for _, g := range x.delta.find(ecosystem, name) {
-		key := [2]string{g.ecosystem, name}
-		out[key] = append(out[key], g.list)
+		out[g.line] = append(out[g.line], g.list)
 	}
 	return out
 }
@@ -98,9 +96,9 @@ func (x *index) views(ecosystem, name string) map[[2]string][]advisory.Versions 
 func (x *index) imagesOf(versions map[Component]bool, digests []string) *Images {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	packages := map[[2]string]map[string]bool{}
+	packages := map[line]map[string]bool{}
 	for c := range versions {
-		key := [2]string{c.Ecosystem, c.Name}
+		key := c.line()
 		if packages[key] == nil {
 			packages[key] = map[string]bool{}
 		}
@@ -108,7 +106,7 @@ func (x *index) imagesOf(versions map[Component]bool, digests []string) *Images 
 	}
 	sets := newBits(x.delta.firstSet + len(x.delta.hashes))
 	for key, wanted := range packages {
-		x.holders(key[0], key[1], wanted, func(_ string, set int) { sets.add(set) })
+		x.holders(key, wanted, func(_ string, set int) { sets.add(set) })
 	}
 	out := &Images{x.segment, x.delta.digests, newBits(x.delta.firstImage + len(x.delta.digests))}
 	for set := range sets.all() {
@@ -130,12 +128,12 @@ func (x *index) imagesOf(versions map[Component]bool, digests []string) *Images 
 	return out
 }
 
-// holders visits the sets that hold one of the wanted versions of a package.
-// Going through all versions of a package costs less than finding a few in
-// their order, which takes parsing them.
-func (x *index) holders(ecosystem, name string, wanted map[string]bool, visit func(version string, set int)) {
-	for _, place := range x.segment.find(ecosystem, name) {
-		if full, _ := cutPackageKey(x.segment.names.at(place)); full != ecosystem {
+// holders visits the sets that hold one of the wanted versions of a line.
+// Going through all versions of a line costs less than finding a few in their
+// order, which takes parsing them.
+func (x *index) holders(l line, wanted map[string]bool, visit func(version string, set int)) {
+	for _, place := range x.segment.find(l.ecosystem, l.name) {
+		if cutLineKey(x.segment.names.at(place)) != l {
 			continue
 		}
 		h := x.segment.history(place)
@@ -147,8 +145,8 @@ func (x *index) holders(ecosystem, name string, wanted map[string]bool, visit fu
 			}
 		}
 	}
-	for _, g := range x.delta.find(ecosystem, name) {
-		if g.ecosystem != ecosystem {
+	for _, g := range x.delta.find(l.ecosystem, l.name) {
+		if g.line != l {
 			continue
 		}
 		for version := range wanted {
@@ -159,12 +157,12 @@ func (x *index) holders(ecosystem, name string, wanted map[string]bool, visit fu
 	}
 }
 
-// alive returns those of the wanted versions of a package that some image has.
-func (x *index) alive(ecosystem, name string, wanted map[string]bool) map[string]bool {
+// alive returns those of the wanted versions of a line that some image has.
+func (x *index) alive(l line, wanted map[string]bool) map[string]bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	out := map[string]bool{}
-	x.holders(ecosystem, name, wanted, func(version string, set int) {
+	x.holders(l, wanted, func(version string, set int) {
 		if !out[version] && x.inUse(set) {
 			out[version] = true
 		}
@@ -308,13 +306,50 @@ func (x *index) count() int {
 	return x.segment.digests.n + len(x.delta.digests) - x.delta.removed
 }
 
-// forget deletes from versions those of a package that the index has, and
-// reports whether it has any.
-func (x *index) forget(ecosystem, name string, versions map[string]bool) (known bool) {
+// blank reports whether there is no set at all.
+func (x *index) blank() bool {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	for _, place := range x.segment.find(ecosystem, name) {
-		if full, _ := cutPackageKey(x.segment.names.at(place)); full != ecosystem {
+	return x.segment.setCount()+len(x.delta.hashes) == 0
+}
+
+// Size is how much an index holds. Of sets that no image has any more, and of
+// what only they hold, it counts those that the next segment leaves out.
+type Size struct {
+	Images     int
+	Sets       int
+	Packages   int // in one release and module stream each
+	Components int // versions of these
+}
+
+func (x *index) size() Size {
+	n := x.count()
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	out := Size{Images: n, Sets: x.segment.setCount() + len(x.delta.hashes), Packages: x.segment.names.n}
+	for place := range x.segment.names.n {
+		out.Components += x.segment.history(place).Len()
+	}
+	for _, groups := range x.delta.packages {
+		for _, g := range groups {
+			fresh := map[string]bool{}
+			for version := range g.sets {
+				fresh[version] = true
+			}
+			if !x.holds(g.line, fresh) {
+				out.Packages++
+			}
+			out.Components += len(fresh)
+		}
+	}
+	return out
+}
+
+// holds reports whether the segment has a line, and takes its versions from
+// those that are given.
+func (x *index) holds(l line, versions map[string]bool) (known bool) {
+	for _, place := range x.segment.find(l.ecosystem, l.name) {
+		if cutLineKey(x.segment.names.at(place)) != l {
 			continue
 		}
 		known = true
@@ -322,8 +357,17 @@ func (x *index) forget(ecosystem, name string, versions map[string]bool) (known 
 			delete(versions, string(text))
 		}
 	}
-	for _, g := range x.delta.find(ecosystem, name) {
-		if g.ecosystem != ecosystem {
+	return known
+}
+
+// forget deletes from versions those of a line that the index has, and reports
+// whether it has any.
+func (x *index) forget(l line, versions map[string]bool) (known bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	known = x.holds(l, versions)
+	for _, g := range x.delta.find(l.ecosystem, l.name) {
+		if g.line != l {
 			continue
 		}
 		known = true

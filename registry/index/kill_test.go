@@ -59,13 +59,15 @@ func (o *opened) done(ctx context.Context) (int64, error) {
 
 // TestKill ends the indexer at random moments. What was acknowledged is there,
 // nothing is there twice, and at most the next operation is there as a whole.
+// SCANTLING_KILLS sets how often; 200 take a minute.
 func TestKill(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it takes a minute")
+	kills := 10
+	if n, err := strconv.Atoi(os.Getenv("SCANTLING_KILLS")); err == nil {
+		kills = n
 	}
 	s, n, at := newSource(killSeed), newNaive(), int64(0)
 	ahead := 0
-	storetest.Kill(t, storetest.Killing{Child: "indexer", Kills: 200, Work: 60 * time.Millisecond, Check: func(t *testing.T, folder string, acked []string) {
+	storetest.Kill(t, storetest.Killing{Child: "indexer", Kills: kills, Work: 60 * time.Millisecond, Check: func(t *testing.T, folder string, acked []string) {
 		o := mustOpen(t, folder)
 		defer o.close(t)
 		done, err := o.done(t.Context())

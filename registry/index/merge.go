@@ -181,7 +181,7 @@ func (m *merger) packages() (names, histories []byte) {
 	var keys []string
 	for _, groups := range m.delta.packages {
 		for _, g := range groups {
-			key := packageKey(g.ecosystem, g.name)
+			key := lineKey(g.line)
 			fresh[key] = g
 			keys = append(keys, key)
 		}
@@ -238,8 +238,7 @@ func (m *merger) history(key string, place int, g *recent) (name string, ordered
 		}
 	}
 	if len(texts) > known {
-		ecosystem, _ := cutPackageKey(key)
-		sorted := advisory.SortVersions(ecosystem, texts)
+		sorted := advisory.SortVersions(cutLineKey(key).ecosystem, texts)
 		texts, ordered = sorted.Texts, sorted.InOrder
 	}
 	for _, text := range texts {

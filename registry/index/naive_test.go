@@ -39,7 +39,7 @@ func (n *naive) components() map[index.Component]bool {
 }
 
 func rowOf(id string, c index.Component) string {
-	return strings.Join([]string{id, c.Ecosystem, c.Name, c.Version}, "\x00")
+	return strings.Join([]string{id, c.Ecosystem, c.Name, c.Module, c.Version}, "\x00")
 }
 
 // judge evaluates one version alone, out of any order.
@@ -47,7 +47,7 @@ func judge(r *advisory.Record, c index.Component) (index.Finding, bool) {
 	if r == nil {
 		return index.Finding{}, false
 	}
-	for _, one := range r.Touched(c.Ecosystem, c.Name, advisory.VersionList{Texts: []string{c.Version}}) {
+	for _, one := range r.Touched(c.Ecosystem, c.Name, c.Module, advisory.VersionList{Texts: []string{c.Version}}) {
 		return index.Finding{Affected: one.Affected, Unknown: one.Unknown, Fixed: one.Fixed}, true
 	}
 	return index.Finding{}, false
@@ -108,7 +108,7 @@ func (n *naive) change(c index.Change) {
 		}
 		if kind != "" {
 			n.told = append(n.told, tellText(index.Transition{
-				Kind: kind, Advisory: c.ID, Ecosystem: component.Ecosystem, Package: component.Name, Version: component.Version, Fixed: f.Fixed,
+				Kind: kind, Advisory: c.ID, Ecosystem: component.Ecosystem, Package: component.Name, Version: component.Version, Module: component.Module, Fixed: f.Fixed,
 			}))
 		}
 		if delete(n.findings, row); is {
@@ -121,7 +121,7 @@ func (n *naive) change(c index.Change) {
 func (n *naive) forget() {
 	held := map[string]bool{}
 	for c := range n.components() {
-		held[strings.Join([]string{c.Ecosystem, c.Name, c.Version}, "\x00")] = true
+		held[strings.Join([]string{c.Ecosystem, c.Name, c.Module, c.Version}, "\x00")] = true
 	}
 	maps.DeleteFunc(n.findings, func(row string, _ index.Finding) bool {
 		_, version, _ := strings.Cut(row, "\x00")
@@ -133,7 +133,7 @@ func tellText(t index.Transition) string {
 	if t.Kind == index.Indexed {
 		return "indexed " + strings.Join(t.Images, " ")
 	}
-	return fmt.Sprintf("%s %s %s %s %q >%s", t.Kind, t.Advisory, t.Ecosystem, t.Package, t.Version, t.Fixed)
+	return fmt.Sprintf("%s %s %s %s %s %q >%s", t.Kind, t.Advisory, t.Ecosystem, t.Package, t.Module, t.Version, t.Fixed)
 }
 
 // source makes random worlds.
@@ -143,8 +143,11 @@ type source struct {
 }
 
 var (
-	worldEcosystems = []string{"Debian:12", "Debian:11", "Debian", "Go", "PyPI", "Maven", "Unheard"}
+	worldEcosystems = []string{"Debian:12", "Debian:11", "Debian", "Go", "PyPI", "Maven", "Unheard", "AlmaLinux:8", "AlmaLinux:9"}
 	worldVersions   = strings.Fields("1 1.0 1.0.0 1.1 1.2 1.5-1 2 2-sp 2.0.0.beta1 2.0.0 2.1 3.0.0 1:1.0 (devel) 1_0 v1.2.0 1.0rc1")
+	// modular are the versions, and streams the modules, of packages and records of AlmaLinux.
+	modular = strings.Fields("1.0-1.el8 1.0-1.module_el8+1 1.2-1.el8 1.2-1.module_el8+2 2.0-1.module_el8+1 1_0")
+	streams = []string{"", "a:1", "a:2", "a:1.0"}
 )
 
 func newSource(seed uint64) *source {
@@ -152,7 +155,11 @@ func newSource(seed uint64) *source {
 	for range 30 {
 		var layer []index.Component
 		for range s.IntN(8) {
-			layer = append(layer, index.Component{Ecosystem: pick(s, worldEcosystems), Name: pick(s, []string{"a", "b", "c", "ab"}), Version: pick(s, append([]string{"\xff"}, worldVersions...))})
+			c := index.Component{Ecosystem: pick(s, worldEcosystems), Name: pick(s, []string{"a", "b", "c", "ab"}), Version: pick(s, append([]string{"\xff"}, worldVersions...))}
+			if strings.HasPrefix(c.Ecosystem, "AlmaLinux") {
+				c.Version, c.Module = pick(s, modular), pick(s, streams)
+			}
+			layer = append(layer, c)
 		}
 		s.layers = append(s.layers, layer)
 	}
@@ -178,29 +185,36 @@ func (s *source) image() index.Image {
 }
 
 func (s *source) change() index.Change {
-	eco := pick(s, []string{"Debian", "Go", "PyPI", "Maven", "Unheard"})
+	eco := pick(s, []string{"Debian", "Go", "PyPI", "Maven", "Unheard", "AlmaLinux"})
 	c := index.Change{Ecosystem: eco, ID: fmt.Sprintf("X-%d", s.IntN(12))}
 	if s.IntN(10) == 0 {
 		return c
 	}
 	c.New = &advisory.Record{ID: c.ID, Withdrawn: s.IntN(10) == 0}
+	versions := worldVersions
+	if eco == "AlmaLinux" {
+		versions, c.New.Summary = modular, "security update of "+pick(s, streams)+" and "+pick(s, streams)
+	}
 	for range 1 + s.IntN(3) {
 		a := advisory.Affected{Ecosystem: eco, Name: pick(s, []string{"a", "b", "c", "ab"})}
 		if eco == "Debian" {
 			a.Ecosystem = pick(s, worldEcosystems[:3])
 		}
+		if eco == "AlmaLinux" {
+			a.Ecosystem = pick(s, []string{"AlmaLinux:8", "AlmaLinux:8", "AlmaLinux:9", "AlmaLinux"})
+		}
 		for range s.IntN(3) {
 			r := advisory.Range{Type: pick(s, []string{"ECOSYSTEM", "ECOSYSTEM", "SEMVER"})}
 			for range 1 + s.IntN(2) {
-				r.Events = append(r.Events, advisory.Event{Introduced: pick(s, []string{"0", "1.0", pick(s, worldVersions)})})
+				r.Events = append(r.Events, advisory.Event{Introduced: pick(s, []string{"0", "1.0", pick(s, versions)})})
 				if s.IntN(3) > 0 {
-					r.Events = append(r.Events, pick(s, []advisory.Event{{Fixed: pick(s, worldVersions)}, {Fixed: pick(s, worldVersions)}, {LastAffected: pick(s, worldVersions)}}))
+					r.Events = append(r.Events, pick(s, []advisory.Event{{Fixed: pick(s, versions)}, {Fixed: pick(s, versions)}, {LastAffected: pick(s, versions)}}))
 				}
 			}
 			a.Ranges = append(a.Ranges, r)
 		}
 		for range s.IntN(2) {
-			a.Versions = append(a.Versions, pick(s, worldVersions))
+			a.Versions = append(a.Versions, pick(s, versions))
 		}
 		a.GitOnly = len(a.Ranges) == 0 && s.IntN(2) == 0
 		c.New.Affected = append(c.New.Affected, a)

@@ -37,7 +37,7 @@ type Advisories interface {
 //	index-change     sequence number, 8 bytes        hashes of new sets after "s", digests that came, were replaced or went after "i", see appendText
 //	index-head       "head"                          empty: its Version is the last sequence number
 //	index-segment    name of its file                SHA-256 of the file; Version is up to where it covers
-//	finding          ADVISORY 0 ECOSYSTEM 0 PACKAGE  JSON list of Finding
+//	finding          ADVISORY 0 ECOSYSTEM 0 PACKAGE  JSON list of Finding; of a module stream with 0 MODULE behind
 //	transition       its id                          JSON of Transition
 //
 // Numbers are big-endian, so that keys sort by them; 0 is a zero byte.
@@ -93,6 +93,7 @@ type Transition struct {
 	Ecosystem string   `json:"ecosystem,omitempty"`
 	Package   string   `json:"package,omitempty"`
 	Version   string   `json:"version,omitempty"`
+	Module    string   `json:"module,omitempty"` // of rpm: name and stream
 	Fixed     string   `json:"fixed,omitempty"`  // lowest fixed version
 	Why       string   `json:"why,omitempty"`    // why it can't be told
 	Images    []string `json:"images,omitempty"` // digests, of Indexed; see Engine.Images for the others
@@ -104,20 +105,25 @@ type Transition struct {
 // a change that is computed again after a crash never tells it twice.
 func (t *Transition) identify(sequence int64) {
 	h := sha256.New()
-	for _, text := range append([]string{string(t.Kind), t.Advisory, t.Ecosystem, t.Package, t.Version}, t.Images...) {
+	for _, text := range append([]string{string(t.Kind), t.Advisory, t.Ecosystem, t.Package, t.Version, t.Module}, t.Images...) {
 		h.Write(appendText(nil, text))
 	}
 	t.ID = fmt.Sprintf("%016x-%x", sequence, h.Sum(nil)[:16])
 }
 
-func findingKey(id, ecosystem, name string) string {
-	return strings.Join([]string{id, ecosystem, name}, "\x00")
+func findingKey(id string, l line) string {
+	parts := []string{id, l.ecosystem, l.name}
+	if l.module != "" {
+		parts = append(parts, l.module)
+	}
+	return strings.Join(parts, "\x00")
 }
 
-func cutFindingKey(key string) (ecosystem, name string) {
+func cutFindingKey(key string) line {
 	_, rest, _ := strings.Cut(key, "\x00")
-	ecosystem, name, _ = strings.Cut(rest, "\x00")
-	return ecosystem, name
+	ecosystem, rest, _ := strings.Cut(rest, "\x00")
+	name, module, _ := strings.Cut(rest, "\x00")
+	return line{ecosystem, name, module}
 }
 
 // sequenceKey writes a sequence number so that keys sort by it.

@@ -17,7 +17,7 @@ import (
 //
 //	hashes   the sets, sorted by hash, 32 bytes each; a set is known by its place here
 //	digests  table of the images, sorted; an image is known by its place here
-//	names    table of the packages, sorted, as packageKey writes them
+//	names    table of the lines, sorted, as lineKey writes them
 //	packages a blob for each of these: its versions, and of each the list of sets
 //	images   a blob for each set: the list of images
 //	sets     a blob for each image: the list of sets
@@ -117,17 +117,23 @@ func (s *segment) findSet(h Hash) (int, bool) {
 	return low, low < s.setCount() && s.hash(low) == h
 }
 
-// packageKey orders packages so that the releases of one ecosystem stand
-// together: the ecosystem without its release, the name, the release.
-func packageKey(ecosystem, name string) string {
-	base, release := cutRelease(ecosystem)
-	return base + "\x00" + name + "\x00" + release
+// lineKey orders lines so that the releases of one ecosystem stand together,
+// and the modules of one release behind what is of none: the ecosystem without
+// its release, the name, the release, and the module where there is one.
+func lineKey(l line) string {
+	base, release := cutRelease(l.ecosystem)
+	key := base + "\x00" + l.name + "\x00" + release
+	if l.module != "" {
+		key += "\x00" + l.module
+	}
+	return key
 }
 
-func cutPackageKey(key string) (ecosystem, name string) {
+func cutLineKey(key string) line {
 	base, rest, _ := strings.Cut(key, "\x00")
-	name, release, _ := strings.Cut(rest, "\x00")
-	return base + release, name
+	name, rest, _ := strings.Cut(rest, "\x00")
+	release, module, _ := strings.Cut(rest, "\x00")
+	return line{base + release, name, module}
 }
 
 // cutRelease parts "Debian:12" into "Debian" and ":12".
@@ -138,13 +144,16 @@ func cutRelease(ecosystem string) (base, release string) {
 	return ecosystem, ""
 }
 
-// find lists the places of the packages of one name in all releases of an
+// find lists the places of the lines of one name in all releases of an
 // ecosystem, or in the one that is given.
 func (s *segment) find(ecosystem, name string) (places []int) {
 	base, release := cutRelease(ecosystem)
 	prefix := base + "\x00" + name + "\x00"
 	for i, key := range s.names.all(s.names.lower(prefix + release)) {
-		if !strings.HasPrefix(string(key), prefix) || release != "" && string(key[len(prefix):]) != release {
+		if !strings.HasPrefix(string(key), prefix) {
+			break
+		}
+		if of, _, _ := strings.Cut(string(key[len(prefix):]), "\x00"); release != "" && of != release {
 			break
 		}
 		places = append(places, i)
@@ -152,7 +161,7 @@ func (s *segment) find(ecosystem, name string) (places []int) {
 	return places
 }
 
-// history is the versions of one package in a segment: uvarint number of those
+// history is the versions of one line in a segment: uvarint number of those
 // in order, their table, and then the place of the list of sets of each, uint32
 // from the end of the places, and these lists. It implements advisory.Versions.
 type history struct {

@@ -18,6 +18,17 @@ type Component struct {
 	Ecosystem string // canonical, with its release
 	Name      string // canonical
 	Version   string
+	Module    string // of rpm: name and stream, as "nodejs:18"; "" where it is of none or isn't told
+}
+
+// line is what has versions of its own: one package in one release, and in one
+// stream of a module where it is of one.
+type line struct{ ecosystem, name, module string }
+
+func (c Component) line() line { return line{c.Ecosystem, c.Name, c.Module} }
+
+func (l line) compare(o line) int {
+	return cmp.Or(cmp.Compare(l.ecosystem, o.ecosystem), cmp.Compare(l.name, o.name), cmp.Compare(l.module, o.module))
 }
 
 // Hash names a set by its content: SHA-256 of its encoding.
@@ -42,7 +53,8 @@ type Image struct {
 //
 // Left out are packages without an ecosystem, which no advisory can name (see
 // advisory.DB for how that is told), and names with a zero byte, which no
-// registry knows.
+// registry knows. A module with one, or with more than maxModule bytes, counts
+// as not told.
 func NewImage(inv *image.Inventory) Image {
 	layers := map[string][]Component{}
 	for _, p := range inv.Packages {
@@ -50,7 +62,11 @@ func NewImage(inv *image.Inventory) Image {
 		if ecosystem == "" || strings.ContainsRune(ecosystem+name, 0) {
 			continue
 		}
-		layers[p.Layer] = append(layers[p.Layer], Component{ecosystem, name, p.SourceVersion})
+		module := p.Module
+		if len(module) > maxModule || strings.ContainsRune(module, 0) {
+			module = ""
+		}
+		layers[p.Layer] = append(layers[p.Layer], Component{ecosystem, name, p.SourceVersion, module})
 	}
 	out := Image{Digest: inv.Digest}
 	for _, components := range layers {
@@ -66,7 +82,7 @@ func NewImage(inv *image.Inventory) Image {
 func NewSet(components []Component) Set {
 	for i, c := range components {
 		valid := func(text string) string { return strings.ToValidUTF8(text, "\uFFFD") }
-		components[i] = Component{valid(c.Ecosystem), valid(c.Name), valid(c.Version)}
+		components[i] = Component{valid(c.Ecosystem), valid(c.Name), valid(c.Version), valid(c.Module)}
 	}
 	slices.SortFunc(components, Component.compare)
 	components = slices.Compact(components)
@@ -78,15 +94,20 @@ func hashOf(components []Component) Hash { return sha256.Sum256(encodeSet(compon
 func (h Hash) compare(o Hash) int { return slices.Compare(h[:], o[:]) }
 
 func (c Component) compare(o Component) int {
-	return cmp.Or(cmp.Compare(c.Ecosystem, o.Ecosystem), cmp.Compare(c.Name, o.Name), cmp.Compare(c.Version, o.Version))
+	return cmp.Or(cmp.Compare(c.Ecosystem, o.Ecosystem), cmp.Compare(c.Name, o.Name), cmp.Compare(c.Version, o.Version), cmp.Compare(c.Module, o.Module))
 }
 
-// encodeSet writes the three texts of each component, each with its length
-// before it, as uvarint. One set has one encoding.
+// encodeSet writes the ecosystem, name and version of each component, each with
+// its length before it, as uvarint. A module follows the ecosystem after a zero
+// byte, which no ecosystem has. One set has one encoding.
 func encodeSet(components []Component) []byte {
 	var out []byte
 	for _, c := range components {
-		for _, text := range []string{c.Ecosystem, c.Name, c.Version} {
+		ecosystem := c.Ecosystem
+		if c.Module != "" {
+			ecosystem += "\x00" + c.Module
+		}
+		for _, text := range []string{ecosystem, c.Name, c.Version} {
 			out = appendText(out, text)
 		}
 	}
@@ -105,7 +126,8 @@ func decodeSet(body []byte) ([]Component, error) {
 				return nil, err
 			}
 		}
-		out = append(out, Component{fields[0], fields[1], fields[2]})
+		ecosystem, module, _ := strings.Cut(fields[0], "\x00")
+		out = append(out, Component{ecosystem, fields[1], fields[2], module})
 	}
 	return out, nil
 }

@@ -48,18 +48,18 @@ func TestNewImage(t *testing.T) {
 			}
 		})
 	}
-	want := []Component{{"Debian:12", "openssl", "3.0.1-1"}, {"Debian:12", "zlib", "1:1.2-1"}}
+	want := []Component{{"Debian:12", "openssl", "3.0.1-1", ""}, {"Debian:12", "zlib", "1:1.2-1", ""}}
 	if got := NewImage(&image.Inventory{Packages: base}).Sets[0].Components; !cmp.Equal(got, want) {
 		t.Errorf("components %v", got)
 	}
-	if got := NewSet([]Component{{"PyPI", "a", "1\xff"}}).Components[0].Version; got != "1\uFFFD" {
+	if got := NewSet([]Component{{"PyPI", "a", "1\xff", ""}}).Components[0].Version; got != "1\uFFFD" {
 		t.Errorf("version %q", got)
 	}
 }
 
 // FuzzDecodeSet: what is decoded encodes to itself, if it was encoded so.
 func FuzzDecodeSet(f *testing.F) {
-	f.Add(encodeSet([]Component{{"Debian:12", "a", "1"}, {"Go", "b", ""}}))
+	f.Add(encodeSet([]Component{{"Debian:12", "a", "1", ""}, {"Go", "b", "", ""}, {"AlmaLinux:8", "c", "1", "c:2"}}))
 	f.Add([]byte{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1, 2})
 	f.Fuzz(func(t *testing.T, data []byte) {
 		list, err := decodeSet(data)

@@ -121,7 +121,7 @@ func (o *opened) findings(t testing.TB, held map[index.Component]bool) map[strin
 		}
 		for _, f := range list {
 			for _, version := range f.Versions {
-				c := index.Component{Ecosystem: parts[1], Name: parts[2], Version: version}
+				c := index.Component{Ecosystem: parts[1], Name: parts[2], Version: version, Module: strings.Join(parts[3:], "")}
 				if held[c] {
 					out[rowOf(parts[0], c)] = index.Finding{Affected: f.Affected, Unknown: f.Unknown, Fixed: f.Fixed}
 				}
@@ -157,7 +157,7 @@ func (o *opened) compare(t testing.TB, n *naive) string {
 				want = append(want, digest)
 			}
 		}
-		images := o.engine.Images(index.Transition{Kind: index.Affected, Ecosystem: c.Ecosystem, Package: c.Name, Version: c.Version})
+		images := o.engine.Images(index.Transition{Kind: index.Affected, Ecosystem: c.Ecosystem, Package: c.Name, Version: c.Version, Module: c.Module})
 		got := slices.Sorted(images.All())
 		slices.Sort(want)
 		if !slices.Equal(got, want) || images.Count() != len(want) {

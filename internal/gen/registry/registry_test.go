@@ -71,7 +71,7 @@ func changedLayers(s *shape, before, now *advisory.Record) map[int]bool {
 }
 
 func verdict(r *advisory.Record, c index.Component) string {
-	for _, one := range r.Touched(c.Ecosystem, c.Name, advisory.VersionList{Texts: []string{c.Version}}) {
+	for _, one := range r.Touched(c.Ecosystem, c.Name, c.Module, advisory.VersionList{Texts: []string{c.Version}}) {
 		return fmt.Sprintf("affected %v, fixed in %q", one.Affected, one.Fixed)
 	}
 	return ""
