@@ -21,7 +21,7 @@ import (
 
 // assessFolder is an assessment in this process, without any output.
 func assessFolder(ctx context.Context, dir string) (report.Assessment, error) {
-	a := &app{IO: IO{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard}, format: "json", failOn: "high", quiet: true}
+	a := &app{IO: IO{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard, Env: func(string) string { return "" }}, format: "json", failOn: "high", quiet: true}
 	a.rules = "D101,D102,D103,D104" // the plan rests on no rule but what makes alerts
 	_, doc, err := a.assess(ctx, dir, estateFlags{asOf: shop.Day})
 	return doc, err

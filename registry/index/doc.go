@@ -6,7 +6,8 @@
 // index leads from a package to its observed versions, sorted in the order of
 // their ecosystem, from a version to the sets that hold it, and from a set to
 // its images. A range of an advisory is then a few binary searches in the
-// versions of a package (advisory.Record.Touched) and a union of lists.
+// versions of a package (advisory.Record.Touched) and a union of lists. What
+// comes in module streams of rpm is a package for each of them.
 //
 // What an advisory says is kept for each component version, never for each
 // image, and told once: Engine.Apply compares what is stored with what a

@@ -168,7 +168,8 @@ func writeBills(t *testing.T, mirror, dir string, n int) (files []string) {
 }
 
 // change makes one record of a copy of the mirror say that all versions of its
-// packages are affected, lists it as modified now, and returns its id.
+// packages are affected, lists it as modified now, and returns its id. The
+// record lies beside the archive too, where a sync of few looks first.
 func change(t *testing.T, mirror, ecosystem string, wanted func(record) bool) string {
 	t.Helper()
 	file := filepath.Join(mirror, ecosystem, "all.zip")
@@ -180,6 +181,7 @@ func change(t *testing.T, mirror, ecosystem string, wanted func(record) bool) st
 	var out bytes.Buffer
 	w := zip.NewWriter(&out)
 	now, id := time.Now().UTC().Format(time.RFC3339), ""
+	var changed []byte
 	for _, f := range in.File {
 		if id != "" {
 			if err := w.Copy(f); err != nil {
@@ -203,6 +205,7 @@ func change(t *testing.T, mirror, ecosystem string, wanted func(record) bool) st
 			id = one.ID
 			text = regexp.MustCompile(`"fixed"\s*:\s*"[^"]*"`).ReplaceAll(text, []byte(`"fixed": "99999"`))
 			text = regexp.MustCompile(`"modified"\s*:\s*"[^"]*"`).ReplaceAll(text, []byte(`"modified": "`+now+`"`))
+			changed = text
 		}
 		member, err := w.Create(f.Name)
 		if err != nil {
@@ -221,8 +224,9 @@ func change(t *testing.T, mirror, ecosystem string, wanted func(record) bool) st
 		t.Fatal(err)
 	}
 	rows := slices.DeleteFunc(strings.Split(string(text), "\n"), func(row string) bool { return strings.HasSuffix(row, ","+id) })
-	for name, body := range map[string][]byte{file: out.Bytes(), list: []byte(now + "," + id + "\n" + strings.Join(rows, "\n"))} {
-		if err := os.Chmod(name, 0o644); err != nil {
+	single := filepath.Join(mirror, ecosystem, id+".json") // as the bucket has each record
+	for name, body := range map[string][]byte{file: out.Bytes(), single: changed, list: []byte(now + "," + id + "\n" + strings.Join(rows, "\n"))} {
+		if err := os.Chmod(name, 0o644); err != nil && !errors.Is(err, os.ErrNotExist) {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(name, body, 0o644); err != nil {
