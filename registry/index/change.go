@@ -87,11 +87,6 @@ func (e *Engine) blank(ctx context.Context) (bool, error) {
 }
 
 func (e *Engine) change(ctx context.Context, changes []Change, head int64) ([]model.Write, []Transition, error) {
-	if nothing, err := e.blank(ctx); nothing || err != nil {
-		return []model.Write{headWrite(head, head+1)}, nil, err
-	}
-	var writes []model.Write
-	var transitions []Transition
 	seen := map[[2]string]bool{}
 	for _, c := range changes {
 		key := [2]string{c.Ecosystem, c.ID}
@@ -99,6 +94,13 @@ func (e *Engine) change(ctx context.Context, changes []Change, head int64) ([]mo
 			return nil, nil, fmt.Errorf("advisory %.80q of %s: it has no usable id, or changes twice at once", c.ID, c.Ecosystem)
 		}
 		seen[key] = true
+	}
+	if nothing, err := e.blank(ctx); nothing || err != nil {
+		return []model.Write{headWrite(head, head+1)}, nil, err
+	}
+	var writes []model.Write
+	var transitions []Transition
+	for _, c := range changes {
 		d := &diff{Change: c, gone: Fixed, sequence: head + 1}
 		if c.New == nil || c.New.Withdrawn {
 			d.New, d.gone = nil, Withdrawn
