@@ -67,10 +67,11 @@ bench-secrets: ## processor time of the search for secrets, beside gunzip and sh
 	$(GO) test ./registry/secret -run '^$$' -bench '^BenchmarkScan$$' -benchtime 3x
 bench-image: ## an image that nothing is known of, beside decompressing and hashing it; one whose layers are known
 	$(GO) test ./registry/image -run '^$$' -bench '^Benchmark(Cold|Known)$$'
-bench-registry: build ## 1,000,000 images and advisories: from a changed advisory to its images; then beside osv-scanner: 1,000 SBOMs, cold images
+bench-registry: build ## the mirror loaded; 1,000,000 images and advisories; beside osv-scanner: verdicts, 1,000 SBOMs, cold images
+	$(GO) test -count=1 -run '^TestLoadMirror$$' -v ./registry/advisory
 	$(GO) run ./internal/gen/registry
 	@$(DEBIAN) mmdebstrap mmdebstrap
-	cd test/peer && OSV_SCANNER=$$(./osv-scanner.sh) SCANTLING=$(CURDIR)/dist/scantling $(GO) test -count=1 -timeout 60m -run 'TestRematch|TestColdScan' -v .
+	cd test/peer && OSV_SCANNER=$$(./osv-scanner.sh) SCANTLING=$(CURDIR)/dist/scantling $(GO) test -count=1 -timeout 60m -run '^(TestRematch|TestColdScan|TestSameAdvisories)$$' -v .
 
 FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/kube ./registry/image ./registry/image/rpmdb ./registry/advisory ./registry/feed ./registry/index ./registry/secret ./registry/sbom ./registry/vex ./oci ./rule ./splice ./report \
   ./runtime/ingest ./runtime/detect
