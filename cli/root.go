@@ -83,7 +83,6 @@ func usage(format string, args ...any) error { return &failure{exitUsage, fmt.Er
 
 // Main runs one command and returns its exit code.
 func Main(ctx context.Context, args []string, std IO) int {
-	forgetStart()
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	app := &app{IO: std}
