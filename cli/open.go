@@ -18,19 +18,38 @@ import (
 type imageSource struct {
 	platform string
 	insecure bool
+	mirrors  []string
 }
 
 func (s *imageSource) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.platform, "platform", "", "os/architecture[/variant], or all; default: all on disk, linux/amd64 of a registry")
 	cmd.Flags().BoolVar(&s.insecure, "insecure", false, "allow plain http to the registry; on this machine it always is")
+	cmd.Flags().StringArrayVar(&s.mirrors, "mirror", nil, "OF=AT: ask AT before the registry or path OF, as docker.io=mirror.example/hub (repeatable)")
+}
+
+// options are the switches as the reader of registries wants them.
+func (s *imageSource) options() (oci.FetchOptions, error) {
+	want, err := oci.ParsePlatform(s.platform)
+	if err != nil {
+		return oci.FetchOptions{}, usage("--platform: %w", err)
+	}
+	out := oci.FetchOptions{Platform: want, Insecure: s.insecure}
+	for _, text := range s.mirrors {
+		m, err := oci.ParseMirror(text)
+		if err != nil {
+			return oci.FetchOptions{}, usage("--mirror: %w", err)
+		}
+		out.Mirrors = append(out.Mirrors, m)
+	}
+	return out, nil
 }
 
 // openImage opens what IMAGE names: what exists on disk, else what a registry
 // has. Platforms that are left out are said.
 func (a *app) openImage(ctx context.Context, name string, from imageSource) ([]*oci.Image, []model.Incomplete, error) {
-	want, err := oci.ParsePlatform(from.platform)
+	how, err := from.options()
 	if err != nil {
-		return nil, nil, usage("--platform: %w", err)
+		return nil, nil, err
 	}
 	var images []*oci.Image
 	var left []string
@@ -40,13 +59,16 @@ func (a *app) openImage(ctx context.Context, name string, from imageSource) ([]*
 	case statErr == nil:
 		images, missed, err = oci.Open(ctx, name)
 		if err == nil {
-			images, left, err = oci.Only(images, want)
+			images, left, err = oci.Only(images, how.Platform)
 		}
 	case !errors.Is(statErr, fs.ErrNotExist) || isPath(name):
 		return nil, nil, failed("%s: %s", name, cause(statErr))
 	default:
 		var got oci.Fetched
-		got, err = oci.Fetch(ctx, name, oci.FetchOptions{Platform: want, Insecure: from.insecure})
+		got, err = oci.Fetch(ctx, name, how)
+		for _, why := range got.Passed {
+			a.say("note: a mirror was passed over: %s", why)
+		}
 		images, left, missed = got.Images, got.LeftOut, got.Incomplete
 	}
 	if err != nil {

@@ -90,7 +90,11 @@ func openArtifact(dir string) (*Artifact, error) {
 // credentials and under the rules of Fetch. The files are read when they are
 // opened, for which ctx must not have ended.
 func FetchArtifact(ctx context.Context, ref string, insecure bool) (*Artifact, error) {
-	r, err := newRegistry(ctx, ref, insecure)
+	named, err := parseReference(ref)
+	if err != nil {
+		return nil, err
+	}
+	r, err := newRegistry(ctx, ref, named.String(), insecure)
 	if err != nil {
 		return nil, err
 	}

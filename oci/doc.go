@@ -23,6 +23,6 @@
 // sys is not read, and a file whose name is not UTF-8 is named as unread. Of
 // a tag a registry says itself what it is; signatures are not checked. Plain
 // http is spoken with this machine, elsewhere only where it is asked for, and
-// a certificate always has to hold. Mirrors and aliases of podman's
-// registries.conf are not known.
+// a certificate always has to hold. Mirrors are those that the caller names:
+// podman's registries.conf, with its mirrors and aliases, is not read.
 package oci

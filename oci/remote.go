@@ -29,6 +29,7 @@ const (
 type FetchOptions struct {
 	Platform Platform // of an index; by default linux/amd64, else the first
 	Insecure bool     // allows plain http, which is otherwise for this machine alone
+	Mirrors  []Mirror // asked before the registry itself, in their order
 }
 
 // Fetched is what a reference led to.
@@ -36,24 +37,62 @@ type Fetched struct {
 	Images     []*Image           // sorted by digest
 	LeftOut    []string           // platforms that are there and were not wanted, sorted
 	Incomplete []model.Incomplete // what could not be read
+	Passed     []string           // mirrors that could not serve it, each with its reason
 }
 
-// Fetch reads the image that a reference names from its registry, with the
-// credentials of docker's and podman's files. Every digest is verified; only
-// the manifest of a tag is what the registry says it is. Layers are not read
-// here: each is streamed when it is opened, for which ctx must not have ended.
-// The error says what to do about it and never holds a credential.
+// Fetch reads the image that a reference names from its registry or the first
+// of its mirrors that has it, with the credentials of docker's and podman's
+// files. Every digest is verified; only the manifest of a tag is what the
+// registry, or the mirror, says it is. Layers are not read here: each is
+// streamed from the same place when it is opened, for which ctx must not have
+// ended. The error says what to do about it and never holds a credential.
 func Fetch(ctx context.Context, ref string, opt FetchOptions) (Fetched, error) {
-	r, err := newRegistry(ctx, ref, opt.Insecure)
+	named, err := parseReference(ref)
 	if err != nil {
 		return Fetched{}, err
 	}
+	var passed []string
+	for _, m := range opt.Mirrors {
+		at, ok := m.place(named)
+		if !ok {
+			continue
+		}
+		out, err := fetch(ctx, ref, at, opt)
+		if err == nil || ctx.Err() != nil {
+			out.Passed = passed
+			return out, err
+		}
+		passed = append(passed, err.Error())
+	}
+	out, err := fetch(ctx, ref, named.String(), opt)
+	out.Passed = passed
+	return out, err
+}
+
+func parseReference(ref string) (reference.Named, error) {
+	named, err := reference.ParseNormalizedNamed(ref)
+	if err != nil {
+		return nil, fmt.Errorf("%s is no image reference: %w", ref, err)
+	}
+	return reference.TagNameOnly(named), nil
+}
+
+// fetch reads the image ref from the place at.
+func fetch(ctx context.Context, ref, at string, opt FetchOptions) (Fetched, error) {
+	r, err := newRegistry(ctx, ref, at, opt.Insecure)
+	if err != nil {
+		return Fetched{}, err
+	}
+	where := ref
+	if r.mirror {
+		where = ref + " at " + at
+	}
 	top, err := r.puller.Get(ctx, r.ref)
 	if err != nil {
-		return Fetched{}, fmt.Errorf("%s: %w", ref, r.explain(err))
+		return Fetched{}, fmt.Errorf("%s: %w", where, r.explain(err))
 	}
 	if len(top.Manifest) > maxManifest {
-		return Fetched{}, fmt.Errorf("%s: its manifest has more than %d bytes", ref, maxManifest)
+		return Fetched{}, fmt.Errorf("%s: its manifest has more than %d bytes", where, maxManifest)
 	}
 	mediaType, _, _ := strings.Cut(string(top.MediaType), ";")
 	in := &reader{
@@ -64,24 +103,24 @@ func Fetch(ctx context.Context, ref string, opt FetchOptions) (Fetched, error) {
 	in.choose = chosen.pick
 	e := entry{MediaType: mediaType, Digest: top.Digest.String()}
 	if !sha256Digest.MatchString(e.Digest) {
-		return Fetched{}, fmt.Errorf("%s: digest %q: only sha256 is read", ref, e.Digest)
+		return Fetched{}, fmt.Errorf("%s: digest %q: only sha256 is read", where, e.Digest)
 	}
 	in.content(e, top.Manifest, inherited{names: []string{r.named}}, 0)
 	if err := ctx.Err(); err != nil {
 		return Fetched{}, err
 	}
 	if chosen.err != nil {
-		return Fetched{}, fmt.Errorf("%s: %w", ref, chosen.err)
+		return Fetched{}, fmt.Errorf("%s: %w", where, chosen.err)
 	}
 	slices.Sort(chosen.left)
 	out := Fetched{LeftOut: slices.Compact(chosen.left)}
 	out.Images, out.Incomplete = in.result()
 	if len(out.Images)+len(out.Incomplete) == 0 {
-		return Fetched{}, fmt.Errorf("%s is no image (%.100s)", ref, mediaType)
+		return Fetched{}, fmt.Errorf("%s is no image (%.100s)", where, mediaType)
 	}
 	if !chosen.made {
 		if out.Images, _, err = Only(out.Images, opt.Platform); err != nil {
-			return Fetched{}, fmt.Errorf("%s: %w", ref, err)
+			return Fetched{}, fmt.Errorf("%s: %w", where, err)
 		}
 	}
 	return out, nil
@@ -91,26 +130,28 @@ func Fetch(ctx context.Context, ref string, opt FetchOptions) (Fetched, error) {
 type registry struct {
 	ctx    context.Context
 	named  string // the same with its tag, as people write it
+	mirror bool   // ref is at a mirror
 	ref    name.Reference
 	puller *remote.Puller
 	keys   *keychain
 }
 
-func newRegistry(ctx context.Context, ref string, insecure bool) (*registry, error) {
-	named, err := reference.ParseNormalizedNamed(ref)
+// newRegistry connects to the place at of what ref names; the place is the
+// reference itself, in full, where no mirror is meant.
+func newRegistry(ctx context.Context, ref, at string, insecure bool) (*registry, error) {
+	named, err := parseReference(ref)
 	if err != nil {
-		return nil, fmt.Errorf("%s is no image reference: %w", ref, err)
+		return nil, err
 	}
-	named = reference.TagNameOnly(named)
 	options := []name.Option{name.WeakValidation}
 	if insecure {
 		options = append(options, name.Insecure)
 	}
-	parsed, err := name.ParseReference(named.String(), options...)
+	parsed, err := name.ParseReference(at, options...)
 	if err != nil {
-		return nil, fmt.Errorf("%s is no image reference: %w", ref, err)
+		return nil, fmt.Errorf("%s is no image reference: %w", at, err)
 	}
-	r := &registry{ctx: ctx, named: reference.FamiliarString(named), ref: parsed, keys: &keychain{}}
+	r := &registry{ctx: ctx, named: reference.FamiliarString(named), mirror: at != named.String(), ref: parsed, keys: &keychain{}}
 	r.puller, err = remote.NewPuller(
 		remote.WithContext(ctx), remote.WithUserAgent("scantling"), remote.WithAuthFromKeychain(r.keys),
 		remote.WithTransport(newGuard(parsed.Context().RegistryStr(), insecure)),
