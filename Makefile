@@ -45,7 +45,7 @@ e2e: build controlplane browser ## a Debian root, registries, a Kubernetes contr
 	@$(DEBIAN) "mmdebstrap skopeo docker-registry" "mmdebstrap skopeo docker-registry"
 	$(E2E) -timeout 30m ./...
 	@$(DEBIAN) pg_createcluster postgresql
-	SCANTLING_POSTGRES=required $(GO) test -count=1 -run Postgres ./store
+	SCANTLING_POSTGRES=required $(GO) test -count=1 -run Postgres ./store ./registry/index
 exhaustive: build ## what make test takes a sample of: every range of the mirror; 200 kills each of scans and syncs of the program, the library, the index, the store
 	SCANTLING_WHOLE=1 SCANTLING_KILLS=200 SCANTLING=$(CURDIR)/dist/scantling $(GO) test -count=1 -timeout 30m \
 	  -run '^(TestRangesAgainstNaive|TestTouchedAgainstAlone|TestKill)$$' ./cli ./registry/advisory ./registry/index ./store

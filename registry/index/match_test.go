@@ -202,7 +202,7 @@ func (r *registry) compare(t *testing.T, invs map[string]*image.Inventory) (affe
 			}
 		}
 	}
-	o := &opened{r.dir, r.store, r.engine}
+	o := &opened{r.dir, "", r.store, r.engine}
 	if diff := cmp.Diff(want, o.findings(t, held)); diff != "" {
 		t.Fatalf("DB.Match (-) and the index (+):\n%.3000s", diff)
 	}

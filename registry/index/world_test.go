@@ -18,6 +18,7 @@ import (
 	"github.com/scantling/scantling/registry/advisory"
 	"github.com/scantling/scantling/registry/index"
 	"github.com/scantling/scantling/store"
+	"github.com/scantling/scantling/store/storetest"
 )
 
 // shelf keeps advisories among the records, the plain way.
@@ -56,17 +57,22 @@ func (s shelf) Of(ctx context.Context, ecosystem, name string) ([]*advisory.Reco
 // opened is an engine over a real store.
 type opened struct {
 	dir    string
+	dsn    string // of the store; a file in dir by default
 	store  *store.Store
 	engine *index.Engine
 }
 
 func open(ctx context.Context, dir string) (*opened, error) {
-	st, err := store.Open(ctx, filepath.Join(dir, "store.db"))
+	return openAt(ctx, dir, filepath.Join(dir, "store.db"))
+}
+
+func openAt(ctx context.Context, dir, dsn string) (*opened, error) {
+	st, err := store.Open(ctx, dsn)
 	if err != nil {
 		return nil, err
 	}
 	e, err := index.Open(ctx, st, shelf{st}, filepath.Join(dir, "segments"))
-	return &opened{dir, st, e}, err
+	return &opened{dir, dsn, st, e}, err
 }
 
 func mustOpen(t testing.TB, dir string) *opened {
@@ -175,28 +181,43 @@ func TestRandomWorlds(t *testing.T) {
 		worlds = 2
 	}
 	for seed := range worlds {
-		t.Run(fmt.Sprint(seed), func(t *testing.T) {
-			s, n, o := newSource(uint64(seed)), newNaive(), mustOpen(t, t.TempDir())
-			defer func() { o.close(t) }()
-			for step := range 150 {
-				if s.IntN(10) == 0 {
-					o.restart(t, s)
-				}
-				todo := s.op()
-				if err := o.do(t.Context(), todo); err != nil {
-					t.Fatal(err)
-				}
-				n.do(todo)
-				if todo.kind == "compact" {
-					o.swept(t, n)
-				}
-				if step%5 == 0 || step == 149 {
-					if diff := o.compare(t, n); diff != "" {
-						t.Fatalf("after step %d, %s: %s", step, todo.kind, diff)
-					}
-				}
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { live(t, uint64(seed), mustOpen(t, t.TempDir())) })
+	}
+}
+
+// TestPostgresWorlds has some of them in the store of larger sites.
+func TestPostgresWorlds(t *testing.T) {
+	server := storetest.Postgres(t)
+	for seed := range 3 {
+		o, err := openAt(t.Context(), t.TempDir(), server.Database(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		live(t, uint64(100+seed), o)
+	}
+}
+
+// live lets a world and the naive model of it go the same way.
+func live(t *testing.T, seed uint64, o *opened) {
+	s, n := newSource(seed), newNaive()
+	defer func() { o.close(t) }()
+	for step := range 150 {
+		if s.IntN(10) == 0 {
+			o.restart(t, s)
+		}
+		todo := s.op()
+		if err := o.do(t.Context(), todo); err != nil {
+			t.Fatal(err)
+		}
+		n.do(todo)
+		if todo.kind == "compact" {
+			o.swept(t, n)
+		}
+		if step%5 == 0 || step == 149 {
+			if diff := o.compare(t, n); diff != "" {
+				t.Fatalf("after step %d, %s: %s", step, todo.kind, diff)
 			}
-		})
+		}
 	}
 }
 
@@ -374,7 +395,11 @@ func (o *opened) restart(t *testing.T, s *source) {
 			t.Fatal(err)
 		}
 	}
-	*o = *mustOpen(t, o.dir)
+	again, err := openAt(t.Context(), o.dir, o.dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	*o = *again
 	if (o.engine.Rebuilt() != nil) != broken {
 		t.Fatalf("rebuilt: %v, broken: %v", o.engine.Rebuilt(), broken)
 	}
