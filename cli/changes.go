@@ -185,7 +185,9 @@ func (n *newsReader) workloads(ctx context.Context, assets map[string]imageAsset
 		return err
 	}
 	known := model.Reading{Stage: model.Registry, Read: len(assets)}
+	indexed := map[string]bool{}
 	for digest, one := range assets {
+		indexed[digest], indexed[one.Name] = true, true
 		known.Assets = append(known.Assets, model.Asset{Ref: model.Ref{Kind: model.Image, Key: digest}, Name: one.Name, Aliases: one.Aliases})
 	}
 	attack, err := estate.Merge(r.attacks)
@@ -196,7 +198,7 @@ func (n *newsReader) workloads(ctx context.Context, assets map[string]imageAsset
 	e.Miss(append(r.found.incomplete, r.missed...)...)
 	n.missed = e.Incomplete
 	for _, u := range e.Unplaced {
-		if u.Kind == model.Image {
+		if u.Kind == model.Image && !indexed[u.Key] { // of those that are indexed only the Dockerfile is unknown
 			n.missed = append(n.missed, model.Incomplete{What: u.Key, Why: "whether it is touched is unknown: " + u.Why})
 		}
 	}
