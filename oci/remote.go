@@ -147,11 +147,15 @@ func newRegistry(ctx context.Context, ref, at string, insecure bool) (*registry,
 	if insecure {
 		options = append(options, name.Insecure)
 	}
+	mirror, said := at != named.String(), ref
+	if mirror {
+		said = at
+	}
 	parsed, err := name.ParseReference(at, options...)
 	if err != nil {
-		return nil, fmt.Errorf("%s is no image reference: %w", at, err)
+		return nil, fmt.Errorf("%s is no image reference: %w", said, err)
 	}
-	r := &registry{ctx: ctx, named: reference.FamiliarString(named), mirror: at != named.String(), ref: parsed, keys: &keychain{}}
+	r := &registry{ctx: ctx, named: reference.FamiliarString(named), mirror: mirror, ref: parsed, keys: &keychain{}}
 	r.puller, err = remote.NewPuller(
 		remote.WithContext(ctx), remote.WithUserAgent("scantling"), remote.WithAuthFromKeychain(r.keys),
 		remote.WithTransport(newGuard(parsed.Context().RegistryStr(), insecure)),
