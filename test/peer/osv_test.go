@@ -270,7 +270,7 @@ func TestSameAdvisories(t *testing.T) {
 				byID[r.ID] = r
 			}
 			asked := all
-			if most := checks / entries; len(all) > most {
+			if most := max(400, checks/entries); len(all) > most {
 				asked = slices.Clone(all)
 				rand.New(rand.NewPCG(1, 2)).Shuffle(len(asked), func(i, j int) { asked[i], asked[j] = asked[j], asked[i] })
 				asked = asked[:most]
@@ -296,7 +296,8 @@ type agreement struct {
 	Alias    int // they leave out an alias of another that they list
 	Unknown  int // we say that it can't be told: the text is no version of its ecosystem
 	Git      int // they stop looking at the first range of commits
-	Unstable int // they sort events at one version in any order, so that [v, v] may never end
+	Unstable int // they sort events at one version in any order, so that [v, v] may never end, or [v, w) never begin
+	Module   int // the record is about a module of rpm, and the build is of none
 	Spelling int // the version is enumerated under another spelling of the same version
 	Other    int
 }
@@ -316,8 +317,10 @@ func (a *agreement) compare(t *testing.T, c component, ours, others []string, un
 			a.Alias++
 		case mine && all[id].gitFirst(c):
 			a.Git++
-		case their && all[id].single(c):
+		case all[id].tied(c):
 			a.Unstable++
+		case their && all[id].modular(c):
+			a.Module++
 		case mine && all[id].enumerates(c):
 			a.Spelling++
 		default:
@@ -350,18 +353,46 @@ func (r record) gitFirst(c component) bool {
 	return false
 }
 
-// single reports whether an interval holds a single version.
-func (r record) single(c component) bool {
+// tied reports whether an interval begins at the version of another event.
+func (r record) tied(c component) bool {
 	for _, a := range r.Affected {
 		for _, span := range a.Ranges {
-			for i, e := range span.Events[:max(0, len(span.Events)-1)] {
-				if a.Package.Name == c.Name && e["introduced"] != "" && e["introduced"] == span.Events[i+1]["last_affected"] {
+			begins, ends := map[string]bool{}, map[string]bool{}
+			for _, e := range span.Events {
+				begins[e["introduced"]] = true
+				ends[e["fixed"]+e["last_affected"]] = true
+			}
+			for v := range begins {
+				if a.Package.Name == c.Name && v != "" && ends[v] {
 					return true
 				}
 			}
 		}
 	}
 	return false
+}
+
+// modular reports whether the record names builds of a module alone, and the
+// component is none.
+func (r record) modular(c component) bool {
+	if strings.Contains(c.Version, ".module_") {
+		return false
+	}
+	builds, others := 0, 0
+	for _, a := range r.Affected {
+		for _, span := range a.Ranges {
+			for _, e := range span.Events {
+				switch {
+				case a.Package.Name != c.Name || e["fixed"] == "":
+				case strings.Contains(e["fixed"], ".module_"):
+					builds++
+				default:
+					others++
+				}
+			}
+		}
+	}
+	return builds > 0 && others == 0
 }
 
 // enumerates reports whether an entry lists versions and has no ranges.
