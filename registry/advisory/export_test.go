@@ -62,3 +62,6 @@ func Meaning(text string) (meaning, error) {
 	}
 	return r.meaning(), nil
 }
+
+// Corpora finds the public test data, and the advisories beside it.
+var Corpora = corpora

@@ -21,22 +21,6 @@ import (
 	"github.com/scantling/scantling/store"
 )
 
-// publicData finds the public test data, and the advisories beside it.
-func publicData(t testing.TB) (pairs, mirror string) {
-	t.Helper()
-	dir := os.Getenv("SCANTLING_CORPORA")
-	if dir == "" {
-		dir = "../../../shared/corpora"
-	}
-	pairs, mirror = filepath.Join(dir, "osv-pairs", "dev.jsonl"), filepath.Join(dir, "..", "osv-mirror")
-	for _, p := range []string{pairs, mirror} {
-		if _, err := os.Stat(p); err != nil {
-			t.Skipf("set SCANTLING_CORPORA to the public test data: %v", err)
-		}
-	}
-	return pairs, mirror
-}
-
 func openStore(t testing.TB) *store.Store {
 	t.Helper()
 	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "scantling.db"))
@@ -69,7 +53,7 @@ func syncAll(t testing.TB, l *advisory.Library, from string, opt feed.Options) f
 // the folder, the same matches of all labelled packages, and costs nothing the
 // second time.
 func TestMirror(t *testing.T) {
-	pairs, mirror := publicData(t)
+	pairs, mirror := advisory.Corpora(t)
 	server := httptest.NewServer(http.FileServer(http.Dir(mirror)))
 	defer server.Close()
 	want, _, err := advisory.Load(t.Context(), mirror, advisory.All)
@@ -152,7 +136,7 @@ func samePairs(t *testing.T, pairs string, want *advisory.DB, l *advisory.Librar
 // TestMirrorMemory prints what loading costs: all, and for one image of a
 // thousand packages.
 func TestMirrorMemory(t *testing.T) {
-	_, mirror := publicData(t)
+	_, mirror := advisory.Corpora(t)
 	l := advisory.NewLibrary(openStore(t), nil)
 	var before, after runtime.MemStats
 	runtime.GC()

@@ -16,7 +16,7 @@ import (
 // TestLoadForMirror loads the whole public mirror for random sets of packages:
 // matches, what is missed and how feeds stand are those of the whole.
 func TestLoadForMirror(t *testing.T) {
-	_, mirror := publicData(t)
+	_, mirror := advisory.Corpora(t)
 	whole, missed, err := advisory.Load(t.Context(), mirror, advisory.All)
 	if err != nil {
 		t.Fatal(err)

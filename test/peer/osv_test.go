@@ -98,21 +98,27 @@ func records(t testing.TB, mirror, ecosystem string) (out []record) {
 	}
 	defer func() { _ = archive.Close() }()
 	for _, f := range archive.File {
-		r, err := f.Open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var one record
-		if err := json.Unmarshal(data, &one); err != nil {
-			t.Fatalf("%s: %v", f.Name, err)
-		}
+		one, _ := unpack(t, f)
 		out = append(out, one)
 	}
 	return out
+}
+
+// unpack reads one record of an archive, and its text.
+func unpack(t testing.TB, f *zip.File) (one record, text []byte) {
+	t.Helper()
+	r, err := f.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err = io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal(text, &one); err != nil {
+		t.Fatalf("%s: %v", f.Name, err)
+	}
+	return one, text
 }
 
 // casesOf are the packages of an ecosystem's records at each bound of their

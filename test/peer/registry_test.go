@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -189,18 +188,7 @@ func change(t *testing.T, mirror, ecosystem string, wanted func(record) bool) st
 			}
 			continue
 		}
-		r, err := f.Open()
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := io.ReadAll(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var one record
-		if err := json.Unmarshal(text, &one); err != nil {
-			t.Fatal(err)
-		}
+		one, text := unpack(t, f)
 		if wanted(one) {
 			id = one.ID
 			text = regexp.MustCompile(`"fixed"\s*:\s*"[^"]*"`).ReplaceAll(text, []byte(`"fixed": "99999"`))
