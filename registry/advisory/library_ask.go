@@ -2,6 +2,7 @@ package advisory
 
 import (
 	"context"
+	"fmt"
 	"slices"
 
 	"github.com/scantling/scantling/model"
@@ -52,9 +53,13 @@ func (l *Library) Describe(ctx context.Context) (func(ecosystem, name, id string
 	if err != nil {
 		return nil, err
 	}
-	if ok {
-		if _, body, err := unpack(r.Body); err == nil { // what can't be read, status says
-			_ = (&loader{ctx: ctx}).exploitsFrom(db, feeds.KEV, body)
+	if ok { // without one a sync says that it is unknown what is exploited
+		_, body, err := unpack(r.Body)
+		if err == nil {
+			err = (&loader{ctx: ctx}).exploitsFrom(db, feeds.KEV, body)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("reading the catalogue of exploited vulnerabilities that is kept: %w", err)
 		}
 	}
 	return func(ecosystem, name, id string) (About, error) {
