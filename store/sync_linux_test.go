@@ -5,33 +5,37 @@ package store_test
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
+	"slices"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/store"
+	"github.com/scantling/scantling/store/storetest"
 )
 
 // TestSync watches the system calls of a process that writes: when Apply
 // returns, the log has been written to and synced, and not been written to
 // since. Killing a process can't show that.
 func TestSync(t *testing.T) {
-	acks, unsynced := trace(t, "applies")
-	if acks != tracedBatches || len(unsynced) > 0 {
-		t.Errorf("%d of %d batches acknowledged, unsynced: %v", acks, tracedBatches, unsynced)
+	log := func(name string) bool { return strings.HasSuffix(name, "-wal") }
+	careless := func(a storetest.Ack) bool { return len(a.Unsynced) > 0 || a.Syncs == 0 }
+	acks := storetest.Trace(t, "applies", log)
+	if len(acks) != tracedBatches || slices.ContainsFunc(acks, careless) {
+		t.Errorf("of %d batches, acknowledged: %v", tracedBatches, acks)
 	}
 	// The same with the setting that loses what it acknowledges is seen.
-	acks, unsynced = trace(t, "careless")
-	if acks != tracedBatches || len(unsynced) < tracedBatches-2 {
-		t.Errorf("%d batches without syncs acknowledged, only %d seen as that", acks, len(unsynced))
+	acks = storetest.Trace(t, "careless", log)
+	seen := 0
+	for _, a := range acks {
+		if careless(a) {
+			seen++
+		}
+	}
+	if len(acks) != tracedBatches || seen < tracedBatches-2 {
+		t.Errorf("%d batches without syncs acknowledged, only %d seen as that", len(acks), seen)
 	}
 }
 
@@ -79,126 +83,4 @@ func careless(ctx context.Context, folder string, ack func(string)) error {
 		ack(fmt.Sprint(i))
 	}
 	return nil
-}
-
-// trace runs a child and stops it at each system call. It returns how many
-// lines the child acknowledged, and which of them while the log was not synced.
-func trace(t *testing.T, child string) (acks int, unsynced []int) {
-	t.Helper()
-	runtime.LockOSThread() // a tracer is a thread
-	defer runtime.UnlockOSThread()
-	program, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := os.Create(filepath.Join(t.TempDir(), "out"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer out.Close()
-	cmd := exec.Command(program)
-	cmd.Env = append(os.Environ(), "SCANTLING_STORETEST_CHILD="+child, "SCANTLING_STORETEST_FOLDER="+t.TempDir())
-	cmd.Stdout, cmd.Stderr = out, out
-	cmd.SysProcAttr = &syscall.SysProcAttr{Ptrace: true}
-	if err := cmd.Start(); err != nil {
-		if errors.Is(err, syscall.EPERM) {
-			t.Skipf("processes may not be traced here: %v", err)
-		}
-		t.Fatal(err)
-	}
-	late := time.AfterFunc(time.Minute, func() { _ = syscall.Kill(cmd.Process.Pid, syscall.SIGKILL) })
-	defer late.Stop()
-	w := watch{t: t, pid: cmd.Process.Pid, inside: map[int]bool{}}
-	w.run()
-	if w.status.ExitStatus() != 0 {
-		text, _ := os.ReadFile(out.Name())
-		t.Fatalf("the child ended with %v\n%s", w.status, text)
-	}
-	return w.lines - 1, w.unsynced // the first line says that it started
-}
-
-// watch follows the threads of a process.
-type watch struct {
-	t        *testing.T
-	pid      int
-	inside   map[int]bool // threads in a system call; has every thread known
-	status   syscall.WaitStatus
-	written  bool // the log, since its last sync
-	syncs    int  // of the log since the last line
-	lines    int
-	unsynced []int
-}
-
-func (w *watch) run() {
-	var ws syscall.WaitStatus
-	if _, err := syscall.Wait4(w.pid, &ws, 0, nil); err != nil { // at its first instruction
-		w.t.Fatal(err)
-	}
-	const sysGood, exitKill = 1, 0x100000
-	if err := syscall.PtraceSetOptions(w.pid, sysGood|exitKill|syscall.PTRACE_O_TRACECLONE); err != nil {
-		w.t.Fatal(err)
-	}
-	w.inside[w.pid] = false
-	thread, signal := w.pid, 0
-	for {
-		if err := syscall.PtraceSyscall(thread, signal); err != nil && !errors.Is(err, syscall.ESRCH) {
-			w.t.Fatal(err)
-		}
-		signal = 0
-		for { // until one stops
-			var err error
-			if thread, err = syscall.Wait4(-1, &ws, syscall.WALL, nil); err != nil && !errors.Is(err, syscall.EINTR) {
-				w.t.Fatal(err)
-			}
-			if thread == w.pid && (ws.Exited() || ws.Signaled()) {
-				w.status = ws
-				return
-			}
-			if ws.Stopped() {
-				break
-			}
-		}
-		_, known := w.inside[thread]
-		switch s := ws.StopSignal(); {
-		case s == syscall.SIGTRAP|0x80:
-			w.call(thread)
-		case s == syscall.SIGTRAP, s == syscall.SIGSTOP && !known: // an event; the first stop of a thread
-			if !known {
-				w.inside[thread] = false
-			}
-		default:
-			signal = int(s)
-		}
-	}
-}
-
-// call looks at a thread that enters or leaves a system call.
-func (w *watch) call(thread int) {
-	entering := !w.inside[thread]
-	w.inside[thread] = entering
-	var regs syscall.PtraceRegs
-	if err := syscall.PtraceGetRegs(thread, &regs); err != nil {
-		return // it is gone
-	}
-	ofLog := func() bool {
-		path, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", w.pid, regs.Rdi))
-		return err == nil && strings.HasSuffix(path, "-wal")
-	}
-	switch regs.Orig_rax {
-	case syscall.SYS_WRITE, syscall.SYS_PWRITE64:
-		if entering && regs.Rdi == 1 {
-			if w.lines > 0 && (w.written || w.syncs == 0) {
-				w.unsynced = append(w.unsynced, w.lines)
-			}
-			w.lines++
-			w.syncs = 0
-		} else if entering && ofLog() {
-			w.written = true
-		}
-	case syscall.SYS_FSYNC, syscall.SYS_FDATASYNC:
-		if !entering && regs.Rax == 0 && ofLog() {
-			w.written = false
-			w.syncs++
-		}
-	}
 }

@@ -18,8 +18,11 @@ import (
 func TestMain(m *testing.M) {
 	index.SetMinCompact(12)
 	index.SetLoadChunk(7)
-	os.Exit(storetest.Main(m, map[string]storetest.Child{"indexer": work}))
+	os.Exit(storetest.Main(m, children))
 }
+
+// children run in processes of their own.
+var children = map[string]storetest.Child{"indexer": work}
 
 // killSeed makes the operations of the child and of the model.
 const killSeed = 99

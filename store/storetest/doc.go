@@ -4,6 +4,7 @@
 // writes, at random moments, and lets the test look at what is left.
 //
 // A killed process takes nothing of the operating system with it: what it
-// wrote and didn't sync is still there. That each commit is synced is shown by
-// the tests of package store, which watch the system calls.
+// wrote and didn't sync is still there. So Trace watches the system calls of a
+// process, and tells what was not synced when it acknowledged something. It is
+// for Linux on amd64 alone.
 package storetest
