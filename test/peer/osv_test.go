@@ -38,7 +38,7 @@ func mirror(t testing.TB) (dir, scanner string) {
 	if scanner == "" {
 		t.Skip("OSV_SCANNER names no osv-scanner: make bench-registry builds it")
 	}
-	return dir, scanner
+	return dir, settled(t, scanner)
 }
 
 // localDB lays the mirror out as osv-scanner keeps it offline, and returns the
