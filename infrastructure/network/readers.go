@@ -14,7 +14,8 @@ import (
 )
 
 // readers is where policies come from: every reader's Read, and its Marks
-// where it has them.
+// where it has them. A reader that is added takes its kinds out of
+// foreignPolicies.
 var readers = []struct {
 	read  func(*kube.Snapshot) ([]policy.Policy, []model.Incomplete)
 	marks func(*kube.Snapshot) policy.Marker
