@@ -86,7 +86,7 @@ func (e *Engine) rulesFact(workload int, ref model.Ref) model.Fact {
 	switch {
 	case isolation.HostNetwork:
 		fact.Kind = model.Lacks
-		evidence.What = "uses the host's network, where no NetworkPolicy applies"
+		evidence.What = "uses the host's network, where policies need not apply"
 	case len(missing) > 0:
 		fact.Kind = model.Lacks
 		evidence.What = "no NetworkPolicy selects all its pods for " + strings.Join(missing, " and ")
