@@ -44,7 +44,7 @@ var liveKinds = slices.Concat(
 	custom("gateway.networking.k8s.io", "GRPCRoute grpcroutes HTTPRoute httproutes TCPRoute tcproutes TLSRoute tlsroutes UDPRoute udproutes"),
 	custom("route.openshift.io", "Route routes"),
 	custom("policy.networking.k8s.io", "AdminNetworkPolicy adminnetworkpolicies BaselineAdminNetworkPolicy baselineadminnetworkpolicies ClusterNetworkPolicy clusternetworkpolicies"),
-	custom("cilium.io", "CiliumClusterwideNetworkPolicy ciliumclusterwidenetworkpolicies CiliumNetworkPolicy ciliumnetworkpolicies"),
+	custom("cilium.io", "CiliumCIDRGroup ciliumcidrgroups CiliumClusterwideNetworkPolicy ciliumclusterwidenetworkpolicies CiliumNetworkPolicy ciliumnetworkpolicies"),
 	custom("projectcalico.org", "GlobalNetworkPolicy globalnetworkpolicies NetworkPolicy networkpolicies"),
 	custom("crd.projectcalico.org", "GlobalNetworkPolicy globalnetworkpolicies NetworkPolicy networkpolicies"),
 	custom("crd.antrea.io", "ClusterNetworkPolicy clusternetworkpolicies NetworkPolicy networkpolicies"),

@@ -65,6 +65,7 @@ var layers = []layer{
 	{"infrastructure/amend", "infrastructure/kube " + means, "acts"},
 	{"infrastructure/lifetime", "infrastructure/kube " + means, "acts"},
 	{"infrastructure/network", "infrastructure/network/policy infrastructure/kube " + means, "judges"},
+	{"infrastructure/network/cilium", "infrastructure/network/policy infrastructure/kube " + means, "reads Cilium's policies"},
 	{"infrastructure/network/policy", "infrastructure/kube " + means, "the one form of all network policies"},
 	{"infrastructure/identity", "infrastructure/kube " + means, "judges"},
 	{"infrastructure/posture", "infrastructure/kube " + means, "judges"},
