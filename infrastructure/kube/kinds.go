@@ -58,6 +58,11 @@ var clusterScoped = words(`
 	GatewayClass AdminNetworkPolicy BaselineAdminNetworkPolicy ClusterNetworkPolicy
 	CiliumClusterwideNetworkPolicy CiliumCIDRGroup GlobalNetworkPolicy ClusterIssuer ClusterSecretStore ClusterExternalSecret`)
 
+// readWhole holds the kinds, as kind.group, that have no type here and that
+// judges read from Object.Raw.
+var readWhole = words(`
+	CiliumNetworkPolicy.cilium.io CiliumClusterwideNetworkPolicy.cilium.io CiliumCIDRGroup.cilium.io`)
+
 func words(text string) map[string]bool {
 	set := map[string]bool{}
 	for _, w := range strings.Fields(text) {

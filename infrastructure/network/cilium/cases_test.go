@@ -1,13 +1,17 @@
-package cilium
+package cilium_test
 
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
 	"sigs.k8s.io/yaml"
+
+	"github.com/scantling/scantling/infrastructure/network"
+	"github.com/scantling/scantling/infrastructure/network/cilium"
 )
 
 // theWorld is what the cases ask about. Its pods are named by their short
@@ -177,18 +181,22 @@ var cases = map[string]struct {
 	"labels that are set to identify": {[]string{config("labels: 'k8s:tier'"), cnp("  endpointSelector: {}\n  ingress: [{fromEndpoints: [{matchLabels: {tier: front}}]}]"), ccnp(forDB + "  ingress: [{fromEntities: [all]}]")}, "web>db:1=. 8.8.8.8>db:1=X db>web:1=X", false},
 	"always enforced":                 {[]string{config("enable-policy: always"), cnp(forDB + "  ingress: [{fromEntities: [all]}]\n  egress: [{toEntities: [all]}]")}, "web>db:1=X db>web:1=X 8.8.8.8>db:1=. db>8.8.8.8:1=.", false},
 	"never enforced":                  {[]string{config("enable-policy: never"), cnp(forDB + "  ingress: [{}]")}, "web>db:1=? db>web:1=.", false},
-	"only logged":                     {[]string{config("policy-audit-mode: 'true'"), cnp(forDB + "  ingress: [{fromEndpoints: [{}]}]")}, "web>db:1=? till>db:1=?", false},
+	"only logged":                     {[]string{config("policy-audit-mode: 'true'"), cnp(forDB + "  ingress: [{fromEndpoints: [{}]}]")}, "web>db:1=. till>db:1=?", false},
 	"no rule at all":                  {[]string{cnp(forDB + "  ingress: []")}, "web>db:1=.", false},
 	"a policy that isn't valid":       {[]string{cnp(forDB + "  ingress: [{fromCIDR: [10.0.0.300/8]}]")}, "web>db:1=? db>web:1=? till>dns:1=.", false},
-	"policies of nodes":               {[]string{ccnp("  nodeSelector: {}\n  ingress: [{}]")}, "web>db:1=.", false},
+	"policies of nodes":               {[]string{ccnp("  nodeSelector: {}\n  ingress: [{}]")}, "web>db:1=. web>agent:1=?", false},
+	"policies of nodes, in force":     {[]string{config("enable-host-firewall: 'true'"), ccnp("  nodeSelector: {}\n  ingress: [{fromEndpoints: [{matchLabels: {app: dns}}]}]")}, "web>db:1=. web>agent:1=X dns>agent:1=. 8.8.8.8>agent:1=X agent>web:1=.", false},
+	"policies of other nodes":         {[]string{config("enable-host-firewall: 'true'"), ccnp("  nodeSelector: {matchLabels: {role: control}}\n  ingress: [{}]")}, "web>agent:1=.", false},
+	"policies of nodes, not in force": {[]string{config("a: b"), ccnp("  nodeSelector: {}\n  ingress: [{}]")}, "web>agent:1=.", false},
 }
 
 func TestCases(t *testing.T) {
 	w := theWorld()
 	for name, tc := range cases {
 		t.Run(name, func(t *testing.T) {
-			policies, gaps := Read(snapshot(t, tc.policies...))
-			judges := map[string]func(question) answer{"read": form{w, policies}.judge}
+			s := snapshot(t, append(slices.Clone(tc.policies), w.manifests(t))...)
+			policies, gaps := cilium.Read(s)
+			judges := map[string]func(question) answer{"read": form{w, policies}.judge, "engine": engine{t, w, network.Build(s)}.judge}
 			if tc.oracle {
 				var docs []map[string]any
 				for _, text := range tc.policies {
@@ -201,7 +209,11 @@ func TestCases(t *testing.T) {
 				judges["oracle"] = newOracle(w, docs).judge
 			}
 			for who, judge := range judges {
-				if got := asked(t, w, judge, tc.want); got != tc.want {
+				got := asked(t, w, judge, tc.want)
+				if who == "engine" {
+					got = w.withoutMates(t, got, tc.want)
+				}
+				if got != tc.want {
 					t.Errorf("%s:\n got %s\nwant %s\n%v", who, got, tc.want, gaps)
 				}
 			}

@@ -29,9 +29,12 @@
 //
 //   - All pods off the host's network count as managed by Cilium: the entities
 //     unmanaged, init and health select none of them.
-//   - Policies for nodes (nodeSelector) are only named, in Incomplete, unless the
-//     host firewall is known to be off. The engine evaluates no host's own
-//     policies.
+//   - Policies for nodes (nodeSelector) are evaluated for the pods on the network of
+//     the nodes, not for what else runs there: Incomplete names them. Unless the
+//     host firewall is known to be on, they depend; if it is known to be off,
+//     they are left out.
+//   - A pod always reaches its own node, and is reached by it, as the engine
+//     has it. Cilium lets the node in, and asks the pod's policies on the way out.
 //   - ICMP, VRRP and IGMP are not modelled: rules for them allow or deny nothing
 //     among TCP, UDP and SCTP, and still isolate.
 //   - The entity cluster includes an API server outside the cluster only where

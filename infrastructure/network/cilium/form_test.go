@@ -1,4 +1,4 @@
-package cilium
+package cilium_test
 
 import (
 	"net/netip"
@@ -122,6 +122,8 @@ func (f form) lookup(p *testPod) func(policy.Key) (string, bool) {
 			return p.namespace, true
 		case policy.Account:
 			return p.account, true
+		case policy.Mark: // the only one is the node of a pod on its network
+			return p.node, p.host
 		}
 		return "", false
 	}
@@ -138,14 +140,16 @@ func (f form) judge(q question) answer {
 		if side == nil || q.self.pod.host && !p.Hosts || !p.Subject.Match(f.lookup(q.self.pod)) {
 			continue
 		}
-		isolated = isolated || side.Isolates && side.Depends == ""
-		perhaps = perhaps || side.Isolates
+		own := false // whether the side itself decides, if it is in force
 		for _, r := range side.Rules {
 			if f.matches(r, q) {
+				own = own || r.Depends == ""
 				r.Depends += side.Depends
 				byOrder[r.Order] = append(byOrder[r.Order], r)
 			}
 		}
+		isolated = isolated || side.Isolates && side.Depends == ""
+		perhaps = perhaps || side.Isolates && !own
 	}
 	var orders []float64
 	for o := range byOrder {
@@ -218,6 +222,11 @@ func snapshot(t testing.TB, manifests ...string) *kube.Snapshot {
 	s, err := kube.ReadFrom(t.Context(), "prod", "in.yaml", strings.NewReader(strings.Join(manifests, "\n---\n")))
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, gap := range s.Incomplete {
+		if !strings.HasPrefix(gap.What, "kind ") {
+			t.Fatalf("%s: %s", gap.What, gap.Why)
+		}
 	}
 	return s
 }

@@ -1,4 +1,4 @@
-package cilium
+package cilium_test
 
 import (
 	"encoding/json"
@@ -248,8 +248,7 @@ func (o *oracle) inCIDR(c oracleCIDR, ip netip.Addr) answer {
 }
 
 // peer answers whether a rule names the other end.
-func (o *oracle) peer(r oracleRule, namespace string, q question) answer {
-	labels := o.identity(q.other, q.self)
+func (o *oracle) peer(r oracleRule, namespace string, q question, labels map[string]string) answer {
 	_, outside := labels["reserved:world"]
 	got, named := []answer{}, false
 	for _, list := range [][]oracleSelector{r.FromEndpoints, r.ToEndpoints} {
@@ -372,7 +371,7 @@ func (o *oracle) judge(q question) answer {
 	if q.self.pod == nil || q.self.pod.host {
 		return yes
 	}
-	labels := o.identity(q.self, q.self)
+	labels, other := o.identity(q.self, q.self), o.identity(q.other, q.self)
 	allowed, denied := []answer{}, []answer{}
 	isolated := false
 	for _, p := range o.policies {
@@ -395,14 +394,14 @@ func (o *oracle) judge(q question) answer {
 			}
 			isolated = isolated || len(allow)+len(deny) > 0 && (isolates == nil || *isolates)
 			for _, r := range allow {
-				got := combine(o.peer(r, namespace, q), o.onPort(r, q))
+				got := combine(o.peer(r, namespace, q, other), o.onPort(r, q))
 				if r.Authentication != nil && r.Authentication.Mode != "disabled" {
 					got = combine(got, maybe)
 				}
 				allowed = append(allowed, got)
 			}
 			for _, r := range deny {
-				denied = append(denied, combine(o.peer(r, namespace, q), o.onPort(r, q)))
+				denied = append(denied, combine(o.peer(r, namespace, q, other), o.onPort(r, q)))
 			}
 		}
 	}

@@ -248,40 +248,6 @@ func (r *reader) entity(name string, to *peers) bool {
 	return true
 }
 
-func (r *reader) nodes(o object, field string, _ scope, to *peers) (int, error) {
-	list, _, err := o.objects(field)
-	if err != nil {
-		return 0, err
-	}
-	for _, item := range list {
-		s, err := newSelector(item)
-		if err != nil {
-			return 0, err
-		}
-		expr, depends := nodeExpr(s)
-		if !r.settings.on("enable-node-selector-labels") {
-			depends = join(depends, o.at(field)+" counts where enable-node-selector-labels is on")
-		}
-		to.add(depends, policy.Peer{Nodes: expr})
-	}
-	return len(list), nil
-}
-
-// nodeExpr returns a selector as a condition on the labels of nodes.
-func nodeExpr(s selector) (policy.Expr, string) {
-	expr := policy.All{}
-	depends := s.depends
-	for _, req := range s.all {
-		switch req.source {
-		case "any", "node", "k8s":
-			expr = append(expr, req.test(policy.Key{Of: policy.PodLabel, Name: req.key}))
-		default:
-			depends = join(depends, fmt.Sprintf("labels of the source %s count", short(req.source)))
-		}
-	}
-	return expr, depends
-}
-
 // cloudGroups are sets of addresses that a cloud's API knows.
 func (r *reader) cloudGroups(o object, field string, _ scope, to *peers) (int, error) {
 	list, _, err := o.objects(field)

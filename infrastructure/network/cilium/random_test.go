@@ -1,4 +1,4 @@
-package cilium
+package cilium_test
 
 import (
 	"encoding/json"
@@ -8,6 +8,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/scantling/scantling/infrastructure/network/cilium"
 	"github.com/scantling/scantling/infrastructure/network/policy"
 )
 
@@ -19,6 +20,9 @@ func worlds() uint64 {
 	}
 	return 300
 }
+
+// sections are the lists of rules of each direction.
+var sections = [2][2]string{{"ingress", "ingressDeny"}, {"egress", "egressDeny"}}
 
 // dice makes random worlds.
 type dice struct{ *rand.Rand }
@@ -130,7 +134,7 @@ func (d dice) cidrSet() any {
 // rule makes a member of a section; one that allows has more fields.
 func (d dice) rule(direction policy.Direction, allows bool) any {
 	r := map[string]any{}
-	prefix := prefixes[direction]
+	prefix := []string{"from", "to"}[direction]
 	text := func(of ...string) func() any { return func() any { return pick(d, of...) } }
 	switch d.IntN(12) {
 	case 0, 1, 2, 3:
@@ -242,22 +246,28 @@ func (d dice) policies(t *testing.T) (list []map[string]any, text string) {
 	return list, string(out)
 }
 
-// TestAgreesWithOracle compares what is read with the oracle, for every pod, peer
+// oracle is told what the policies refer to.
+func (d dice) oracle(w *testWorld, docs []map[string]any) *oracle {
+	o := newOracle(w, docs)
+	o.groups = map[string][]string{"ours": {"8.8.8.0/25", "2001:db8::/48"}}
+	o.services = map[[2]string]map[string]string{{"one", "svc"}: {"app": "a"}}
+	return o
+}
+
+// TestWorldsAsRead compares what is read with the oracle, for every pod, peer
 // and port of random worlds. Where the oracle tells a pod's own node from
 // others, which the form can't, what is certain has to agree.
-func TestAgreesWithOracle(t *testing.T) {
+func TestWorldsAsRead(t *testing.T) {
 	answers := map[answer]int{}
 	for seed := range worlds() {
 		d := dice{rand.New(rand.NewPCG(seed, 63))}
 		w := d.world()
 		docs, text := d.policies(t)
-		policies, gaps := Read(snapshot(t, text))
+		policies, gaps := cilium.Read(snapshot(t, text))
 		if len(gaps) > 0 {
 			t.Fatalf("seed %d: %v\n%s", seed, gaps, text)
 		}
-		o := newOracle(w, docs)
-		o.groups = map[string][]string{"ours": {"8.8.8.0/25", "2001:db8::/48"}}
-		o.services = map[[2]string]map[string]string{{"one", "svc"}: {"app": "a"}}
+		o := d.oracle(w, docs)
 		exact := *o
 		exact.exact = true
 		w.each(func(q question) {
@@ -286,6 +296,8 @@ func TestAgreesWithOracle(t *testing.T) {
 	}
 }
 
+var testPorts = []int{1, 53, 80, 81, 82, 8080}
+
 // each calls f with what is asked of a world.
 func (w *testWorld) each(f func(question)) {
 	ends := []end{}
@@ -301,7 +313,7 @@ func (w *testWorld) each(f func(question)) {
 				continue
 			}
 			for _, protocol := range []string{"TCP", "UDP", "SCTP"} {
-				for _, port := range []int{1, 53, 80, 81, 82, 8080} {
+				for _, port := range testPorts {
 					for _, direction := range []policy.Direction{policy.Ingress, policy.Egress} {
 						f(question{end{pod: p}, other, direction, protocol, port})
 					}

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/scantling/scantling/infrastructure/kube"
 	"github.com/scantling/scantling/infrastructure/network/policy"
 	"github.com/scantling/scantling/model"
@@ -37,7 +39,7 @@ var (
 // policy: one for each of an object's specs. What can't be evaluated is
 // named, with the place of the object.
 func Read(s *kube.Snapshot) ([]policy.Policy, []model.Incomplete) {
-	r := &reader{settings: newSettings(s), named: newNamed(s), left: maxEnds, looks: maxLooks}
+	r := &reader{settings: newSettings(s), named: newNamed(s), nodeObjects: kube.All[*corev1.Node](s), left: maxEnds, looks: maxLooks}
 	kinds := []string{"CiliumNetworkPolicy", "CiliumClusterwideNetworkPolicy"}
 	for _, kind := range kinds {
 		for _, o := range s.ByKind(kind) {
@@ -51,12 +53,13 @@ func Read(s *kube.Snapshot) ([]policy.Policy, []model.Incomplete) {
 }
 
 type reader struct {
-	settings   settings
-	named      named
-	left       int // of maxEnds
-	looks      int // of maxLooks
-	policies   []policy.Policy
-	incomplete []model.Incomplete
+	settings    settings
+	named       named
+	nodeObjects []kube.Typed[*corev1.Node]
+	left        int // of maxEnds
+	looks       int // of maxLooks
+	policies    []policy.Policy
+	incomplete  []model.Incomplete
 }
 
 // spend takes from what the policies may name.
@@ -126,16 +129,15 @@ func (r *reader) read(o *kube.Object) {
 	var read []policy.Policy
 	refused := ""
 	for _, spec := range specs {
-		p, err := r.spec(o, spec)
+		list, err := r.spec(o, spec)
 		switch {
 		case errors.Is(err, errNoRule):
 			refused = spec.path + " " + err.Error()
 		case err != nil:
 			r.refuse(o, err)
 			return
-		case p != nil:
-			read = append(read, *p)
 		}
+		read = append(read, list...)
 	}
 	if refused != "" {
 		r.fail(o, "%s", refused)
@@ -178,31 +180,24 @@ func specsOf(o *kube.Object) ([]object, error) {
 // anything about the pods of its scope: that of a Cilium that takes it.
 func (r *reader) refuse(o *kube.Object, err error) {
 	r.fail(o, "%v: not evaluated, and what it could decide depends", err)
-	why := "the policy is not valid, or not known: " + err.Error()
-	namespace := namespaceOf(o)
-	p := policy.Policy{Object: o, Subject: policy.All{}}
-	if namespace != "" {
-		p.Subject = policy.Test{Key: policy.Key{Of: policy.NamespaceName}, Op: policy.In, Values: []string{namespace}}
+	why := o.String() + " is not valid, or not known: " + err.Error()
+	var subject policy.Expr
+	if namespace := namespaceOf(o); namespace != "" {
+		subject = policy.InNamespace(namespace)
 	}
-	for d := range p.Sides {
-		p.Sides[d] = &policy.Side{Tier: policy.Standard, Isolates: true, Depends: why, Rules: []policy.Rule{
-			{Action: policy.Deny, Order: denyOrder, Field: "spec", Depends: why},
-			{Action: policy.Accept, Order: allowOrder, Field: "spec", Depends: why},
-		}}
-	}
-	r.policies = append(r.policies, p)
+	r.policies = append(r.policies, policy.Unknown(o, policy.Network, policy.Standard, subject, why))
 }
 
 // sections are the lists of rules of one direction.
 var sections = [2][2]string{policy.Ingress: {"ingress", "ingressDeny"}, policy.Egress: {"egress", "egressDeny"}}
 
-// spec reads one spec. It is nil where nothing of it is evaluated here.
-func (r *reader) spec(o *kube.Object, spec object) (*policy.Policy, error) {
+// spec reads one spec: one policy, or those that one for nodes becomes.
+func (r *reader) spec(o *kube.Object, spec object) ([]policy.Policy, error) {
 	subject, forNodes, err := r.subject(o, spec)
 	if err != nil {
 		return nil, err
 	}
-	p := &policy.Policy{Object: o}
+	p := policy.Policy{Object: o}
 	defaults, _, err := spec.object("enableDefaultDeny")
 	if err != nil {
 		return nil, err
@@ -211,8 +206,10 @@ func (r *reader) spec(o *kube.Object, spec object) (*policy.Policy, error) {
 		spec.unknown("endpointSelector nodeSelector ingress ingressDeny egress egressDeny enableDefaultDeny labels description log"),
 		defaults.unknown("ingress egress"),
 	)
-	var depends string
-	p.Subject, depends = r.pods(subject)
+	depends := ""
+	if !forNodes {
+		p.Subject, depends = r.pods(subject)
+	}
 	sc := scope{namespaceOf(o), subject.reserved("init")}
 	for d := range p.Sides {
 		side, err := r.side(spec, policy.Direction(d), sc)
@@ -232,13 +229,13 @@ func (r *reader) spec(o *kube.Object, spec object) (*policy.Policy, error) {
 	switch {
 	case p.Sides[policy.Ingress] == nil && p.Sides[policy.Egress] == nil:
 		return nil, errNoRule
-	case forNodes && !r.settings.off("enable-host-firewall"):
-		r.fail(o, "%s is a policy for nodes, in force with the host firewall: not evaluated, connections of nodes and of pods on their network may be decided otherwise", spec.path)
-	}
-	if forNodes {
+	case !forNodes:
+		return []policy.Policy{p}, nil
+	case r.settings.off("enable-host-firewall"):
 		return nil, nil
 	}
-	return p, nil
+	r.fail(o, "%s is for nodes: evaluated for the pods on their network, not for what else runs on them", spec.path)
+	return r.forNodes(p, subject), nil
 }
 
 // subject reads which endpoints, or which nodes, a spec is for.

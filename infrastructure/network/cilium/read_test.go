@@ -1,4 +1,4 @@
-package cilium
+package cilium_test
 
 import (
 	"fmt"
@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/scantling/scantling/infrastructure/network/cilium"
 	"github.com/scantling/scantling/infrastructure/network/policy"
 )
 
@@ -51,7 +52,7 @@ func TestRefuses(t *testing.T) {
 		"requirements":               {rule("ingress", "fromRequires: [x]"), "spec.ingress[0].fromRequires[0] is no object"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			policies, gaps := Read(snapshot(t, tc.policy))
+			policies, gaps := cilium.Read(snapshot(t, tc.policy))
 			if len(gaps) != 1 || gaps[0].What != "in.yaml:1" || !strings.Contains(gaps[0].Why, "/p: "+tc.why) && !strings.Contains(gaps[0].Why, " p: "+tc.why) {
 				t.Errorf("got %v, want %s", gaps, tc.why)
 			}
@@ -72,13 +73,13 @@ func TestNames(t *testing.T) {
 		"nothing":           {[]string{cnp(forDB + "  ingress: [{}]")}, nil},
 		"other kinds":       {[]string{"apiVersion: cilium.io/v2\nkind: CiliumLocalRedirectPolicy\nmetadata: {name: p, namespace: shop}\nspec: {}", "apiVersion: cilium.io/v2\nkind: CiliumEgressGatewayPolicy\nmetadata: {name: p}\nspec: {}"}, nil},
 		"no rule":           {[]string{empty}, []string{"in.yaml:1 CiliumNetworkPolicy shop/p: spec holds no rule: Cilium takes it for nothing, and since 1.17 refuses the object"}},
-		"nodes":             {[]string{ccnp("  nodeSelector: {}\n  ingress: [{}]")}, []string{"in.yaml:1 CiliumClusterwideNetworkPolicy p: spec is a policy for nodes, in force with the host firewall: not evaluated, connections of nodes and of pods on their network may be decided otherwise"}},
+		"nodes":             {[]string{ccnp("  nodeSelector: {}\n  ingress: [{}]")}, []string{"in.yaml:1 CiliumClusterwideNetworkPolicy p: spec is for nodes: evaluated for the pods on their network, not for what else runs on them"}},
 		"nodes, not in use": {[]string{config("a: b"), ccnp("  nodeSelector: {}\n  ingress: [{}]")}, nil},
-		"nodes, in use":     {[]string{config("enable-host-firewall: 'true'"), ccnp("  nodeSelector: {}\n  ingress: [{}]")}, []string{"in.yaml:6 CiliumClusterwideNetworkPolicy p: spec is a policy for nodes, in force with the host firewall: not evaluated, connections of nodes and of pods on their network may be decided otherwise"}},
+		"nodes, in use":     {[]string{config("enable-host-firewall: 'true'"), ccnp("  nodeSelector: {}\n  ingress: [{}]")}, []string{"in.yaml:6 CiliumClusterwideNetworkPolicy p: spec is for nodes: evaluated for the pods on their network, not for what else runs on them"}},
 		"never enforced":    {[]string{config("enable-policy: never")}, []string{"in.yaml:1 ConfigMap kube-system/cilium-config: enable-policy is never in cilium-config: no policy is in force"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			_, gaps := Read(snapshot(t, tc.manifests...))
+			_, gaps := cilium.Read(snapshot(t, tc.manifests...))
 			var got []string
 			for _, g := range gaps {
 				got = append(got, g.What+" "+g.Why)
@@ -92,7 +93,7 @@ func TestNames(t *testing.T) {
 
 // TestSaysWhatItDependsOn holds the reasons, and the fields where rules stand.
 func TestSaysWhatItDependsOn(t *testing.T) {
-	policies, _ := Read(snapshot(t, ccnp("  endpointSelector: {}\n  egressDeny: [{toEntities: [world]}]\n  egress:\n"+
+	policies, _ := cilium.Read(snapshot(t, ccnp("  endpointSelector: {}\n  egressDeny: [{toEntities: [world]}]\n  egress:\n"+
 		"  - {toFQDNs: [{matchName: a.b}], toPorts: [{ports: [{port: '443', protocol: TCP}], serverNames: [a.b], rules: {http: [{}]}}], authentication: {mode: required}, strange: 1}\n"+
 		"  - {toEntities: [host, kube-apiserver, world]}\n  - {toNodes: [{}]}\n  - {toPorts: [{}]}")))
 	var got []string
@@ -125,12 +126,12 @@ func TestBounds(t *testing.T) {
 		fmt.Fprintf(&gone, "{cidrGroupRef: gone-%d}, ", i)
 	}
 	big := "apiVersion: cilium.io/v2alpha1\nkind: CiliumCIDRGroup\nmetadata: {name: big}\nspec: {externalCIDRs: [" + cidrs.String() + "]}"
-	policies, gaps := Read(snapshot(t, big, cnp(forDB+"  egress: [{toCIDRSet: ["+refs.String()+"]}]")))
+	policies, gaps := cilium.Read(snapshot(t, big, cnp(forDB+"  egress: [{toCIDRSet: ["+refs.String()+"]}]")))
 	if len(gaps) != 1 || !strings.Contains(gaps[0].Why, "it names more than 1000000 peers and ports") || len(policies) != 1 {
 		t.Errorf("1,500,000 addresses are read: %d policies, %v", len(policies), gaps)
 	}
-	policies, gaps = Read(snapshot(t, cnp(forDB+"  egress: [{toCIDRSet: ["+gone.String()+"]}]")))
-	if rules := policies[0].Sides[policy.Egress].Rules; len(gaps) != 0 || len(rules) != maxReasons+1 || !strings.Contains(rules[maxReasons].Depends, "more than 16 other things") {
+	policies, gaps = cilium.Read(snapshot(t, cnp(forDB+"  egress: [{toCIDRSet: ["+gone.String()+"]}]")))
+	if rules := policies[0].Sides[policy.Egress].Rules; len(gaps) != 0 || len(rules) != 17 || !strings.Contains(rules[16].Depends, "more than 16 other things") {
 		t.Errorf("%d rules for 60 reasons, %v", len(rules), gaps)
 	}
 }
