@@ -26,11 +26,11 @@ func theWorld() *testWorld {
 		return p
 	}
 	w := &testWorld{
-		namespaces: map[string]map[string]string{"shop": {"team": "a"}, "bank": {"team": "b"}, "kube-system": {}},
+		namespaces: map[string]map[string]string{"shop": {"team": "a"}, "bank": {"team": "b"}, "kube-system": {}, "default": {}},
 		pods: []*testPod{
 			pod("shop", "web", "n1", "10.1.0.1", "tier=front", "app.kubernetes.io/name=web", "kubernetes.io/x=z"),
 			pod("shop", "db", "n2", "10.1.0.2", "tier=back"), pod("bank", "till", "n2", "10.1.0.3", "tier=front"),
-			pod("kube-system", "dns", "n1", "10.1.0.4"), pod("kube-system", "agent", "n2", "10.0.0.2"),
+			pod("kube-system", "dns", "n1", "10.1.0.4"), pod("kube-system", "agent", "n2", "10.0.0.2"), pod("default", "lone", "n1", "10.1.0.5"),
 		},
 		nodes: []*testNode{
 			{"n1", map[string]string{"role": "control"}, netip.MustParseAddr("10.0.0.1")},
@@ -115,6 +115,8 @@ var cases = map[string]struct {
 	"cluster-wide, every pod":         {[]string{ccnp("  endpointSelector: {}\n  ingress: [{fromEndpoints: [{}]}]")}, "web>till:80=. till>web:1=. 8.8.8.8>web:1=X n2>web:1=X", true},
 	"reserved labels":                 {[]string{cnp(forDB + "  ingress: [{fromEndpoints: [{matchLabels: {'reserved:world': ''}}]}]")}, "web>db:80=X 8.8.8.8>db:80=. n1>db:80=X", true},
 	"not a reserved label":            {[]string{ccnp(forDB + "  ingress: [{fromEndpoints: [{matchExpressions: [{key: 'reserved:world', operator: DoesNotExist}]}]}]")}, "till>db:80=. 8.8.8.8>db:80=X n1>db:80=.", true},
+	"the API server by its label":     {[]string{cnp(forWeb + "  egress: [{toEndpoints: [{matchLabels: {'reserved:kube-apiserver': ''}}]}]")}, "web>198.51.100.1:1=? web>db:1=X", false},
+	"no namespace is default":         {[]string{strings.Replace(cnp("  endpointSelector: {}\n  ingress: [{fromEndpoints: [{}]}]"), ", namespace: shop", "", 1)}, "web>db:1=. web>lone:1=X", false},
 	"namespace in the subject":        {[]string{cnp("  endpointSelector: {matchLabels: {'k8s:io.kubernetes.pod.namespace': bank}}\n  ingress: [{}]")}, "web>db:80=X web>till:80=.", true},
 	"no list of peers, no ports":      {[]string{cnp(forDB + "  ingress: [{}]")}, "web>db:80=X 8.8.8.8>db:80=X", true},
 	"an empty list of endpoints":      {[]string{cnp(forDB + "  ingress: [{fromEndpoints: [], toPorts: [{ports: [{port: '80'}]}]}]")}, "web>db:80=X 8.8.8.8>db:80=X", true},

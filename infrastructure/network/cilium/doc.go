@@ -38,7 +38,7 @@
 //   - ICMP, VRRP and IGMP are not modelled: rules for them allow or deny nothing
 //     among TCP, UDP and SCTP, and still isolate.
 //   - The entity cluster includes an API server outside the cluster only where
-//     its addresses were read.
+//     its addresses were read, and nothing of what Cilium's proxy lets in.
 //   - CiliumLocalRedirectPolicy and CiliumEgressGatewayPolicy say where
 //     connections are led, not whether they are allowed: they are left out.
 //     Per-node settings (CiliumNodeConfig) are not read, and there is one cluster:

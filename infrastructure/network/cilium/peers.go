@@ -11,7 +11,6 @@ import (
 // peers collects the other ends that a rule names.
 type peers struct {
 	everyone bool
-	nodes    bool // all nodes are among those that are sure
 	sure     []policy.Peer
 	doubtful []peerSet
 }
@@ -56,11 +55,7 @@ func (p *peers) groups() []peerSet {
 	if len(p.sure) > 0 {
 		list = append(list, peerSet{peers: p.sure})
 	}
-	for _, s := range p.doubtful {
-		if s.depends != onlyHost || !p.nodes {
-			list = append(list, s)
-		}
-	}
+	list = append(list, p.doubtful...)
 	if len(list) == 0 {
 		return []peerSet{{peers: nobody}}
 	}
@@ -203,8 +198,6 @@ func (r *reader) entities(o object, field string, _ scope, to *peers) (int, erro
 	return len(list), nil
 }
 
-const onlyHost = "the entity host is only the node that the pod runs on"
-
 // outside are all addresses that are neither a pod's nor a node's.
 var outside = []policy.Peer{
 	{Block: netip.PrefixFrom(netip.IPv4Unspecified(), 0), Outside: true},
@@ -225,13 +218,11 @@ func (r *reader) entity(name string, to *peers) bool {
 	case "world-ipv6":
 		to.add("", outside[1])
 	case "cluster":
-		to.nodes = true
 		to.add("", policy.Peer{Pods: policy.All{}, Hosts: true}, allNodes)
 		to.add("", r.apiServer()...)
 	case "host":
-		to.add(onlyHost, allNodes)
+		to.add("the entity host is only the node that the pod runs on", allNodes)
 	case "remote-node":
-		to.nodes = true
 		to.add("", allNodes)
 	case "kube-apiserver":
 		if blocks := r.apiServer(); len(blocks) > 0 {
