@@ -39,6 +39,8 @@
 //     among TCP, UDP and SCTP, and still isolate.
 //   - The entity cluster includes an API server outside the cluster only where
 //     its addresses were read, and nothing of what Cilium's proxy lets in.
+//   - What layer 7 rules say is not checked, nor whether their protocol may stand
+//     where it does: a policy that Cilium refuses for that is taken for valid.
 //   - CiliumLocalRedirectPolicy and CiliumEgressGatewayPolicy say where
 //     connections are led, not whether they are allowed: they are left out.
 //     Per-node settings (CiliumNodeConfig) are not read, and there is one cluster:
