@@ -154,7 +154,7 @@ func TestOtherPoliciesMakeAnswersDepend(t *testing.T) {
 	}{
 		"none":                   {"", ". X .", ""},
 		"an invalid admin one":   {"apiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {name: a}", "? ? ?", "in.yaml"},
-		"Cilium in one":          {"apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: c, namespace: shop}", "? ? .", "network CiliumNetworkPolicy c"},
+		"Cilium, invalid":        {"apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: c, namespace: shop}", "? ? .", "in.yaml"},
 		"Calico":                 {"apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: c, namespace: bank}", ". X ?", "network NetworkPolicy c"},
 		"Istio can only deny":    {"apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: i, namespace: shop}", "? X .", "network AuthorizationPolicy i"},
 		"Istio's root namespace": {"apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: i, namespace: istio-system}", "? X ?", "network AuthorizationPolicy i"},

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/scantling/scantling/infrastructure/kube"
+	"github.com/scantling/scantling/infrastructure/network/cilium"
 	"github.com/scantling/scantling/infrastructure/network/kubernetes"
 	"github.com/scantling/scantling/infrastructure/network/policy"
 	"github.com/scantling/scantling/model"
@@ -21,6 +22,7 @@ var readers = []struct {
 	marks func(*kube.Snapshot) policy.Marker
 }{
 	{kubernetes.Read, nil},
+	{cilium.Read, cilium.Marks},
 	{unread, nil},
 }
 
@@ -45,8 +47,6 @@ type foreign struct {
 }
 
 var foreignPolicies = []foreign{
-	{"CiliumNetworkPolicy", []string{"cilium.io"}, false},
-	{"CiliumClusterwideNetworkPolicy", []string{"cilium.io"}, false},
 	{"NetworkPolicy", []string{"projectcalico.org", "crd.projectcalico.org", "crd.antrea.io"}, false},
 	{"GlobalNetworkPolicy", []string{"projectcalico.org", "crd.projectcalico.org"}, false},
 	{"ClusterNetworkPolicy", []string{"crd.antrea.io"}, false},
