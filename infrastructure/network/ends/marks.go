@@ -1,0 +1,111 @@
+package ends
+
+import (
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/scantling/scantling/infrastructure/kube"
+	"github.com/scantling/scantling/infrastructure/network/policy"
+)
+
+// The marks of this package: "address" of a pod that has a known one, and
+// "address in 10.0.0.0/8 fd00::/8" of one that has an address in such a list.
+const (
+	knownMark = "address"
+	inMark    = "address in "
+)
+
+// known holds for pods that have a known address.
+var known policy.Expr = mark(knownMark)
+
+func mark(name string) policy.Expr {
+	return policy.Test{Key: policy.Key{Of: policy.Mark, Name: name}, Op: policy.Exists}
+}
+
+// in holds for pods that have an address in one of the prefixes.
+func in(list []netip.Prefix) policy.Expr {
+	texts := make([]string, 0, len(list))
+	for _, p := range minimal(list) {
+		texts = append(texts, p.String())
+	}
+	return mark(inMark + strings.Join(texts, " "))
+}
+
+// ranges is the list of one mark.
+type ranges struct {
+	name    string
+	list    []netip.Prefix // minimal
+	unknown bool           // it holds addresses that aren't known
+}
+
+// Marks gives the marks of this package that conditions of policies ask for.
+func Marks(policies []policy.Policy) policy.Marker {
+	asked := askedRanges(policies)
+	return func(_ *kube.Workload, pod *kube.Pod) map[string]string {
+		marks := map[string]string{}
+		addresses := addressesOf(pod)
+		if len(addresses) > 0 {
+			marks[knownMark] = ""
+		}
+		for i := range asked {
+			r := &asked[i]
+			inside := func(a netip.Addr) bool { return within(r.list, a) }
+			if len(addresses) == 0 && r.unknown || slices.ContainsFunc(addresses, inside) {
+				marks[r.name] = ""
+			}
+		}
+		return marks
+	}
+}
+
+// askedRanges lists the ranges whose marks the conditions of policies ask for.
+func askedRanges(policies []policy.Policy) []ranges {
+	var asked []ranges
+	seen := map[string]bool{}
+	look := func(k policy.Key) {
+		text, is := strings.CutPrefix(k.Name, inMark)
+		if k.Of != policy.Mark || !is || seen[k.Name] {
+			return
+		}
+		seen[k.Name] = true
+		r := ranges{name: k.Name}
+		for _, field := range strings.Fields(text) {
+			r.list = append(r.list, netip.MustParsePrefix(field)) // written by in
+		}
+		r.unknown = unknownIn(r.list) == yes
+		asked = append(asked, r)
+	}
+	for i := range policies {
+		policies[i].Subject.Keys(look)
+		for _, side := range policies[i].Sides {
+			if side != nil {
+				keysOfPeers(side.Rules, look)
+			}
+		}
+	}
+	return asked
+}
+
+func keysOfPeers(rules []policy.Rule, look func(policy.Key)) {
+	for _, r := range rules {
+		for _, p := range r.Peers {
+			if p.Pods != nil {
+				p.Pods.Keys(look)
+			}
+		}
+	}
+}
+
+func addressesOf(pod *kube.Pod) []netip.Addr {
+	if pod == nil {
+		return nil
+	}
+	list := make([]netip.Addr, 0, len(pod.IPs))
+	for _, text := range pod.IPs {
+		if a, err := netip.ParseAddr(text); err == nil {
+			list = append(list, a.Unmap().WithZone(""))
+		}
+	}
+	return list
+}

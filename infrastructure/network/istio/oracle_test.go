@@ -1,0 +1,568 @@
+package istio
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"net/netip"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/scantling/scantling/infrastructure/kube"
+	"github.com/scantling/scantling/infrastructure/network/policy"
+	"github.com/scantling/scantling/infrastructure/network/policy/policytest"
+)
+
+// The oracle follows a connection to the proxy in front of its destination, as
+// Istio's documentation tells it: mutual TLS, CUSTOM, DENY, ALLOW. What HTTP
+// and authorizers would say it takes once at their best and once at their worst.
+// It knows nothing of the common form.
+
+type object = map[string]any
+
+type dice struct{ *rand.Rand }
+
+func pick[T any](d dice, of ...T) T { return of[d.IntN(len(of))] }
+
+func (d dice) chance(n int) bool { return d.IntN(100) < n }
+
+func (d dice) some(of ...string) []any {
+	list := []any{pick(d, of...)}
+	if d.chance(40) {
+		list = append(list, pick(d, of...))
+	}
+	return list
+}
+
+var somePrincipals = []string{
+	"cluster.local/ns/one/sa/default", "cluster.local/ns/two/sa/robot", "*", "*/sa/robot", "cluster.local/ns/one/*", "td.example/ns/one/sa/robot", "*robot",
+}
+
+func (d dice) source() object {
+	s := object{}
+	set := func(n int, key string, of ...string) {
+		if d.chance(n) {
+			s[key] = d.some(of...)
+		}
+	}
+	if d.chance(25) {
+		set(70, "serviceAccounts", "default", "two/robot", "one/default")
+		set(50, "notServiceAccounts", "default", "two/robot")
+	} else {
+		set(40, "principals", somePrincipals...)
+		set(20, "notPrincipals", somePrincipals...)
+		set(30, "namespaces", "one", "two", "t*", "*e", "*")
+		set(15, "notNamespaces", "one", "two", "t*")
+	}
+	set(20, "ipBlocks", "10.0.0.0/30", "10.0.0.2", "203.0.113.0/24", "0.0.0.0/0")
+	set(10, "notIpBlocks", "10.0.0.0/30", "203.0.113.7")
+	set(8, "requestPrincipals", "*")
+	set(4, "remoteIpBlocks", "10.0.0.0/8")
+	if len(s) == 0 {
+		s["namespaces"] = []any{"one"}
+	}
+	return s
+}
+
+func (d dice) operation() object {
+	o := object{}
+	if d.chance(60) {
+		o["ports"] = d.some("80", "8080")
+	}
+	if d.chance(20) {
+		o["notPorts"] = d.some("80", "9090")
+	}
+	if d.chance(15) || len(o) == 0 {
+		o[pick(d, "methods", "paths", "hosts", "notMethods")] = []any{"GET"}
+	}
+	return o
+}
+
+func (d dice) when() object {
+	c := object{}
+	of := []string{"80", "8080"}
+	c["key"] = pick(d, "source.ip", "source.namespace", "source.principal", "destination.port", "destination.port", "request.headers[x]")
+	switch c["key"] {
+	case "source.ip":
+		of = []string{"10.0.0.0/30", "203.0.113.7"}
+	case "source.namespace":
+		of = []string{"one", "t*"}
+	case "source.principal":
+		of = somePrincipals
+	}
+	c["values"] = d.some(of...)
+	if d.chance(30) {
+		delete(c, "values")
+		c["notValues"] = d.some(of...)
+	}
+	return c
+}
+
+func (d dice) rule() object {
+	r := object{}
+	if d.chance(60) {
+		from := []any{object{"source": d.source()}}
+		if d.chance(40) {
+			from = append(from, object{"source": d.source()})
+		}
+		r["from"] = from
+	}
+	if d.chance(40) {
+		to := []any{object{"operation": d.operation()}}
+		if d.chance(40) {
+			to = append(to, object{"operation": d.operation()})
+		}
+		r["to"] = to
+	}
+	if d.chance(25) {
+		r["when"] = []any{d.when()}
+	}
+	return r
+}
+
+func (d dice) authorization(i int) object {
+	spec := object{}
+	if d.chance(70) {
+		spec["action"] = pick(d, "ALLOW", "DENY", "DENY", "AUDIT", "CUSTOM")
+	}
+	if spec["action"] == "CUSTOM" {
+		spec["provider"] = object{"name": "ext"}
+	}
+	if d.chance(50) {
+		spec["selector"] = object{"matchLabels": object{"app": pick(d, "a", "b")}}
+	}
+	var rules []any
+	for range d.IntN(3) {
+		rules = append(rules, d.rule())
+	}
+	if len(rules) > 0 {
+		spec["rules"] = rules
+	}
+	meta := object{"name": fmt.Sprintf("a%d", i), "namespace": pick(d, "one", "two", "three", "root")}
+	if d.chance(8) {
+		meta["annotations"] = object{"istio.io/dry-run": "true"}
+	}
+	return object{"apiVersion": pick(d, "security.istio.io/v1", "security.istio.io/v1beta1"), "kind": "AuthorizationPolicy", "metadata": meta, "spec": spec}
+}
+
+func (d dice) authentication(i int) object {
+	mode := func() object { return object{"mode": pick(d, "STRICT", "PERMISSIVE", "DISABLE", "UNSET")} }
+	spec := object{}
+	if d.chance(85) {
+		spec["mtls"] = mode()
+	}
+	if d.chance(50) {
+		spec["selector"] = object{"matchLabels": object{"app": pick(d, "a", "b")}}
+		if d.chance(60) {
+			spec["portLevelMtls"] = object{"80": mode(), "9090": mode()}
+		}
+	}
+	return object{
+		"apiVersion": "security.istio.io/v1", "kind": "PeerAuthentication", "spec": spec,
+		"metadata": object{"name": fmt.Sprintf("m%d-%d", d.IntN(9), i), "namespace": pick(d, "one", "two", "root"), "creationTimestamp": fmt.Sprintf("2026-01-0%dT00:00:00Z", i+1)},
+	}
+}
+
+func (d dice) world() []object {
+	list := []object{{
+		"apiVersion": "v1", "kind": "ConfigMap", "metadata": object{"name": "istio", "namespace": "istio-system"},
+		"data": object{"mesh": "rootNamespace: root\ntrustDomain: td.example\n"},
+	}}
+	for _, n := range []string{"one", "two", "three"} {
+		list = append(list, object{"apiVersion": "v1", "kind": "Namespace", "metadata": object{"name": n, "labels": pick(d, object{}, object{"istio.io/dataplane-mode": "ambient"}, object{"istio-injection": "enabled"})}})
+	}
+	for i := range 3 + d.IntN(4) {
+		spec := object{"nodeName": fmt.Sprintf("n%d", i), "serviceAccountName": pick(d, "default", "robot"), "containers": []any{object{"name": "c"}}}
+		labels, annotations := object{"app": pick(d, "a", "b")}, object{}
+		switch d.IntN(8) {
+		case 0:
+			spec["hostNetwork"] = true
+		case 1, 2:
+			spec["containers"] = []any{object{"name": "c"}, object{"name": "istio-proxy"}}
+			if d.chance(30) {
+				annotations["traffic.sidecar.istio.io/excludeInboundPorts"] = "8080, 22"
+			}
+		case 3:
+			spec["initContainers"] = []any{object{"name": "istio-proxy", "restartPolicy": "Always"}}
+		case 4:
+			labels["istio.io/dataplane-mode"] = pick(d, "ambient", "none")
+		}
+		list = append(list, object{
+			"apiVersion": "v1", "kind": "Pod", "spec": spec, "status": object{"podIP": fmt.Sprintf("10.0.0.%d", i+1)},
+			"metadata": object{"name": fmt.Sprintf("pod%d", i), "namespace": pick(d, "one", "two", "three"), "labels": labels, "annotations": annotations},
+		})
+	}
+	for i := range d.IntN(5) {
+		list = append(list, d.authorization(i))
+	}
+	for i := range d.IntN(4) {
+		list = append(list, d.authentication(i))
+	}
+	d.Shuffle(len(list), func(i, j int) { list[i], list[j] = list[j], list[i] })
+	return list
+}
+
+func get(o object, path ...string) any {
+	for _, p := range path[:len(path)-1] {
+		o, _ = o[p].(object)
+	}
+	return o[path[len(path)-1]]
+}
+
+func text(o object, path ...string) string { s, _ := get(o, path...).(string); return s }
+
+func texts(v any) []string {
+	var list []string
+	for _, x := range asList(v) {
+		list = append(list, x.(string))
+	}
+	return list
+}
+
+func asList(v any) []any { l, _ := v.([]any); return l }
+
+// oracle is a world, pods by address.
+type oracle struct {
+	pods       map[string]object
+	namespaces map[string]object
+	policies   []object
+	mtls       []object
+}
+
+func newOracle(list []object) *oracle {
+	o := &oracle{pods: map[string]object{}, namespaces: map[string]object{}}
+	for _, x := range list {
+		switch x["kind"] {
+		case "Pod":
+			o.pods[text(x, "status", "podIP")] = x
+		case "Namespace":
+			o.namespaces[text(x, "metadata", "name")] = x
+		case "AuthorizationPolicy":
+			o.policies = append(o.policies, x)
+		case "PeerAuthentication":
+			o.mtls = append(o.mtls, x)
+		}
+	}
+	slices.SortFunc(o.mtls, func(a, b object) int {
+		return strings.Compare(text(a, "metadata", "creationTimestamp"), text(b, "metadata", "creationTimestamp"))
+	})
+	return o
+}
+
+func (o *oracle) plane(pod object) string {
+	if pod == nil || get(pod, "spec", "hostNetwork") == true {
+		return ""
+	}
+	for _, list := range []any{get(pod, "spec", "containers"), get(pod, "spec", "initContainers")} {
+		for _, c := range asList(list) {
+			if c.(object)["name"] == "istio-proxy" {
+				return "sidecar"
+			}
+		}
+	}
+	mode, has := get(pod, "metadata", "labels").(object)["istio.io/dataplane-mode"]
+	if !has {
+		mode = get(o.namespaces[text(pod, "metadata", "namespace")], "metadata", "labels").(object)["istio.io/dataplane-mode"]
+	}
+	if mode == "ambient" {
+		return "ambient"
+	}
+	return ""
+}
+
+func selected(spec, pod object) bool {
+	labels, _ := get(spec, "selector", "matchLabels").(object)
+	for k, v := range labels {
+		if get(pod, "metadata", "labels").(object)[k] != v {
+			return false
+		}
+	}
+	return true
+}
+
+// mode is the mode of mutual TLS at a port of a pod.
+func (o *oracle) mode(pod object, port int) string {
+	var mesh, space, own object
+	namespace := text(pod, "metadata", "namespace")
+	for _, m := range o.mtls {
+		spec := m["spec"].(object)
+		in := text(m, "metadata", "namespace")
+		switch {
+		case spec["selector"] == nil && in == "root" && mesh == nil:
+			mesh = spec
+		case spec["selector"] == nil && in == namespace && in != "root" && space == nil:
+			space = spec
+		case spec["selector"] != nil && in == namespace && selected(spec, pod) && own == nil:
+			own = spec
+		}
+	}
+	mode := "PERMISSIVE"
+	for _, spec := range []object{mesh, space, own} {
+		if m := text(spec, "mtls", "mode"); m != "" && m != "UNSET" {
+			mode = m
+		}
+	}
+	if m := text(own, "portLevelMtls", fmt.Sprint(port), "mode"); m != "" && m != "UNSET" {
+		return m
+	}
+	return mode
+}
+
+// request is one connection as the proxy in front of its destination sees it.
+type request struct {
+	address            netip.Addr
+	namespace, account string // "" without an identity
+	port               int
+}
+
+func (r *request) principal() string {
+	if r.namespace == "" {
+		return ""
+	}
+	return "td.example/ns/" + r.namespace + "/sa/" + r.account
+}
+
+func wild(value, got string) bool {
+	switch {
+	case got == "":
+		return false
+	case value == "*":
+		return true
+	case strings.HasPrefix(value, "*"):
+		return strings.HasSuffix(got, value[1:])
+	case strings.HasSuffix(value, "*"):
+		return strings.HasPrefix(got, value[:len(value)-1])
+	}
+	return value == got
+}
+
+func anyOf(values any, holds func(string) bool) bool {
+	return slices.ContainsFunc(texts(values), holds)
+}
+
+func (r *request) isPrincipal(value string) bool {
+	return wild(strings.Replace(value, "cluster.local/", "td.example/", 1), r.principal())
+}
+
+func (r *request) inNamespace(value string) bool { return wild(value, r.namespace) }
+
+func (r *request) inBlock(value string) bool {
+	if !strings.Contains(value, "/") {
+		return netip.MustParseAddr(value) == r.address
+	}
+	return netip.MustParsePrefix(value).Contains(r.address)
+}
+
+func (r *request) onPort(value string) bool { return value == fmt.Sprint(r.port) }
+
+// clause is what a part of a rule says: of the connection, and whether it asks
+// for more than that, or for nothing else.
+type clause struct{ connection, more, only bool }
+
+func both(values, notValues any, holds func(string) bool) bool {
+	return (values == nil || anyOf(values, holds)) && !anyOf(notValues, holds)
+}
+
+func (r *request) source(s object, policyNamespace string) clause {
+	account := func(value string) bool {
+		space, name, found := strings.Cut(value, "/")
+		if !found {
+			space, name = policyNamespace, value
+		}
+		return r.namespace == space && r.account == name
+	}
+	c := clause{more: s["requestPrincipals"] != nil || s["remoteIpBlocks"] != nil}
+	c.connection = both(s["principals"], s["notPrincipals"], r.isPrincipal) && both(s["namespaces"], s["notNamespaces"], r.inNamespace) &&
+		both(s["serviceAccounts"], s["notServiceAccounts"], account) && both(s["ipBlocks"], s["notIpBlocks"], r.inBlock)
+	fields := len(s)
+	for _, k := range []string{"requestPrincipals", "remoteIpBlocks"} {
+		if s[k] != nil {
+			fields--
+		}
+	}
+	c.only = c.more && fields == 0
+	return c
+}
+
+func (r *request) operation(o object) clause {
+	c := clause{connection: both(o["ports"], o["notPorts"], r.onPort)}
+	fields := 0
+	for k := range o {
+		if k != "ports" && k != "notPorts" {
+			c.more = true
+		} else {
+			fields++
+		}
+	}
+	c.only = c.more && fields == 0
+	return c
+}
+
+func (r *request) when(w object) clause {
+	holds := map[string]func(string) bool{"source.ip": r.inBlock, "source.namespace": r.inNamespace, "source.principal": r.isPrincipal, "destination.port": r.onPort}[text(w, "key")]
+	if holds == nil {
+		return clause{connection: true, more: true, only: true}
+	}
+	return clause{connection: both(w["values"], w["notValues"], holds)}
+}
+
+// matches says whether a rule matches at best and at worst for who connects.
+func (r *request) matches(rule object, action, plane, policyNamespace string) (best, worst bool) {
+	more := false
+	sure := func(list [][]clause) bool { // every clause has an alternative that holds whatever else is asked
+		return !slices.ContainsFunc(list, func(of []clause) bool {
+			return !slices.ContainsFunc(of, func(c clause) bool { return c.connection && (!c.more || plane == "ambient" && !c.only) })
+		})
+	}
+	maybe := func(list [][]clause) bool {
+		return !slices.ContainsFunc(list, func(of []clause) bool { return !slices.ContainsFunc(of, func(c clause) bool { return c.connection }) })
+	}
+	var clauses [][]clause
+	add := func(of []clause) {
+		if len(of) > 0 {
+			clauses = append(clauses, of)
+		}
+	}
+	var from, to []clause
+	for _, x := range asList(rule["from"]) {
+		from = append(from, r.source(get(x.(object), "source").(object), policyNamespace))
+	}
+	for _, x := range asList(rule["to"]) {
+		to = append(to, r.operation(get(x.(object), "operation").(object)))
+	}
+	add(from)
+	add(to)
+	for _, x := range asList(rule["when"]) {
+		add([]clause{r.when(x.(object))})
+	}
+	for _, of := range clauses {
+		more = more || slices.ContainsFunc(of, func(c clause) bool { return c.more })
+	}
+	switch {
+	case action == "ALLOW" && more && plane == "ambient":
+		return false, false
+	case action == "ALLOW" && more:
+		return maybe(clauses), false
+	case action == "ALLOW":
+		return maybe(clauses), maybe(clauses)
+	}
+	return sure(clauses), maybe(clauses) // of a rule that denies
+}
+
+// allows says whether a connection is let through at best and at worst.
+func (o *oracle) allows(source, destination netip.Addr, protocol string, port int) (best, worst bool) {
+	pod := o.pods[destination.String()]
+	plane := o.plane(pod)
+	excluded := text(pod, "metadata", "annotations", "traffic.sidecar.istio.io/excludeInboundPorts") != "" && port == 8080
+	if plane == "" || protocol != "TCP" || excluded {
+		return true, true
+	}
+	r := &request{address: source, port: port}
+	mode := o.mode(pod, port)
+	if from := o.pods[source.String()]; o.plane(from) != "" && !(mode == "DISABLE" && plane == "sidecar") {
+		r.namespace, r.account = text(from, "metadata", "namespace"), text(from, "spec", "serviceAccountName")
+	}
+	if mode == "STRICT" && r.namespace == "" {
+		return false, false
+	}
+	return o.authorized(r, pod, plane)
+}
+
+func (o *oracle) authorized(r *request, pod object, plane string) (best, worst bool) {
+	best, worst = true, true
+	shut, bestAllow, worstAllow := false, false, false
+	for _, p := range o.policies {
+		spec, namespace := p["spec"].(object), text(p, "metadata", "namespace")
+		action := text(spec, "action")
+		if action == "" {
+			action = "ALLOW"
+		}
+		if text(p, "metadata", "annotations", "istio.io/dry-run") == "true" || action == "AUDIT" || action == "CUSTOM" && plane == "ambient" ||
+			namespace != "root" && namespace != text(pod, "metadata", "namespace") || !selected(spec, pod) {
+			continue
+		}
+		shut = shut || action == "ALLOW"
+		for _, x := range asList(spec["rules"]) {
+			b, w := r.matches(x.(object), action, plane, namespace)
+			switch action {
+			case "ALLOW":
+				bestAllow, worstAllow = bestAllow || b, worstAllow || w
+			case "DENY":
+				best, worst = best && !b, worst && !w
+			case "CUSTOM":
+				worst = worst && !w
+			}
+		}
+	}
+	if shut {
+		best, worst = best && bestAllow, worst && worstAllow
+	}
+	return best, worst
+}
+
+func sampledOut(rng *rand.Rand) bool { return os.Getenv("SCANTLING_WHOLE") == "" && rng.IntN(20) != 0 }
+
+func readWorld(t *testing.T, list []object) (*kube.Snapshot, string) {
+	t.Helper()
+	text, err := json.Marshal(object{"apiVersion": "v1", "kind": "List", "items": list})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := kube.ReadFrom(context.Background(), "", "world.json", strings.NewReader(string(text)))
+	if err != nil || len(s.Incomplete) > 0 {
+		t.Fatal(err, s.Incomplete)
+	}
+	return s, string(text)
+}
+
+// TestAgreesWithOracle compares the policies of whole random worlds with what
+// Istio's documentation says.
+func TestAgreesWithOracle(t *testing.T) {
+	rng := rand.New(rand.NewPCG(21, 22))
+	worlds := 0
+	tally := map[policytest.Answer]int{}
+	for seed := range uint64(10_000) {
+		if sampledOut(rng) {
+			continue
+		}
+		d := dice{rand.New(rand.NewPCG(seed, 6))}
+		list := d.world()
+		s, text := readWorld(t, list)
+		policies, incomplete := Read(s)
+		if len(incomplete) > 0 {
+			t.Fatalf("seed %d: %v\n%s", seed, incomplete, text)
+		}
+		w := &policytest.World{Snapshot: s, Policies: policies, Markers: []policy.Marker{Marks(s)}}
+		o := newOracle(list)
+		worlds++
+		all := policytest.Ends(s)
+		for _, from := range append(all, policytest.End{IP: netip.MustParseAddr("203.0.113.7")}, policytest.End{IP: netip.MustParseAddr("2001:db8::1")}) {
+			for _, to := range all {
+				for _, on := range []struct {
+					protocol string
+					port     int
+				}{{"TCP", 80}, {"TCP", 8080}, {"TCP", 9090}, {"UDP", 80}} {
+					source, destination := policytest.Addresses(from)[0], policytest.Addresses(to)[0]
+					best, worst := o.allows(source, destination, on.protocol, on.port)
+					want := map[[2]bool]policytest.Answer{{true, true}: policytest.Allowed, {false, false}: policytest.Denied, {true, false}: policytest.Depends}[[2]bool{best, worst}]
+					got := w.Connection(from, to, on.protocol, on.port)
+					tally[want]++
+					hosts := from.Load != nil && from.Load.Spec.HostNetwork && got == policytest.Depends
+					if got != want && !hosts { // nodes aren't told apart by address where identities count too
+						t.Errorf("seed %d: %s -> %s %s %d: got %v, oracle %v", seed, source, destination, on.protocol, on.port, got, want)
+					}
+				}
+			}
+		}
+		if t.Failed() {
+			t.Fatalf("seed %d: %s", seed, text)
+		}
+	}
+	if total := tally[policytest.Allowed] + tally[policytest.Denied] + tally[policytest.Depends]; tally[policytest.Denied]*20 < total || tally[policytest.Depends]*100 < total {
+		t.Errorf("%v: the worlds test little", tally)
+	}
+	t.Logf("%d worlds agree: %v", worlds, tally)
+}
