@@ -110,8 +110,8 @@ func lastOfEach(objects []*Object, incomplete []model.Incomplete) ([]*Object, []
 	return kept, incomplete
 }
 
-// unknownKinds gives one line for each kind that has no type here and that no
-// judge decodes, unless the maker of a snapshot has told of it.
+// unknownKinds gives one line for each kind that has no type here, unless the
+// maker of a snapshot has told of it.
 func unknownKinds(objects []*Object, told []model.Incomplete) []model.Incomplete {
 	type seen struct {
 		count int
@@ -119,8 +119,7 @@ func unknownKinds(objects []*Object, told []model.Incomplete) []model.Incomplete
 	}
 	kinds := map[string]*seen{}
 	for _, o := range objects {
-		kind := gvk(o.APIVersion, o.Kind)
-		if o.Typed != nil || newTyped(kind) != nil || readRaw[kind.Kind+"."+kind.Group] {
+		if o.Typed != nil || newTyped(gvk(o.APIVersion, o.Kind)) != nil {
 			continue
 		}
 		name := "kind " + o.Kind + "/" + o.APIVersion

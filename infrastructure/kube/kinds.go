@@ -58,15 +58,6 @@ var clusterScoped = words(`
 	GatewayClass AdminNetworkPolicy BaselineAdminNetworkPolicy ClusterNetworkPolicy
 	CiliumClusterwideNetworkPolicy GlobalNetworkPolicy ClusterIssuer ClusterSecretStore ClusterExternalSecret`)
 
-// readRaw holds the custom kinds, as Kind.group, that a judge decodes from Raw:
-// they have no type here and are known all the same.
-var readRaw = words(`
-	GlobalNetworkPolicy.projectcalico.org GlobalNetworkSet.projectcalico.org HostEndpoint.projectcalico.org
-	NetworkPolicy.projectcalico.org NetworkSet.projectcalico.org Tier.projectcalico.org
-	GlobalNetworkPolicy.crd.projectcalico.org GlobalNetworkSet.crd.projectcalico.org HostEndpoint.crd.projectcalico.org
-	NetworkPolicy.crd.projectcalico.org NetworkSet.crd.projectcalico.org Tier.crd.projectcalico.org
-	AuthorizationPolicy.security.istio.io PeerAuthentication.security.istio.io`)
-
 func words(text string) map[string]bool {
 	set := map[string]bool{}
 	for _, w := range strings.Fields(text) {

@@ -45,15 +45,12 @@ var liveKinds = slices.Concat(
 	custom("route.openshift.io", "Route routes"),
 	custom("policy.networking.k8s.io", "AdminNetworkPolicy adminnetworkpolicies BaselineAdminNetworkPolicy baselineadminnetworkpolicies ClusterNetworkPolicy clusternetworkpolicies"),
 	custom("cilium.io", "CiliumClusterwideNetworkPolicy ciliumclusterwidenetworkpolicies CiliumNetworkPolicy ciliumnetworkpolicies"),
-	custom("projectcalico.org", calicoKinds),
-	custom("crd.projectcalico.org", calicoKinds),
+	custom("projectcalico.org", "GlobalNetworkPolicy globalnetworkpolicies NetworkPolicy networkpolicies"),
+	custom("crd.projectcalico.org", "GlobalNetworkPolicy globalnetworkpolicies NetworkPolicy networkpolicies"),
 	custom("crd.antrea.io", "ClusterNetworkPolicy clusternetworkpolicies NetworkPolicy networkpolicies"),
 	custom("security.istio.io", "AuthorizationPolicy authorizationpolicies PeerAuthentication peerauthentications"),
 	custom("policy.linkerd.io", "AuthorizationPolicy authorizationpolicies"),
 )
-
-// calicoKinds are Calico's policies and what these refer to.
-const calicoKinds = "GlobalNetworkPolicy globalnetworkpolicies GlobalNetworkSet globalnetworksets HostEndpoint hostendpoints NetworkPolicy networkpolicies NetworkSet networksets Tier tiers"
 
 // builtin lists kinds of the built-in API as pairs of kind and resource.
 func builtin(group, versions string, f form, pairs string) []liveKind {

@@ -15,6 +15,7 @@ package ends
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/scantling/scantling/infrastructure/network/policy"
 )
@@ -38,51 +39,47 @@ type Peers struct {
 }
 
 // WhyUnsure is what Peers.Unsure depend on.
-const WhyUnsure = "the addresses of pods or nodes, which aren't known"
+const WhyUnsure = "the addresses of pods, which aren't known"
 
 // Peers gives the ends that m holds for.
 func (m *Match) Peers() Peers {
 	if m.Pods == nil && m.Not == nil && !m.addressed() {
 		return Peers{Everybody: true}
 	}
-	var p Peers
-	blocks := m.blocks()
+	p := Peers{Sure: m.blocks()}
 	switch {
-	case m.Not == nil: // blocks hold pods and nodes by their addresses as well
-		p.Sure = blocks
-		if m.Pods != nil {
-			p.Sure = append(p.Sure, policy.Peer{Pods: m.expr(m.Pods)})
-		} else if m.holdsUnknown() {
-			p.Sure = append(p.Sure, policy.Peer{Pods: policy.Not{Expr: known}})
+	case m.Not != nil: // of pods only those that m holds for, and those on the host's network, which are none for Not
+		for i := range p.Sure {
+			p.Sure[i].NoPods = true
 		}
-	case m.addressed():
-		p.Sure = append(outside(blocks), policy.Peer{Pods: m.Expr()})
-		if len(blocks) > 0 { // nodes in these blocks aren't told from others
-			p.Unsure = append(p.Unsure, policy.Peer{Nodes: policy.All{}})
-		}
-	default:
-		p.Sure = append(outside(blocks), policy.Peer{Pods: m.Expr()})
-		if m.Pods == nil {
-			p.Sure = append(p.Sure, policy.Peer{Nodes: policy.All{}})
-		}
+		p.Sure = append(p.Sure, policy.Peer{Pods: m.Expr()})
+		m.addHosts(&p)
+	case m.Pods != nil: // blocks hold the pods of Sets by their addresses
+		p.Sure = append(p.Sure, policy.Peer{Pods: m.expr(m.Pods)})
+	case m.holdsUnknown():
+		p.Sure = append(p.Sure, policy.Peer{Pods: policy.Not{Expr: known}, Hosts: true})
 	}
 	if unsure := m.Unsure(); unsure != nil {
-		p.Unsure = append(p.Unsure, policy.Peer{Pods: unsure})
+		p.Unsure = append(p.Unsure, policy.Peer{Pods: unsure, Hosts: m.Pods == nil && m.Not == nil})
 	}
 	return p
+}
+
+// addHosts adds the pods on the host's network whose addresses m holds for.
+func (m *Match) addHosts(p *Peers) {
+	byAddress := Match{Within: m.Within, NotIn: m.NotIn}
+	if m.Pods != nil {
+		byAddress.Within = append(slices.Clip(m.Within), m.Sets)
+	}
+	p.Sure = append(p.Sure, policy.Peer{Pods: policy.All{onHost, byAddress.Expr()}, Hosts: true})
+	if unsure := byAddress.Unsure(); unsure != nil {
+		p.Unsure = append(p.Unsure, policy.Peer{Pods: policy.All{onHost, unsure}, Hosts: true})
+	}
 }
 
 // addressed reports whether m is about addresses, whatever it asks of pods.
 func (m *Match) addressed() bool {
 	return len(m.Within)+len(m.NotIn) > 0 || m.Pods != nil && m.Not != nil && len(m.Sets) > 0
-}
-
-// outside lets blocks hold only what is no pod or node.
-func outside(blocks []policy.Peer) []policy.Peer {
-	for i := range blocks {
-		blocks[i].Outside = true
-	}
-	return blocks
 }
 
 // Expr is the condition m on pods that are not on the host's network. It asks

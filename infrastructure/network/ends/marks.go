@@ -5,19 +5,25 @@ import (
 	"slices"
 	"strings"
 
+	corev1 "k8s.io/api/core/v1"
+
 	"github.com/scantling/scantling/infrastructure/kube"
 	"github.com/scantling/scantling/infrastructure/network/policy"
 )
 
-// The marks of this package: "address" of a pod that has a known one, and
-// "address in 10.0.0.0/8 fd00::/8" of one that has an address in such a list.
+// The marks of this package: "address" of a pod that has a known one, "address
+// in 10.0.0.0/8 fd00::/8" of one that has an address in such a list, and "host"
+// of one on the host's network.
 const (
 	knownMark = "address"
 	inMark    = "address in "
+	hostMark  = "host"
 )
 
-// known holds for pods that have a known address.
-var known policy.Expr = mark(knownMark)
+var (
+	known  = mark(knownMark) // holds for pods that have a known address
+	onHost = mark(hostMark)  // holds for pods on the host's network
+)
 
 func mark(name string) policy.Expr {
 	return policy.Test{Key: policy.Key{Of: policy.Mark, Name: name}, Op: policy.Exists}
@@ -42,8 +48,11 @@ type ranges struct {
 // Marks gives the marks of this package that conditions of policies ask for.
 func Marks(policies []policy.Policy) policy.Marker {
 	asked := askedRanges(policies)
-	return func(_ *kube.Workload, pod *kube.Pod) map[string]string {
+	return func(load *kube.Workload, pod *kube.Pod) map[string]string {
 		marks := map[string]string{}
+		if usesHost(load, pod) {
+			marks[hostMark] = ""
+		}
 		addresses := addressesOf(pod)
 		if len(addresses) > 0 {
 			marks[knownMark] = ""
@@ -95,6 +104,15 @@ func keysOfPeers(rules []policy.Rule, look func(policy.Key)) {
 			}
 		}
 	}
+}
+
+func usesHost(load *kube.Workload, pod *kube.Pod) bool {
+	if pod != nil && pod.Object != nil {
+		if typed, is := pod.Object.Typed.(*corev1.Pod); is {
+			return typed.Spec.HostNetwork
+		}
+	}
+	return load.Spec.HostNetwork
 }
 
 func addressesOf(pod *kube.Pod) []netip.Addr {

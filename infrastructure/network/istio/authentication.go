@@ -165,8 +165,8 @@ func (c *chain) portsOf(mode string) []ends.Span {
 	return ends.Merge(own)
 }
 
-// policy denies what comes without an identity where mutual TLS is strict.
-func (c *chain) policy() (policy.Policy, bool) {
+// strict denies what comes without an identity where mutual TLS is strict.
+func (c *chain) strict() (policy.Policy, bool) {
 	spans := c.portsOf(strict)
 	if len(spans) == 0 {
 		return policy.Policy{}, false

@@ -36,8 +36,8 @@ func Read(s *kube.Snapshot) ([]policy.Policy, []model.Incomplete) {
 	m := newMesh(s)
 	found := m.survey()
 	var list []policy.Policy
-	for _, c := range found.chains {
-		if p, strict := c.policy(); strict {
+	for i := range found.chains {
+		if p, denies := found.chains[i].strict(); denies {
 			list = append(list, p)
 		}
 	}

@@ -112,6 +112,7 @@ type Peer struct {
 	Block   netip.Prefix
 	Except  []netip.Prefix
 	Outside bool // Block holds only addresses that are not a pod's or a node's
+	NoPods  bool // Block holds only addresses that are not a pod's
 }
 
 // Port is a range of numbers or a name under one protocol. A name stands for

@@ -168,7 +168,7 @@ func (w *World) peers(r *policy.Rule, other End) bool {
 			return other.Load != nil && (p.Hosts || !host(other)) && p.Pods.Match(w.value(other))
 		case p.Nodes != nil:
 			return other.Load != nil && host(other)
-		case p.Outside && other.Load != nil:
+		case (p.Outside || p.NoPods) && other.Load != nil:
 			return false
 		}
 		return slices.ContainsFunc(Addresses(other), func(a netip.Addr) bool {
