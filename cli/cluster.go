@@ -291,7 +291,7 @@ func (d probes) text(w io.Writer, paint report.Paint) error {
 			half network.Half
 		}{{"egress", v.Egress}, {"ingress", v.Ingress}} {
 			for _, r := range half.half.Reasons {
-				if _, err := fmt.Fprintf(w, "  %-8s %-8s %s\n", half.name, half.half.Answer, report.Clean(strings.Join(slices.DeleteFunc([]string{r.Kind, r.Policy, tierText(r.Tier), r.Field, r.Text}, isEmpty), " "))); err != nil {
+				if _, err := fmt.Fprintf(w, "  %-8s %-8s %s\n", half.name, half.half.Answer, report.Clean(strings.Join([]string{policyText(r), r.Field, r.Text}, " "))); err != nil {
 					return err
 				}
 			}

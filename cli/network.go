@@ -54,12 +54,11 @@ func (a *app) talkDepends(listed, unlisted []network.Connection) int {
 	return n
 }
 
-// tierText names a tier where it isn't the one of NetworkPolicy.
-func tierText(tier string) string {
-	if tier == "" || tier == "standard" {
-		return ""
+// policyText names a policy: by its kind and tier too, unless it is a plain
+// NetworkPolicy.
+func policyText(r network.Reason) string {
+	if r.Policy == "" || r.Kind == "NetworkPolicy" && r.Tier == "standard" {
+		return r.Policy
 	}
-	return "(" + tier + ")"
+	return r.Kind + " " + r.Policy + " (" + r.Tier + ")"
 }
-
-func isEmpty(text string) bool { return text == "" }

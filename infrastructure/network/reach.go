@@ -230,9 +230,9 @@ func (b *sourceBlock) gather(word int, square *[64]uint64) bool {
 // have one workload each, in the same order, their bits are copied as they
 // stand.
 type spread struct {
-	size int
-	runs []span
-	rest []int // classes that are in no run
+	size      int
+	runs      []span
+	rest      []int // classes that are in no run
 	workloads [][]int
 }
 
