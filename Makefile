@@ -48,7 +48,7 @@ e2e: build controlplane browser ## a Debian root, registries, a Kubernetes contr
 	SCANTLING_POSTGRES=required $(GO) test -count=1 -run Postgres ./store ./registry/index
 exhaustive: build ## what make test takes a sample of: every range of the mirror; 10,000 clusters of the network; 200 kills each of scans and syncs of the program, the library, the index, the store
 	SCANTLING_WHOLE=1 SCANTLING_KILLS=200 SCANTLING=$(CURDIR)/dist/scantling $(GO) test -count=1 -timeout 30m \
-	  -run '^(TestRangesAgainstNaive|TestTouchedAgainstAlone|TestKill|TestPoliciesAgainstNaive|TestWithAgainstBuild)$$' ./cli ./registry/advisory ./registry/index ./store ./infrastructure/network
+	  -run '^(TestRangesAgainstNaive|TestTouchedAgainstAlone|TestKill|TestPoliciesAgainstNaive|TestWithAgainstBuild|TestAgreesWithOracle)$$' ./cli ./registry/advisory ./registry/index ./store ./infrastructure/network ./infrastructure/network/calico ./infrastructure/network/istio
 browser: build ## the report in Debian's chromium; needs node and npm
 	@$(DEBIAN) chromium chromium
 	cd test/browser && npm ci --silent && SCANTLING=$(CURDIR)/dist/scantling GO=$(GO) npm test --silent

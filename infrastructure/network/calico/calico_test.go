@@ -132,7 +132,8 @@ func TestPolicies(t *testing.T) {
 		"before Kubernetes' policies": {policyText("early", "order: 999, selector: app == 'db', ingress: [{action: Deny, source: {selector: app == 'web'}}]") + kubernetesPolicy, `
 			shop/web shop/db tcp/80 denied
 			shop/api shop/db tcp/80 allowed`},
-		"after Kubernetes' policies": {policyText("late", "order: 1001, selector: app == 'db', ingress: [{action: Deny, source: {selector: app == 'web'}}]") + kubernetesPolicy, "shop/web shop/db tcp/80 allowed"},
+		"of the order of Kubernetes' policies, before these": {policyText("late", "order: 1000, selector: app == 'db', ingress: [{action: Deny, source: {selector: app == 'web'}}]") + kubernetesPolicy, "shop/web shop/db tcp/80 denied"},
+		"after Kubernetes' policies":                         {policyText("late", "order: 1001, selector: app == 'db', ingress: [{action: Deny, source: {selector: app == 'web'}}]") + kubernetesPolicy, "shop/web shop/db tcp/80 allowed"},
 		"what no policy of the tier allows is denied at its end": {objectText("Tier", "platform", "", "order: 10") +
 			policyText("guard", "tier: platform, selector: app == 'db', ingress: [{action: Pass, source: {selector: app == 'web'}}]"), `
 			shop/web shop/db tcp/80 allowed

@@ -57,7 +57,9 @@ func (m *Match) Peers() Peers {
 	case m.Pods != nil: // blocks hold the pods of Sets by their addresses
 		p.Sure = append(p.Sure, policy.Peer{Pods: m.expr(m.Pods)})
 	case m.holdsUnknown():
-		p.Sure = append(p.Sure, policy.Peer{Pods: policy.Not{Expr: known}, Hosts: true})
+		for i := range p.Sure {
+			p.Sure[i].Unknown = p.Sure[i].Block == all4
+		}
 	}
 	if unsure := m.Unsure(); unsure != nil {
 		p.Unsure = append(p.Unsure, policy.Peer{Pods: unsure, Hosts: m.Pods == nil && m.Not == nil})

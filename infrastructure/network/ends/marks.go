@@ -47,7 +47,10 @@ type ranges struct {
 
 // Marks gives the marks of this package that conditions of policies ask for.
 func Marks(policies []policy.Policy) policy.Marker {
-	asked := askedRanges(policies)
+	asked, marked := askedRanges(policies)
+	if !marked {
+		return func(*kube.Workload, *kube.Pod) map[string]string { return nil }
+	}
 	return func(load *kube.Workload, pod *kube.Pod) map[string]string {
 		marks := map[string]string{}
 		if usesHost(load, pod) {
@@ -68,11 +71,12 @@ func Marks(policies []policy.Policy) policy.Marker {
 	}
 }
 
-// askedRanges lists the ranges whose marks the conditions of policies ask for.
-func askedRanges(policies []policy.Policy) []ranges {
-	var asked []ranges
+// askedRanges lists the ranges whose marks the conditions of policies ask for,
+// and says whether they ask for any mark at all.
+func askedRanges(policies []policy.Policy) (asked []ranges, marked bool) {
 	seen := map[string]bool{}
 	look := func(k policy.Key) {
+		marked = marked || k.Of == policy.Mark
 		text, is := strings.CutPrefix(k.Name, inMark)
 		if k.Of != policy.Mark || !is || seen[k.Name] {
 			return
@@ -93,7 +97,7 @@ func askedRanges(policies []policy.Policy) []ranges {
 			}
 		}
 	}
-	return asked
+	return asked, marked
 }
 
 func keysOfPeers(rules []policy.Rule, look func(policy.Key)) {

@@ -151,7 +151,7 @@ func TestMembership(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			text := fmt.Sprintf("apiVersion: v1\nkind: Namespace\nmetadata: {name: inn, labels: {%s}}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: d, namespace: inn}\n"+
-				"spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {%s}, annotations: {%s}}, spec: {%s containers: [{name: c}]}}}\n", c.space, c.labels, c.annotations, c.spec)
+				"spec: {selector: {matchLabels: {a: b}}, template: {metadata: {labels: {%s}, annotations: {%s}}, spec: {%s containers: [{name: c}]}}}\n---\n"+authorization("inn/shut", ""), c.space, c.labels, c.annotations, c.spec)
 			s, err := kube.ReadFrom(context.Background(), "", "in.yaml", strings.NewReader(text))
 			if err != nil || len(s.Workloads) == 0 {
 				t.Fatal(err, s.Incomplete)

@@ -34,11 +34,13 @@ func is(name, value string) policy.Expr { return test(name, policy.In, value) }
 // Marks gives what the conditions of Read's policies ask of pods.
 func Marks(s *kube.Snapshot) policy.Marker {
 	policies, _ := Read(s)
-	addresses := ends.Marks(policies)
-	m := newMesh(s)
+	if len(policies) == 0 {
+		return func(*kube.Workload, *kube.Pod) map[string]string { return nil }
+	}
+	addresses, m := ends.Marks(policies), newMesh(s)
 	return func(load *kube.Workload, pod *kube.Pod) map[string]string {
-		marks := addresses(load, pod)
-		maps.Copy(marks, m.marks(load, pod))
+		marks := m.marks(load, pod)
+		maps.Copy(marks, addresses(load, pod))
 		return marks
 	}
 }
@@ -48,7 +50,7 @@ func (m *mesh) marks(load *kube.Workload, pod *kube.Pod) map[string]string {
 	e := endOf(load, pod)
 	plane := m.plane(&e)
 	if plane == "" {
-		return nil
+		return map[string]string{}
 	}
 	marks := map[string]string{planeMark: plane, principalMark: m.trustDomain + "/ns/" + e.namespace + "/sa/" + e.account}
 	c := m.chainOf(&e)

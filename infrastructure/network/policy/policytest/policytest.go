@@ -170,6 +170,8 @@ func (w *World) peers(r *policy.Rule, other End) bool {
 			return other.Load != nil && host(other)
 		case (p.Outside || p.NoPods) && other.Load != nil:
 			return false
+		case p.Unknown && len(Addresses(other)) == 0:
+			return true
 		}
 		return slices.ContainsFunc(Addresses(other), func(a netip.Addr) bool {
 			return p.Block.Contains(a) && !slices.ContainsFunc(p.Except, func(e netip.Prefix) bool { return e.Contains(a) })
