@@ -42,7 +42,6 @@ type oracle struct {
 	setNets   [][]any
 	tiers     map[string]object
 	policies  []object
-	services  map[string]object
 }
 
 func text(o object, path ...string) string {

@@ -145,6 +145,9 @@ func (r *reader) narrowPorts(protocol string, only, not []scalar) (portSet, erro
 		numbers = ends.AllPorts
 	}
 	sure := ends.Without(numbers, holes)
+	if len(notNames) > 0 && r.names == nil {
+		r.names = portNames(r.snapshot)
+	}
 	var excluded []ends.Span
 	for _, name := range notNames {
 		for _, n := range r.names[portName{name, protocol}] {

@@ -27,7 +27,7 @@ type reader struct {
 	snapshot   *kube.Snapshot
 	tiers      map[string]tier
 	sets       []networkSet
-	names      map[portName][]int // numbers that names of ports stand for somewhere
+	names      map[portName][]int // numbers that names of ports stand for somewhere; nil until asked for
 	incomplete []model.Incomplete
 }
 
@@ -41,7 +41,6 @@ func Read(s *kube.Snapshot) ([]policy.Policy, []model.Incomplete) {
 	}
 	r.readTiers()
 	r.readSets()
-	r.names = portNames(s)
 	r.nameHostEndpoints()
 	var list []policy.Policy
 	var read []*readPolicy
@@ -87,7 +86,9 @@ func (r *reader) refuse(o *kube.Object, p *readPolicy, err error) policy.Policy 
 	if p.tier != nil {
 		number = p.tier.number
 	}
-	return policy.Unknown(o, policy.Network, number, subject, why)
+	unknown := policy.Unknown(o, policy.Network, number, subject, why)
+	unknown.Unsettled = false // it can't be about pods on the host's network
+	return unknown
 }
 
 func (r *reader) fail(o *kube.Object, why string) {

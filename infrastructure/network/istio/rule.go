@@ -83,14 +83,14 @@ func (r *rule) beyond() string {
 	return ""
 }
 
-// alternative is one operation of a rule.
+// alternative is one or several operations of a rule.
 type alternative struct {
 	ports   []ends.Span
 	depends string
 }
 
-// rules translates a rule for the pods of a variant: to one for each pair of a
-// source and an operation, for every such pair may depend on something else.
+// rules translates a rule for the pods of a variant: to one for each source and
+// kind of operation, for every such pair may depend on something else.
 func (m *mesh) rules(namespace string, spec *authorization, r *rule, v variant) ([]policy.Rule, error) {
 	allow := spec.Action == "" || spec.Action == "ALLOW"
 	if allow && v.plane == ambient && r.beyond() != "" {
@@ -171,7 +171,8 @@ func (r *rule) depends(v variant) string {
 	return ""
 }
 
-// operationsOf lists the operations of a rule with its conditions on ports.
+// operationsOf gives the operations of a rule with its conditions on ports:
+// those that a connection answers as one, and the others as one.
 func operationsOf(r *rule, v variant) ([]alternative, error) {
 	base := ends.AllPorts
 	for i, w := range r.When {
@@ -187,16 +188,20 @@ func operationsOf(r *rule, v variant) ([]alternative, error) {
 	if len(r.To) == 0 {
 		return []alternative{{ports: base}}, nil
 	}
-	var list []alternative
+	var sure, unsure alternative
 	for i, to := range r.To {
 		o := to.Operation
 		only, err := narrow(base, o.Ports, o.NotPorts)
 		if err != nil {
 			return nil, fmt.Errorf("to[%d]: %w", i, err)
 		}
-		list = append(list, alternative{ports: only, depends: dependsOn(v, o.unknown, o.looksAtHTTP(), o.looksAtConnection())})
+		if why := dependsOn(v, o.unknown, o.looksAtHTTP(), o.looksAtConnection()); why != "" {
+			unsure.ports, unsure.depends = append(unsure.ports, only...), cmp.Or(unsure.depends, why)
+			continue
+		}
+		sure.ports = append(sure.ports, only...)
 	}
-	return list, nil
+	return []alternative{sure, unsure}, nil
 }
 
 func narrow(base []ends.Span, values, notValues []string) ([]ends.Span, error) {
