@@ -36,7 +36,7 @@ func (m *mesh) readAuthentications() {
 	for _, o := range m.objects("PeerAuthentication") {
 		a, err := readAuthentication(o)
 		if err != nil {
-			m.fail(o, err.Error()+": it is left out; connections from outside of the mesh may be denied")
+			m.refused = append(m.refused, m.refuse(o, err))
 			continue
 		}
 		m.authentications[a.namespace] = append(m.authentications[a.namespace], &a)

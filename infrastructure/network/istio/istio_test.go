@@ -101,6 +101,7 @@ func TestPolicies(t *testing.T) {
 		"excluded ports":             {annotated("shop/cache", "10.0.0.7", "traffic.sidecar.istio.io/excludeInboundPorts: '6379, 22'") + authorization("shop/shut", ""), "shop/job shop/cache tcp/6379 allowed\nshop/job shop/cache tcp/80 denied"},
 		"included ports":             {annotated("shop/cache", "10.0.0.7", "traffic.sidecar.istio.io/includeInboundPorts: '80'") + authorization("shop/shut", ""), "shop/job shop/cache tcp/6379 allowed\nshop/job shop/cache tcp/80 denied"},
 		"an invalid one":             {authorization("shop/bad", "action: PERHAPS"), "shop/web shop/db tcp/80 depends\nshop/web shop/job tcp/80 allowed\nshop/web calm/api tcp/80 allowed"},
+		"an invalid mode":            {authentication("shop/bad", "mtls: {mode: TLS}"), "shop/web shop/db tcp/80 depends\nshop/web shop/db udp/80 allowed\nshop/web calm/api tcp/80 allowed"},
 		"egress is nobody's concern": {authorization("shop/shut", ""), "shop/web 8.8.8.8 tcp/80 allowed"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -182,7 +183,7 @@ func TestNamesWhatItCannotRead(t *testing.T) {
 		"one without values":    {authorization("shop/a", "rules: [{when: [{key: source.ip}]}]"), invalid(`spec.rules[0]: when[0]: "source.ip" has no values`)},
 		"a star in the middle":  {authorization("shop/a", "rules: [{from: [{source: {principals: [a*b]}}]}]"), invalid(`spec.rules[0]: from[0]: "a*b" has a star that is neither at its start nor at its end`)},
 		"a type":                {authorization("shop/a", "rules: 7"), invalid("spec: cannot unmarshal number into Go struct field authorization.rules of type []istio.rule")},
-		"a mode":                {authentication("shop/a", "mtls: {mode: TLS}"), `in.yaml:1 PeerAuthentication shop/a: spec.mtls: mode "TLS" is none: it is left out; connections from outside of the mesh may be denied`},
+		"a mode":                {authentication("shop/a", "mtls: {mode: TLS}"), `in.yaml:1 PeerAuthentication shop/a is not valid: spec.mtls: mode "TLS" is none; answers that it could change depend on it`},
 		"settings of the mesh":  {config("rootNamespace: [") + authorization("shop/a", ""), "in.yaml:1 ConfigMap istio-system/istio: the settings of the mesh can't be read: error converting YAML to JSON: yaml: line 1: did not find expected node content"},
 		"a list of ports":       {annotated("shop/cache", "10.0.0.7", "traffic.sidecar.istio.io/excludeInboundPorts: all") + authorization("shop/a", ""), `in.yaml:1 Pod shop/cache: traffic.sidecar.istio.io/excludeInboundPorts: port "all" is none: it is taken to be empty`},
 		"accounts and more":     {authorization("shop/a", "rules: [{from: [{source: {serviceAccounts: [x], namespaces: [shop]}}]}]"), invalid("spec.rules[0]: from[0]: serviceAccounts stand with principals or namespaces")},

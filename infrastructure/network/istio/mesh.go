@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/scantling/scantling/infrastructure/kube"
+	"github.com/scantling/scantling/infrastructure/network/policy"
 	"github.com/scantling/scantling/model"
 )
 
@@ -31,6 +32,7 @@ type mesh struct {
 	spaces          map[string]map[string]string
 	waypoints       map[string][]*kube.Object        // Services that name a waypoint, by namespace
 	authentications map[string][]*peerAuthentication // by namespace, oldest first
+	refused         []policy.Policy                  // what stands for those that are not valid
 	incomplete      []model.Incomplete
 }
 

@@ -35,7 +35,7 @@ func Read(s *kube.Snapshot) ([]policy.Policy, []model.Incomplete) {
 	}
 	m := newMesh(s)
 	found := m.survey()
-	var list []policy.Policy
+	list := m.refused
 	for i := range found.chains {
 		if p, denies := found.chains[i].strict(); denies {
 			list = append(list, p)
