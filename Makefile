@@ -73,7 +73,7 @@ bench-registry: build ## the mirror loaded; 1,000,000 images and advisories; bes
 	@$(DEBIAN) mmdebstrap mmdebstrap
 	cd test/peer && OSV_SCANNER=$$(./osv-scanner.sh) SCANTLING=$(CURDIR)/dist/scantling $(GO) test -count=1 -timeout 60m -run '^(TestRematch|TestColdScan|TestSameAdvisories)$$' -v .
 
-FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/kube ./infrastructure/network/calico ./infrastructure/network/istio ./registry/image ./registry/image/rpmdb ./registry/advisory ./registry/feed ./registry/index ./registry/secret ./registry/sbom ./registry/vex ./oci ./rule ./splice ./report \
+FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/kube ./infrastructure/network/kubernetes ./infrastructure/network/calico ./infrastructure/network/istio ./registry/image ./registry/image/rpmdb ./registry/advisory ./registry/feed ./registry/index ./registry/secret ./registry/sbom ./registry/vex ./oci ./rule ./splice ./report \
   ./runtime/ingest ./runtime/detect
 fuzz: ## every parser of foreign bytes, FUZZTIME each
 	@for p in $(FUZZ); do for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \

@@ -287,3 +287,95 @@ func TestOrderDoesNotMatter(t *testing.T) {
 		}
 	}
 }
+
+// TestExplainsTiers asks why, across the tiers of all kinds.
+func TestExplainsTiers(t *testing.T) {
+	admin := func(kind, name, spec string) string {
+		version := map[bool]string{true: "v1alpha2", false: "v1alpha1"}[kind == "ClusterNetworkPolicy"]
+		return "apiVersion: policy.networking.k8s.io/" + version + "\nkind: " + kind + "\nmetadata: {name: " + name + "}\nspec: {subject: {namespaces: {}}, " + spec + "}"
+	}
+	world := []string{deploy("shop", "web", ""), deploy("shop", "db", ""), netpol("shop", "db-in", "db", "  ingress: [{from: [{podSelector: {matchLabels: {app: web}}}]}]")}
+	for name, tc := range map[string]struct {
+		policies []string
+		from, to string
+		want     Answer
+		reasons  []string
+	}{
+		"denied before": {
+			[]string{admin("AdminNetworkPolicy", "a", "priority: 1, ingress: [{action: Deny, from: [{namespaces: {}}]}]")},
+			"shop/web", "shop/db", Denied,
+			[]string{"admin AdminNetworkPolicy a deny spec.ingress[0] denies it"},
+		},
+		"passed on": {
+			[]string{admin("ClusterNetworkPolicy", "c", "tier: Admin, priority: 1, ingress: [{action: Pass, from: [{namespaces: {}}]}, {action: Deny, from: [{namespaces: {}}]}]")},
+			"shop/web", "shop/db", Allowed,
+			[]string{
+				"admin ClusterNetworkPolicy c pass spec.ingress[0] passes it on to the next tier",
+				"standard NetworkPolicy shop/db-in accept spec.ingress[0] allows it",
+			},
+		},
+		"by the baseline": {
+			[]string{admin("BaselineAdminNetworkPolicy", "default", "ingress: [{action: Deny, from: [{namespaces: {}}]}]")},
+			"shop/db", "shop/web", Denied,
+			[]string{"baseline BaselineAdminNetworkPolicy default deny spec.ingress[0] denies it"},
+		},
+		"by none": {
+			[]string{admin("AdminNetworkPolicy", "a", "priority: 1, ingress: [{action: Deny, from: [{namespaces: {matchLabels: {no: such}}}]}]")},
+			"shop/db", "shop/web", Allowed,
+			[]string{"     no rule decides about ingress: it is allowed by default"},
+		},
+		"one priority": {
+			[]string{
+				admin("AdminNetworkPolicy", "a", "priority: 1, ingress: [{action: Deny, from: [{namespaces: {}}]}]"),
+				admin("AdminNetworkPolicy", "b", "priority: 1, ingress: [{action: Allow, from: [{namespaces: {}}]}, {action: Deny, from: [{namespaces: {}}]}]"),
+			},
+			"shop/db", "shop/web", Depends,
+			[]string{"admin AdminNetworkPolicy a deny spec.ingress[0] denies it", "admin AdminNetworkPolicy b accept spec.ingress[0] allows it"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v, err := build(t, append(slices.Clone(world), tc.policies...)...).Probe(tc.from, tc.to, "tcp/80")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var reasons []string
+			for _, r := range v.Ingress.Reasons {
+				reasons = append(reasons, strings.Join([]string{r.Tier, r.Kind, r.Policy, r.Action, r.Field, r.Text}, " "))
+			}
+			if diff := cmp.Diff(tc.reasons, reasons); v.Answer != tc.want || v.Ingress.Answer != tc.want || diff != "" {
+				t.Errorf("%s, want %s\n%s", v.Answer, tc.want, diff)
+			}
+		})
+	}
+}
+
+// TestHostNetwork asks about a pod of the host's network in both readings.
+func TestHostNetwork(t *testing.T) {
+	e := build(t, deploy("shop", "agent", "      hostNetwork: true"), deploy("shop", "db", ""), netpol("shop", "deny", "", "  policyTypes: [Ingress]"))
+	for name, tc := range map[string]struct {
+		engine *Engine
+		want   Answer
+		list   int
+		others int
+	}{
+		"both":     {e, Depends, 2, 2},
+		"selected": {e.Settled(true), Denied, 2, 0},
+		"ignored":  {e.Settled(false), Allowed, 4, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v, err := tc.engine.Probe("shop/db", "shop/agent", "tcp/80")
+			if err != nil || v.Answer != tc.want || len(v.Notes) != 1 {
+				t.Errorf("%s, want %s: %v %v", v.Answer, tc.want, v.Notes, err)
+			}
+			if list, others := tc.engine.List(), tc.engine.Unlisted(); len(list) != tc.list || len(others) != tc.others {
+				t.Errorf("listed %v, not listed %v", list, others)
+			}
+			if got := tc.engine.CanReach(1, 0); got != (tc.want != Denied) {
+				t.Errorf("reaches: %t", got)
+			}
+		})
+	}
+	if got := e.Exposure(0); got.Level != Public {
+		t.Errorf("the exposure of what may be open is %s", got.Level)
+	}
+}

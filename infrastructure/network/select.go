@@ -1,7 +1,6 @@
 package network
 
 import (
-	"slices"
 	"strconv"
 
 	"github.com/scantling/scantling/infrastructure/network/policy"
@@ -125,7 +124,7 @@ func (e *Engine) addNodes(sure, may set, x policy.Expr) set {
 		}
 	}
 	for name, classes := range e.world.onNode {
-		if e.knowsNode(name) {
+		if e.world.knows[name] {
 			continue
 		}
 		if may == nil {
@@ -136,10 +135,6 @@ func (e *Engine) addNodes(sure, may set, x policy.Expr) set {
 		}
 	}
 	return may
-}
-
-func (e *Engine) knowsNode(name string) bool {
-	return slices.ContainsFunc(e.world.nodes, func(n node) bool { return n.name == name })
 }
 
 // addBlocks adds the address blocks of a peer without its exceptions, and the

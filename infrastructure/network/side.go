@@ -115,38 +115,48 @@ func (e *Engine) portsOf(d policy.Direction, r *compiled, own int) set {
 	return ports
 }
 
-// split cuts the ports into sets that all rules treat alike.
+// split cuts the ports into sets that all rules treat alike: each set of ports
+// that a rule names parts the atoms in it from the others of their group.
 func (r *row) split() []set {
-	groups := []set{r.e.ports.all}
-	var done []set
-	cut := func(by set) {
-		for i := range len(groups) {
-			rest := groups[i].clone()
-			rest.andNot(by)
-			if in := groups[i].clone(); !rest.empty() && in.intersects(by) {
-				in.and(by)
-				groups[i] = in
-				groups = append(groups, rest)
+	group := make([]int, len(r.e.ports.atoms)) // of each atom
+	groups := 1
+	part := func(each func(f func(atom int))) {
+		moved := map[int]int{} // from an old group to the new one
+		each(func(atom int) {
+			to, known := moved[group[atom]]
+			if !known {
+				to = groups
+				groups++
+				moved[group[atom]] = to
 			}
-		}
+			group[atom] = to
+		})
 	}
+	done := map[*uint64]bool{}
 	for _, s := range r.steps {
-		if !slices.ContainsFunc(done, func(o set) bool { return same(o, s.ports) }) {
-			done = append(done, s.ports)
-			cut(s.ports)
+		if !done[&s.ports[0]] {
+			done[&s.ports[0]] = true
+			part(s.ports.each)
 		}
-		if r.d != egress {
+		if r.d == ingress {
 			continue
 		}
 		for _, n := range s.rule.names {
 			for atom := range r.e.namedAt[n] {
-				one := r.e.ports.none()
-				one.add(atom)
-				cut(one)
+				part(func(f func(int)) { f(atom) })
 			}
 		}
 	}
-	return groups
+	var list []set
+	at := make([]int, groups) // in list, from 1
+	for atom, g := range group {
+		if at[g] == 0 {
+			list = append(list, r.e.ports.none())
+			at[g] = len(list)
+		}
+		list[at[g]-1].add(atom)
+	}
+	return list
 }
 
 // matched returns the peers that a step surely and possibly matches on the
@@ -209,79 +219,86 @@ type op struct {
 	may    set // of match: all that may match; of mayIsolate: those let through
 }
 
+// program is what has to be done for an atom.
+type program struct {
+	row  *row
+	atom int
+	ops  []op
+	own  []set   // what each side of the tier that is in doubt matches itself
+	open [3]bool // rules have matched since the last end of a turn, a side, an order
+}
+
 // program lists what has to be done for an atom.
 func (r *row) program(atom int) []op {
-	var ops []op
+	p := program{row: r, atom: atom}
 	next := 0 // step
 	for i := 0; i < len(r.parts); {
 		layer, tier, first := r.parts[i].policy.Layer, r.parts[i].side.Tier, i
 		for i < len(r.parts) && r.parts[i].policy.Layer == layer && r.parts[i].side.Tier == tier {
 			i++
 		}
-		own := make([]set, i-first) // what each side that is in doubt matches itself
-		for next < len(r.steps) && r.steps[next].part < i && r.steps[next].part >= first {
-			ops = r.ask(ops, next, atom, own, first)
+		p.own = make([]set, i-first)
+		for next < len(r.steps) && r.steps[next].part < i {
+			p.ask(next, first)
 			next++
 		}
-		for n, p := range r.parts[first:i] {
+		for n, t := range r.parts[first:i] {
 			switch {
-			case !p.side.Isolates:
-			case p.side.Depends == "":
-				ops = append(ops, op{code: isolate})
+			case !t.side.Isolates:
+			case t.side.Depends == "":
+				p.ops = append(p.ops, op{code: isolate})
 			default:
-				ops = append(ops, op{code: mayIsolate, may: own[n]})
+				p.ops = append(p.ops, op{code: mayIsolate, may: p.own[n]})
 			}
 		}
-		ops = append(ops, op{code: endTier})
+		p.ops = append(p.ops, op{code: endTier})
 		if i == len(r.parts) || r.parts[i].policy.Layer != layer {
-			ops = append(ops, op{code: endLayer})
+			p.ops = append(p.ops, op{code: endLayer})
 		}
 	}
-	return ops
+	return p.ops
 }
 
-// ask appends what one step does, and what ends with it.
-func (r *row) ask(ops []op, at, atom int, own []set, first int) []op {
-	s := &r.steps[at]
-	p := r.parts[s.part]
-	sure, may := r.matched(s, atom)
-	if sure != nil {
+// ask appends what one step does, and what ends with it. First is the first
+// part of the tier.
+func (p *program) ask(at, first int) {
+	s := &p.row.steps[at]
+	side := p.row.parts[s.part].side
+	if sure, may := p.row.matched(s, p.atom); sure != nil {
 		o := op{code: match, action: s.rule.Action, sure: sure, may: sure}
 		if may != nil {
 			o.may = may.clone()
 			o.may.or(sure)
 		}
-		if s.rule.Depends == "" && p.side.Depends != "" {
-			if own[s.part-first] == nil {
-				own[s.part-first] = r.e.world.none()
+		if s.rule.Depends == "" && side.Depends != "" {
+			if p.own[s.part-first] == nil {
+				p.own[s.part-first] = p.row.e.world.none()
 			}
-			own[s.part-first].or(sure)
+			p.own[s.part-first].or(sure)
 		}
-		if s.rule.Depends != "" || p.side.Depends != "" {
+		if s.rule.Depends != "" || side.Depends != "" {
 			o.sure = nil
 		}
-		ops = append(ops, o)
+		p.ops = append(p.ops, o)
+		p.open = [3]bool{true, true, true}
 	}
-	var after step
-	sameTier, sameOrder, sameSide, sameTurn := false, false, false, false
-	if at+1 < len(r.steps) {
-		after = r.steps[at+1]
-		q := r.parts[after.part]
-		sameTier = q.policy.Layer == p.policy.Layer && q.side.Tier == p.side.Tier
-		sameOrder = sameTier && after.rule.Order == s.rule.Order
-		sameSide = sameOrder && after.part == s.part
-		sameTurn = sameSide && after.rule.Turn == s.rule.Turn
+	for level, ends := range p.row.ends(at) {
+		if ends && p.open[level] {
+			p.ops = append(p.ops, op{code: endTurn + code(level)})
+			p.open[level] = false
+		}
 	}
-	if !sameTurn {
-		ops = append(ops, op{code: endTurn})
+}
+
+// ends says whether a turn, a side and an order end with a step.
+func (r *row) ends(at int) [3]bool {
+	if at+1 == len(r.steps) {
+		return [3]bool{true, true, true}
 	}
-	if !sameSide {
-		ops = append(ops, op{code: endSide})
-	}
-	if !sameOrder {
-		ops = append(ops, op{code: endOrder})
-	}
-	return ops
+	s, after := &r.steps[at], &r.steps[at+1]
+	order := !sameTier(r.parts[s.part], r.parts[after.part]) || after.rule.Order != s.rule.Order
+	side := order || after.part != s.part
+	return [3]bool{side || after.rule.Turn != s.rule.Turn, side, order}
 }
 
 // run evaluates the 64 peers of word w, of which everyone are peers at all.

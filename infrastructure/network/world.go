@@ -39,9 +39,10 @@ type world struct {
 	spaces    []kube.Namespace
 	accounts  map[[2]string]map[string]string // labels, by namespace and name
 	nodes     []node
-	endpoints []endpoint // sorted by namespace, kind, name, pod
-	byLoad    [][]int    // endpoints of each workload
-	bySpace   [][]int    // endpoints of each namespace
+	knows     map[string]bool // names of nodes
+	endpoints []endpoint      // sorted by namespace, kind, name, pod
+	byLoad    [][]int         // endpoints of each workload
+	bySpace   [][]int         // endpoints of each namespace
 
 	classes  []class
 	postings map[policy.Key]map[string][]int // classes that have a value
@@ -58,7 +59,7 @@ type world struct {
 // newWorld lists the endpoints; classes come later, when it is known what
 // policies look at.
 func newWorld(s *kube.Snapshot, markers []policy.Marker) *world {
-	w := &world{snapshot: s, spaces: s.Namespaces(), accounts: map[[2]string]map[string]string{}, selected: map[string]set{}}
+	w := &world{snapshot: s, spaces: s.Namespaces(), accounts: map[[2]string]map[string]string{}, knows: map[string]bool{}, selected: map[string]set{}}
 	spaceOf := make(map[string]int, len(w.spaces))
 	for i, n := range w.spaces {
 		spaceOf[n.Name] = i
@@ -95,6 +96,7 @@ func newWorld(s *kube.Snapshot, markers []policy.Marker) *world {
 			}
 		}
 		w.nodes = append(w.nodes, known)
+		w.knows[known.name] = true
 	}
 	return w
 }
