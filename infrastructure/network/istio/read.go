@@ -2,6 +2,7 @@ package istio
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 
@@ -17,11 +18,11 @@ import (
 
 // The orders of rules: all are in one tier.
 const (
-	orderPast     = -3 // what the mesh doesn't see
-	orderWaypoint = -2
-	orderCustom   = -1
-	orderDeny     = 0
-	orderAllow    = 1
+	orderPast   = -3 // what the mesh doesn't see
+	orderDoubt  = -2
+	orderCustom = -1
+	orderDeny   = 0
+	orderAllow  = 1
 )
 
 // dryRun is the annotation of policies that are only tried.
@@ -66,10 +67,17 @@ func Read(s *kube.Snapshot) ([]policy.Policy, []model.Incomplete) {
 func (m *mesh) refuse(o *kube.Object, err error) policy.Policy {
 	why := fmt.Sprintf("%s is not valid: %v", o, err)
 	m.incomplete = append(m.incomplete, model.Incomplete{What: where(o), Why: why + "; answers that it could change depend on it"})
-	p := policy.Unknown(o, policy.Mesh, 0, policy.All{inMesh, m.scope(o)}, why)
-	p.Unsettled = false
-	p.Sides[policy.Egress] = nil
-	p.Sides[policy.Ingress].Rules = append(p.Sides[policy.Ingress].Rules, notTCP())
+	return doubt(o, policy.All{inMesh, m.scope(o)}, why, policy.Accept, policy.Deny)
+}
+
+// doubt is a policy that may do any of some actions to every TCP connection.
+func doubt(o *kube.Object, subject policy.Expr, why string, actions ...policy.Action) policy.Policy {
+	p := policy.Policy{Object: o, Layer: policy.Mesh, Subject: subject}
+	side := &policy.Side{}
+	for _, action := range actions {
+		side.Rules = append(side.Rules, policy.Rule{Action: action, Order: orderDoubt, Ports: ends.Ports("TCP", ends.AllPorts), Field: "spec", Depends: why})
+	}
+	p.Sides[policy.Ingress] = side
 	return p
 }
 
@@ -159,20 +167,13 @@ func (m *mesh) throughWaypoints(names []string) []policy.Policy {
 	var list []policy.Policy
 	slices.Sort(names)
 	for _, name := range names {
-		why := "waypoint " + name + ", whose policies are not evaluated"
-		p := policy.Policy{Layer: policy.Mesh, Subject: is(waypointMark, name)}
+		object := m.objects("AuthorizationPolicy")[0]
 		for _, o := range m.snapshot.ByKind("Gateway") {
 			if o.Name == name {
-				p.Object = o
+				object = o
 			}
 		}
-		if p.Object == nil {
-			p.Object = m.objects("AuthorizationPolicy")[0]
-		}
-		p.Sides[policy.Ingress] = &policy.Side{Isolates: true, Depends: why, Rules: []policy.Rule{
-			notTCP(), {Action: policy.Accept, Order: orderWaypoint, Ports: ends.Ports("TCP", ends.AllPorts), Field: "spec", Depends: why},
-		}}
-		list = append(list, p)
+		list = append(list, doubt(object, is(waypointMark, name), "waypoint "+name+", whose policies are not evaluated", policy.Accept, policy.Deny))
 	}
 	return list
 }
@@ -286,20 +287,15 @@ func (m *mesh) attached(o *kube.Object, spec *authorization) []policy.Policy {
 			subject = append(subject, inMesh, policy.InNamespace(namespaceOf(o)))
 			if svc := m.snapshot.Get("Service", namespaceOf(o), ref.Name); svc != nil {
 				if typed, is := svc.Typed.(*corev1.Service); is {
-					for k, v := range typed.Spec.Selector {
-						subject = append(subject, policy.Test{Key: policy.Key{Of: policy.PodLabel, Name: k}, Op: policy.In, Values: []string{v}})
+					for _, k := range slices.Sorted(maps.Keys(typed.Spec.Selector)) {
+						subject = append(subject, policy.Test{Key: policy.Key{Of: policy.PodLabel, Name: k}, Op: policy.In, Values: []string{typed.Spec.Selector[k]}})
 					}
 				}
 			}
 		default: // GatewayClass: all waypoints
 			subject = append(subject, test(waypointMark, policy.Exists))
 		}
-		p := policy.Policy{Object: o, Layer: policy.Mesh, Subject: subject}
-		p.Sides[policy.Ingress] = &policy.Side{
-			Isolates: true, Rules: []policy.Rule{notTCP()},
-			Depends: fmt.Sprintf("%s %s, which may enforce %s or not", ref.Kind, ref.Name, o),
-		}
-		list = append(list, p)
+		list = append(list, doubt(o, subject, fmt.Sprintf("%s %s, which may enforce %s or not", ref.Kind, ref.Name, o), policy.Deny))
 	}
 	return list
 }
