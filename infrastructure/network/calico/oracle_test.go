@@ -100,6 +100,7 @@ func newOracle(d *dice, list []object) *oracle {
 		case "Pod":
 			spec := x["spec"].(object)
 			account := text(spec, "serviceAccountName")
+			labels["projectcalico.org/orchestrator"] = "k8s"
 			labels["projectcalico.org/serviceaccount"] = account
 			labels["pcsa.projectcalico.org/name"] = account
 			for k, v := range accounts[namespace+"/"+account] {

@@ -318,7 +318,7 @@ func (d *dice) asCalico(np object) object {
 					return false
 				}
 			}
-			return true
+			return labels["projectcalico.org/orchestrator"] == "k8s" // a podSelector is about pods, and no network set
 		}
 		return text
 	}
