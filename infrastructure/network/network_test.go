@@ -152,14 +152,14 @@ func TestOtherPoliciesMakeAnswersDepend(t *testing.T) {
 		want   string // shop/db->web, shop/web->db, bank/till->vault
 		gap    string
 	}{
-		"none":                   {"", ". X .", ""},
-		"an invalid admin one":   {"apiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {name: a}", "? ? ?", "in.yaml"},
-		"Cilium, invalid":        {"apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: c, namespace: shop}", "? ? .", "in.yaml"},
-		"Calico":                 {"apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: c, namespace: bank}", ". X ?", "network NetworkPolicy c"},
-		"Istio can only deny":    {"apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: i, namespace: shop}", "? X .", "network AuthorizationPolicy i"},
-		"Istio's root namespace": {"apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: i, namespace: istio-system}", "? X ?", "network AuthorizationPolicy i"},
-		"an invalid policy":      {netpol("bank", "bad", "", "  ingress: [{from: [{ipBlock: {cidr: 10.0.0.300/8}}]}]"), ". X ?", "in.yaml"},
-		"an undecodable policy":  {netpol("bank", "bad", "", "  ingress: 7"), ". X ?", ""},
+		"none":                  {"", ". X .", ""},
+		"an invalid admin one":  {"apiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {name: a}", "? ? ?", "in.yaml"},
+		"Cilium, invalid":       {"apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: c, namespace: shop}", "? ? .", "in.yaml"},
+		"Antrea":                {"apiVersion: crd.antrea.io/v1beta1\nkind: NetworkPolicy\nmetadata: {name: c, namespace: bank}", ". X ?", "network NetworkPolicy c"},
+		"Linkerd can only deny": {"apiVersion: policy.linkerd.io/v1alpha1\nkind: AuthorizationPolicy\nmetadata: {name: i, namespace: shop}", "? X .", "network AuthorizationPolicy i"},
+		"an invalid Calico one": {"apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: c, namespace: bank}\nspec: {selector: '=='}", ". X ?", "in.yaml"},
+		"an invalid policy":     {netpol("bank", "bad", "", "  ingress: [{from: [{ipBlock: {cidr: 10.0.0.300/8}}]}]"), ". X ?", "in.yaml"},
+		"an undecodable policy": {netpol("bank", "bad", "", "  ingress: 7"), ". X ?", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := build(t, append(slices.Clone(world), tc.policy)...)

@@ -8,7 +8,9 @@ import (
 	"strings"
 
 	"github.com/scantling/scantling/infrastructure/kube"
+	"github.com/scantling/scantling/infrastructure/network/calico"
 	"github.com/scantling/scantling/infrastructure/network/cilium"
+	"github.com/scantling/scantling/infrastructure/network/istio"
 	"github.com/scantling/scantling/infrastructure/network/kubernetes"
 	"github.com/scantling/scantling/infrastructure/network/policy"
 	"github.com/scantling/scantling/model"
@@ -23,6 +25,8 @@ var readers = []struct {
 }{
 	{kubernetes.Read, nil},
 	{cilium.Read, cilium.Marks},
+	{calico.Read, calico.Marks},
+	{istio.Read, istio.Marks},
 	{unread, nil},
 }
 
@@ -47,16 +51,10 @@ type foreign struct {
 }
 
 var foreignPolicies = []foreign{
-	{"NetworkPolicy", []string{"projectcalico.org", "crd.projectcalico.org", "crd.antrea.io"}, false},
-	{"GlobalNetworkPolicy", []string{"projectcalico.org", "crd.projectcalico.org"}, false},
+	{"NetworkPolicy", []string{"crd.antrea.io"}, false},
 	{"ClusterNetworkPolicy", []string{"crd.antrea.io"}, false},
-	{"AuthorizationPolicy", []string{"security.istio.io", "policy.linkerd.io"}, true},
-	{"PeerAuthentication", []string{"security.istio.io"}, true},
+	{"AuthorizationPolicy", []string{"policy.linkerd.io"}, true},
 }
-
-// istioRoot is the namespace whose Istio policies hold for the whole mesh
-// unless the mesh is configured otherwise.
-const istioRoot = "istio-system"
 
 // unread makes unknown policies of the kinds that no reader reads, and names
 // each kind once.
@@ -83,7 +81,7 @@ func unread(s *kube.Snapshot) ([]policy.Policy, []model.Incomplete) {
 
 func (f foreign) unknown(o *kube.Object) policy.Policy {
 	subject := policy.Expr(policy.All{})
-	if o.Namespace != "" && !(f.denies && o.Namespace == istioRoot) {
+	if o.Namespace != "" {
 		subject = policy.InNamespace(o.Namespace)
 	}
 	why := f.kind + " " + o.Name + " is not evaluated"

@@ -165,7 +165,7 @@ func (e *Engine) addBlocks(peers set, from *policy.Peer) {
 	}
 	blocks.each(func(i int) {
 		peers.add(e.block(i))
-		if from.Outside {
+		if from.Outside || from.NoPods {
 			return
 		}
 		for _, c := range e.world.atBlock[i] {

@@ -64,7 +64,12 @@ var layers = []layer{
 	{"infrastructure/paths", "infrastructure/network infrastructure/identity infrastructure/kube " + means, "judges over network and identity"},
 	{"infrastructure/amend", "infrastructure/kube " + means, "acts"},
 	{"infrastructure/lifetime", "infrastructure/kube " + means, "acts"},
-	{"infrastructure/network", "infrastructure/network/kubernetes infrastructure/network/cilium infrastructure/network/policy infrastructure/kube " + means, "judges"},
+	{"infrastructure/network", "infrastructure/network/kubernetes infrastructure/network/calico infrastructure/network/cilium infrastructure/network/istio infrastructure/network/policy infrastructure/kube " + means, "judges"},
+	{"infrastructure/network/calico", "infrastructure/network/ends infrastructure/network/raw infrastructure/network/policy infrastructure/kube " + means, "reads Calico's policies"},
+	{"infrastructure/network/istio", "infrastructure/network/ends infrastructure/network/raw infrastructure/network/policy infrastructure/kube " + means, "reads Istio's policies"},
+	{"infrastructure/network/ends", "infrastructure/network/policy infrastructure/kube", "ends of connections by label and by address"},
+	{"infrastructure/network/raw", "infrastructure/kube", "decodes specs of custom kinds"},
+	{"infrastructure/network/policy/policytest", "infrastructure/network/policy infrastructure/kube", "evaluates the common form for tests"},
 	{"infrastructure/network/kubernetes", "infrastructure/network/policy infrastructure/kube " + means, "reads NetworkPolicy and its administrators' kinds"},
 	{"infrastructure/network/cilium", "infrastructure/network/policy infrastructure/kube " + means, "reads Cilium's policies"},
 	{"infrastructure/network/policy", "infrastructure/kube " + means, "the one form of all network policies"},
@@ -95,7 +100,7 @@ var layers = []layer{
 
 // forTests are importable from test files of every package, and from no other
 // file unless its layer says so.
-const forTests = "rules internal/testkit/... oci/ocitest infrastructure/kube/kubetest registry/image/rpmdb/rpmdbtest store/storetest"
+const forTests = "rules internal/testkit/... oci/ocitest infrastructure/kube/kubetest infrastructure/network/policy/policytest registry/image/rpmdb/rpmdbtest store/storetest"
 
 // aboveTests is what even external test packages may not import.
 const aboveTests = "cli cmd/... internal/gen/... internal/archtest"

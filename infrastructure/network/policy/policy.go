@@ -112,6 +112,7 @@ type Peer struct {
 	Block   netip.Prefix
 	Except  []netip.Prefix
 	Outside bool // Block holds only addresses that are not a pod's or a node's
+	NoPods  bool // Block holds only addresses that are not a pod's
 	Unknown bool // Block also matches pods whose addresses aren't known: it holds every address that a pod can have
 }
 
