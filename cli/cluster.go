@@ -25,7 +25,7 @@ func (a *app) clusterCommand() *cobra.Command {
 		Short: "Who may connect to whom under NetworkPolicy",
 
 		Example: "  scantling cluster network list examples/shop/k8s",
-	}, a.networkListCommand(), a.networkProbeCommand())
+	}, a.networkListCommand(), a.networkProbeCommand(), a.networkDiffCommand())
 	return group(&cobra.Command{
 		Use:   "cluster",
 		Short: "Judge a cluster, live or from its manifests: posture, network, attack paths",

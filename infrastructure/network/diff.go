@@ -1,0 +1,458 @@
+package network
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/scantling/scantling/model"
+)
+
+// Kind says what became of a pair, an entry or a workload.
+type Kind string
+
+// The kinds. Unknown means that a policy that could not be told may have
+// changed the pair, though nothing that was told did.
+const (
+	Added   Kind = "added"
+	Removed Kind = "removed"
+	Changed Kind = "changed"
+	Unknown Kind = "unknown"
+)
+
+// Difference is what changed between two snapshots in who may connect to whom.
+// All lists are sorted and never nil.
+type Difference struct {
+	Connections []ConnectionChange `json:"connections"`
+	Entries     []EntryChange      `json:"entries"`
+	Workloads   []WorkloadChange   `json:"workloads"`
+
+	Missed []model.Incomplete `json:"-"` // ways in that could not be followed
+}
+
+// ConnectionChange is a pair of which some port was opened or shut. Old and New
+// are as Connection.Conn, "" for none.
+type ConnectionChange struct {
+	Change  Kind   `json:"change"`
+	Src     string `json:"src"`
+	Dst     string `json:"dst"`
+	Old     string `json:"old"`
+	New     string `json:"new"`
+	Opened  bool   `json:"opened"`  // some port that was shut
+	Depends bool   `json:"depends"` // other policies may decide otherwise, then or now
+}
+
+// EntryChange is a workload whose ports that are led in from outside the
+// cluster, by Services, routes and host ports, changed. Ways are those of the
+// new snapshot, or, where none is left, of the old one.
+type EntryChange struct {
+	Change   Kind     `json:"change"`
+	Workload string   `json:"workload"`
+	Old      string   `json:"old"`
+	New      string   `json:"new"`
+	Opened   bool     `json:"opened"`
+	Ways     []string `json:"ways"`
+}
+
+// WorkloadChange is a workload that only one snapshot has: Added or Removed.
+type WorkloadChange struct {
+	Change   Kind   `json:"change"`
+	Workload string `json:"workload"`
+}
+
+func (c ConnectionChange) String() string {
+	return c.Src + " => " + c.Dst + " : " + between(c.Change, c.Old, c.New)
+}
+
+func (c EntryChange) String() string {
+	return "outside => " + c.Workload + " : " + between(c.Change, c.Old, c.New)
+}
+
+func between(k Kind, old, now string) string {
+	switch k {
+	case Added:
+		return now
+	case Changed:
+		return old + " -> " + now
+	}
+	return old
+}
+
+// Opened reports whether some connection may be made that could not before.
+func (d *Difference) Opened() bool {
+	return slices.ContainsFunc(d.Connections, func(c ConnectionChange) bool { return c.Opened }) ||
+		slices.ContainsFunc(d.Entries, func(c EntryChange) bool { return c.Opened })
+}
+
+// Diff compares two snapshots. Workloads are the same where namespace, name and
+// kind are. Address ranges of both are split to common blocks first, and those
+// of one change joined again, so only what really differs is told. Like List it
+// leaves IPv6 out where neither snapshot names an address of it.
+//
+// Workloads that neither engine tells apart are compared once, so the cost is
+// quadratic in their groups and in what differs, not in the workloads.
+func Diff(old, now *Engine) *Difference {
+	c := newComparison(old, now)
+	c.compareWorkloads()
+	for i, source := range c.groups {
+		for j, destination := range c.groups {
+			c.compareGroups(source, destination, i == j)
+		}
+	}
+	c.compareNodeMates()
+	for d := range c.outside {
+		c.outside[d] = c.commonRanges(direction(d))
+		for _, group := range c.groups {
+			c.compareOutside(direction(d), group)
+		}
+	}
+	c.compareEntries()
+	slices.SortFunc(c.found.Connections, func(a, b ConnectionChange) int {
+		return cmp.Or(strings.Compare(a.Src, b.Src), strings.Compare(a.Dst, b.Dst))
+	})
+	return &c.found
+}
+
+// comparison is a comparison on its way.
+type comparison struct {
+	sides    [2]*Engine
+	ends     []end   // sorted by name
+	groups   [][]int // of ends that are in the same classes, then and now
+	outside  [2][]commonRange
+	sameGaps bool               // both sides can't tell the same
+	widened  map[[2]string]bool // memo of widens
+	found    Difference
+}
+
+// end is one workload by name. One that only a side has is empty in the other;
+// several of one name count as one.
+type end struct {
+	name string
+	at   [2][]int
+}
+
+// in reports whether the workload is in a snapshot.
+func (e *end) in(side int) bool { return len(e.at[side]) > 0 }
+
+func newComparison(old, now *Engine) *comparison {
+	c := &comparison{
+		sides: [2]*Engine{old, now}, widened: map[[2]string]bool{}, sameGaps: sameGaps(old, now),
+		found: Difference{Connections: []ConnectionChange{}, Entries: []EntryChange{}, Workloads: []WorkloadChange{}},
+	}
+	byName := map[string]int{}
+	for side, e := range c.sides {
+		for i := range e.world.byLoad {
+			name := e.fullName(i)
+			at, known := byName[name]
+			if !known {
+				at = len(c.ends)
+				byName[name] = at
+				c.ends = append(c.ends, end{name: name})
+			}
+			c.ends[at].at[side] = append(c.ends[at].at[side], i)
+		}
+	}
+	slices.SortFunc(c.ends, func(a, b end) int { return strings.Compare(a.name, b.name) })
+	byClasses := map[string]int{}
+	for i := range c.ends {
+		key := c.classKey(i)
+		at, known := byClasses[key]
+		if !known {
+			at = len(c.groups)
+			byClasses[key] = at
+			c.groups = append(c.groups, nil)
+		}
+		c.groups[at] = append(c.groups[at], i)
+	}
+	return c
+}
+
+// fullName is a workload as List names it.
+func (e *Engine) fullName(workload int) string {
+	return e.name(workload) + "[" + e.world.snapshot.Workloads[workload].Kind + "]"
+}
+
+func (c *comparison) classKey(i int) string {
+	var b strings.Builder
+	for side := range c.sides {
+		for _, class := range c.classes(side, i) {
+			b.WriteString(strconv.Itoa(class) + " ")
+		}
+		b.WriteByte('|')
+	}
+	return b.String()
+}
+
+// classes returns the classes of an end's pods, each once and sorted.
+func (c *comparison) classes(side, i int) []int {
+	var list []int
+	for _, workload := range c.ends[i].at[side] {
+		list = append(list, c.sides[side].classesOf(workload)...)
+	}
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+func (c *comparison) compareWorkloads() {
+	for i := range c.ends {
+		switch e := &c.ends[i]; {
+		case !e.in(0):
+			c.found.Workloads = append(c.found.Workloads, WorkloadChange{Added, e.name})
+		case !e.in(1):
+			c.found.Workloads = append(c.found.Workloads, WorkloadChange{Removed, e.name})
+		}
+	}
+}
+
+// conn is what one side says about a pair.
+type conn struct {
+	text    string // "" for none
+	ranges  []portRange
+	depends bool
+}
+
+// ports says what one side allows between peers of its engine.
+func (c *comparison) ports(side int, from, to []int) conn {
+	if len(from) == 0 || len(to) == 0 {
+		return conn{}
+	}
+	e := c.sides[side]
+	ports, depends := e.union(from, to)
+	return e.conn(ports, depends)
+}
+
+func (e *Engine) conn(ports set, depends bool) conn {
+	if ports.empty() {
+		return conn{depends: depends}
+	}
+	var ranges []portRange
+	ports.each(func(i int) { ranges = append(ranges, e.ports.atoms[i]) })
+	return conn{e.ports.format(ports), ranges, depends}
+}
+
+// judge says what became of a pair; "" for nothing.
+func (c *comparison) judge(old, now conn) Kind {
+	switch {
+	case old.text == now.text && old.depends == now.depends && (!old.depends || c.sameGaps):
+		return ""
+	case old.text == now.text:
+		return Unknown
+	case old.text == "":
+		return Added
+	case now.text == "":
+		return Removed
+	}
+	return Changed
+}
+
+// tell records a pair if it differs.
+func (c *comparison) tell(source, destination string, old, now conn) {
+	if kind := c.judge(old, now); kind != "" {
+		c.found.Connections = append(c.found.Connections, ConnectionChange{
+			Change: kind, Src: source, Dst: destination, Old: old.text, New: now.text,
+			Opened: c.widens(old, now), Depends: old.depends || now.depends,
+		})
+	}
+}
+
+// widens reports whether now has a port that old hasn't.
+func (c *comparison) widens(old, now conn) bool {
+	if now.text == "" || old.text == now.text {
+		return false
+	}
+	key := [2]string{old.text, now.text}
+	wider, known := c.widened[key]
+	if !known {
+		space := newPortSpace(slices.Concat(old.ranges, now.ranges))
+		had, has := space.none(), space.none()
+		for _, r := range old.ranges {
+			space.add(had, r)
+		}
+		for _, r := range now.ranges {
+			space.add(has, r)
+		}
+		has.andNot(had)
+		wider = !has.empty()
+		c.widened[key] = wider
+	}
+	return wider
+}
+
+// compareGroups compares the pairs of two groups, which are alike but for the
+// nodes that they share.
+func (c *comparison) compareGroups(sources, destinations []int, same bool) {
+	if same && len(sources) == 1 {
+		return // a workload and itself
+	}
+	var both [2]conn
+	for side := range both {
+		both[side] = c.ports(side, c.classes(side, sources[0]), c.classes(side, destinations[0]))
+	}
+	if c.judge(both[0], both[1]) == "" {
+		return
+	}
+	for _, s := range sources {
+		for _, d := range destinations {
+			if s != d && !c.nodeMates(s, d) {
+				c.tell(c.ends[s].name, c.ends[d].name, both[0], both[1])
+			}
+		}
+	}
+}
+
+// nodeMates reports whether two ends share a node's network on some side.
+func (c *comparison) nodeMates(a, b int) bool { return c.shareNode(0, a, b) || c.shareNode(1, a, b) }
+
+func (c *comparison) shareNode(side, a, b int) bool {
+	for _, i := range c.ends[a].at[side] {
+		for _, j := range c.ends[b].at[side] {
+			if c.sides[side].shareNode(i, j) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// compareNodeMates compares the pairs that share a node's network: at least
+// one of each has hostNetwork pods.
+func (c *comparison) compareNodeMates() {
+	hosts := make([]bool, len(c.ends))
+	for i := range c.ends {
+		for side, e := range c.sides {
+			hosts[i] = hosts[i] || slices.ContainsFunc(c.ends[i].at[side], func(w int) bool { return len(e.nodes[w].host) > 0 })
+		}
+	}
+	for a := range c.ends {
+		if !hosts[a] {
+			continue
+		}
+		for b := range c.ends {
+			if a == b || hosts[b] && b < a || !c.nodeMates(a, b) {
+				continue
+			}
+			for _, pair := range [][2]int{{a, b}, {b, a}} {
+				c.tell(c.ends[pair[0]].name, c.ends[pair[1]].name, c.mates(0, pair[0], pair[1]), c.mates(1, pair[0], pair[1]))
+			}
+		}
+	}
+}
+
+func (c *comparison) mates(side, source, destination int) conn {
+	if c.shareNode(side, source, destination) {
+		return c.sides[side].conn(c.sides[side].ports.all, false)
+	}
+	return c.ports(side, c.classes(side, source), c.classes(side, destination))
+}
+
+// commonRange is a range of addresses that the policies of no side cut, with
+// its block on each.
+type commonRange struct {
+	first, last netip.Addr
+	peer        [2]int
+}
+
+// commonRanges splits the addresses at the cuts of both sides.
+func (c *comparison) commonRanges(d direction) []commonRange {
+	var list []commonRange
+	for _, e := range c.sides {
+		for i, b := range e.addresses.blocks {
+			if b.cut[d] && (i < e.addresses.v6 || c.sides[0].hasV6 || c.sides[1].hasV6) {
+				list = append(list, commonRange{first: b.first})
+			}
+		}
+	}
+	slices.SortFunc(list, func(a, b commonRange) int { return a.first.Compare(b.first) })
+	list = slices.CompactFunc(list, func(a, b commonRange) bool { return a.first == b.first })
+	for i := range list {
+		r := &list[i]
+		if i+1 < len(list) && list[i+1].first.Is4() == r.first.Is4() {
+			r.last = list[i+1].first.Prev()
+		} else {
+			r.last = lastOf(netip.PrefixFrom(r.first, 0))
+		}
+		for side, e := range c.sides {
+			r.peer[side] = e.block(e.addresses.of(r.first))
+		}
+	}
+	return list
+}
+
+// compareOutside compares a group with the addresses outside. Neighbouring
+// ranges of one change are joined.
+func (c *comparison) compareOutside(d direction, group []int) {
+	list := c.outside[d]
+	both := func(r commonRange) (pair [2]conn) {
+		for side := range pair {
+			from, to := []int{r.peer[side]}, c.classes(side, group[0])
+			if d == egress {
+				from, to = to, from
+			}
+			pair[side] = c.ports(side, from, to)
+		}
+		return pair
+	}
+	for i := 0; i < len(list); {
+		joined, pair := list[i], both(list[i])
+		for i++; i < len(list) && joined.last.Next() == list[i].first && alike(pair, both(list[i])); i++ {
+			joined.last = list[i].last
+		}
+		name := block{first: joined.first, last: joined.last}.String()
+		for _, g := range group {
+			source, destination := name, c.ends[g].name
+			if d == egress {
+				source, destination = destination, source
+			}
+			c.tell(source, destination, pair[0], pair[1])
+		}
+	}
+}
+
+func alike(a, b [2]conn) bool {
+	return !slices.ContainsFunc([]int{0, 1}, func(side int) bool {
+		return a[side].text != b[side].text || a[side].depends != b[side].depends
+	})
+}
+
+// compareEntries compares what is led in from outside.
+func (c *comparison) compareEntries() {
+	var entries [2]*entries
+	for side, e := range c.sides {
+		entries[side] = e.findEntries()
+		c.found.Missed = append(c.found.Missed, entries[side].missed...)
+	}
+	for i := range c.ends {
+		var pair [2]conn
+		var ways [2][]string
+		for side, e := range c.sides {
+			var ports []portRange
+			for _, workload := range c.ends[i].at[side] {
+				for _, w := range e.open(entries[side], workload) {
+					ports = append(ports, w.ports...)
+					ways[side] = append(ways[side], w.what)
+				}
+			}
+			pair[side] = conn{text: e.describe(ports), ranges: ports}
+			slices.Sort(ways[side])
+		}
+		kind := c.judge(pair[0], pair[1])
+		if kind == "" {
+			continue
+		}
+		told := ways[1]
+		if kind == Removed {
+			told = ways[0]
+		}
+		c.found.Entries = append(c.found.Entries, EntryChange{
+			Change: kind, Workload: c.ends[i].name, Old: pair[0].text, New: pair[1].text, Opened: c.widens(pair[0], pair[1]), Ways: slices.Compact(told),
+		})
+	}
+}
+
+// sameGaps reports whether what can't be told is the same on both sides: then
+// it doesn't make pairs differ.
+func sameGaps(old, now *Engine) bool {
+	return false
+}
