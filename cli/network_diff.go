@@ -23,7 +23,8 @@ type networkDiff struct {
 }
 
 func (a *app) networkDiffCommand() *cobra.Command {
-	return a.reads(&cobra.Command{
+	var hosts string
+	cmd := &cobra.Command{
 		Use:   "diff [OLD] NEW",
 		Short: "What changed in who may connect to whom",
 		Long: "Diff compares two folders, files or snapshots by what they allow, not by how they are written.\n" +
@@ -34,22 +35,47 @@ func (a *app) networkDiffCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			before, after := network.Build(old), network.Build(now)
+			before, err := engineFor(old, hosts)
+			if err != nil {
+				return err
+			}
+			after, err := engineFor(now, hosts)
+			if err != nil {
+				return err
+			}
 			doc := networkDiff{Schema: report.Schema, Tool: a.tool(), Difference: network.Diff(before, after)}
 			doc.Incomplete = append(missedOf(old, before.Incomplete), missedOf(now, after.Incomplete)...)
 			doc.Incomplete = dropRepeats(append(doc.Incomplete, doc.Missed...))
-			depends := 0
-			for _, c := range doc.Connections {
-				if c.Depends {
-					depends++
-					fmt.Fprintf(a.Err, "depends on policies that can't be told: %s\n", report.Clean(c.String()))
-				}
-			}
+			depends := a.talkUnknown(doc.Difference)
 			a.talkIncomplete(doc.Incomplete)
 			a.outcome(nil, len(doc.Incomplete)+depends, doc.Opened())
 			return a.show(doc, doc.text)
 		}),
-	})
+	}
+	hostNetworkFlag(cmd, &hosts)
+	return a.reads(cmd)
+}
+
+// talkUnknown says on standard error what may have changed otherwise, and
+// returns how much does.
+func (a *app) talkUnknown(d *network.Difference) int {
+	var lines []string
+	for _, c := range d.Connections {
+		if c.Depends {
+			lines = append(lines, "depends: "+c.String())
+		}
+	}
+	for _, c := range d.Unknown {
+		lines = append(lines, "may have changed: "+c.String())
+	}
+	for i, line := range lines {
+		if i == maxDepends {
+			fmt.Fprintf(a.Err, "%d more connections depend on something\n", len(lines)-maxDepends)
+			break
+		}
+		fmt.Fprintln(a.Err, report.Clean(line))
+	}
+	return len(lines)
 }
 
 func dropRepeats(list []model.Incomplete) []model.Incomplete {

@@ -3,29 +3,32 @@ package network
 import (
 	"cmp"
 	"net/netip"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/scantling/scantling/infrastructure/network/policy"
 	"github.com/scantling/scantling/model"
 )
 
 // Kind says what became of a pair, an entry or a workload.
 type Kind string
 
-// The kinds. Unknown means that a policy that could not be told may have
-// changed the pair, though nothing that was told did.
+// The kinds.
 const (
 	Added   Kind = "added"
 	Removed Kind = "removed"
 	Changed Kind = "changed"
-	Unknown Kind = "unknown"
+
+	unknown Kind = "unknown"
 )
 
 // Difference is what changed between two snapshots in who may connect to whom.
 // All lists are sorted and never nil.
 type Difference struct {
 	Connections []ConnectionChange `json:"connections"`
+	Unknown     []UnknownChange    `json:"unknown"`
 	Entries     []EntryChange      `json:"entries"`
 	Workloads   []WorkloadChange   `json:"workloads"`
 
@@ -43,6 +46,19 @@ type ConnectionChange struct {
 	Opened  bool   `json:"opened"`  // some port that was shut
 	Depends bool   `json:"depends"` // other policies may decide otherwise, then or now
 }
+
+// UnknownChange is a pair that List has alike in both snapshots, while something
+// that isn't known may have changed it: a policy that can't be told, or how the
+// network plugin takes pods of the host's network. Old and New are the ports
+// that may be allowed.
+type UnknownChange struct {
+	Src string `json:"src"`
+	Dst string `json:"dst"`
+	Old string `json:"old"`
+	New string `json:"new"`
+}
+
+func (c UnknownChange) String() string { return c.Src + " => " + c.Dst }
 
 // EntryChange is a workload whose ports that are led in from outside the
 // cluster, by Services, routes and host ports, changed. Ways are those of the
@@ -103,13 +119,16 @@ func Diff(old, now *Engine) *Difference {
 	}
 	c.compareNodeMates()
 	for d := range c.outside {
-		c.outside[d] = c.commonRanges(direction(d))
+		c.outside[d] = c.commonRanges(policy.Direction(d))
 		for _, group := range c.groups {
-			c.compareOutside(direction(d), group)
+			c.compareOutside(policy.Direction(d), group)
 		}
 	}
 	c.compareEntries()
 	slices.SortFunc(c.found.Connections, func(a, b ConnectionChange) int {
+		return cmp.Or(strings.Compare(a.Src, b.Src), strings.Compare(a.Dst, b.Dst))
+	})
+	slices.SortFunc(c.found.Unknown, func(a, b UnknownChange) int {
 		return cmp.Or(strings.Compare(a.Src, b.Src), strings.Compare(a.Dst, b.Dst))
 	})
 	return &c.found
@@ -139,7 +158,7 @@ func (e *end) in(side int) bool { return len(e.at[side]) > 0 }
 func newComparison(old, now *Engine) *comparison {
 	c := &comparison{
 		sides: [2]*Engine{old, now}, widened: map[[2]string]bool{}, sameGaps: sameGaps(old, now),
-		found: Difference{Connections: []ConnectionChange{}, Entries: []EntryChange{}, Workloads: []WorkloadChange{}},
+		found: Difference{Connections: []ConnectionChange{}, Unknown: []UnknownChange{}, Entries: []EntryChange{}, Workloads: []WorkloadChange{}},
 	}
 	byName := map[string]int{}
 	for side, e := range c.sides {
@@ -206,39 +225,43 @@ func (c *comparison) compareWorkloads() {
 	}
 }
 
-// conn is what one side says about a pair.
+// conn is what one side says about a pair: the ports as List has them, and
+// those that are surely and possibly allowed.
 type conn struct {
-	text    string // "" for none
-	ranges  []portRange
-	depends bool
+	text      string // "" for none
+	sure, may string
+	ranges    []portRange // of text
 }
 
-// ports says what one side allows between peers of its engine.
-func (c *comparison) ports(side int, from, to []int) conn {
+func (c conn) depends() bool { return c.sure != c.may }
+
+// ports says what one side allows between classes or blocks of its engine.
+func (c *comparison) ports(side int, from, to []int, mates bool) conn {
 	if len(from) == 0 || len(to) == 0 {
 		return conn{}
 	}
 	e := c.sides[side]
-	ports, depends := e.union(from, to)
-	return e.conn(ports, depends)
+	v := e.union(from, to, mates)
+	said := conn{text: e.text(v.plain), sure: e.text(v.sure), may: e.text(v.may)}
+	v.plain.each(func(i int) { said.ranges = append(said.ranges, e.ports.atoms[i]) })
+	return said
 }
 
-func (e *Engine) conn(ports set, depends bool) conn {
+// text writes a set of ports, "" for none.
+func (e *Engine) text(ports set) string {
 	if ports.empty() {
-		return conn{depends: depends}
+		return ""
 	}
-	var ranges []portRange
-	ports.each(func(i int) { ranges = append(ranges, e.ports.atoms[i]) })
-	return conn{e.ports.format(ports), ranges, depends}
+	return e.ports.format(ports)
 }
 
 // judge says what became of a pair; "" for nothing.
 func (c *comparison) judge(old, now conn) Kind {
 	switch {
-	case old.text == now.text && old.depends == now.depends && (!old.depends || c.sameGaps):
+	case old.text == now.text && old.sure == now.sure && old.may == now.may && (!old.depends() || c.sameGaps):
 		return ""
 	case old.text == now.text:
-		return Unknown
+		return unknown
 	case old.text == "":
 		return Added
 	case now.text == "":
@@ -249,10 +272,14 @@ func (c *comparison) judge(old, now conn) Kind {
 
 // tell records a pair if it differs.
 func (c *comparison) tell(source, destination string, old, now conn) {
-	if kind := c.judge(old, now); kind != "" {
+	switch kind := c.judge(old, now); kind {
+	case "":
+	case unknown:
+		c.found.Unknown = append(c.found.Unknown, UnknownChange{source, destination, old.may, now.may})
+	default:
 		c.found.Connections = append(c.found.Connections, ConnectionChange{
 			Change: kind, Src: source, Dst: destination, Old: old.text, New: now.text,
-			Opened: c.widens(old, now), Depends: old.depends || now.depends,
+			Opened: c.widens(old, now), Depends: old.depends() || now.depends(),
 		})
 	}
 }
@@ -288,7 +315,7 @@ func (c *comparison) compareGroups(sources, destinations []int, same bool) {
 	}
 	var both [2]conn
 	for side := range both {
-		both[side] = c.ports(side, c.classes(side, sources[0]), c.classes(side, destinations[0]))
+		both[side] = c.ports(side, c.classes(side, sources[0]), c.classes(side, destinations[0]), false)
 	}
 	if c.judge(both[0], both[1]) == "" {
 		return
@@ -341,10 +368,7 @@ func (c *comparison) compareNodeMates() {
 }
 
 func (c *comparison) mates(side, source, destination int) conn {
-	if c.shareNode(side, source, destination) {
-		return c.sides[side].conn(c.sides[side].ports.all, false)
-	}
-	return c.ports(side, c.classes(side, source), c.classes(side, destination))
+	return c.ports(side, c.classes(side, source), c.classes(side, destination), c.shareNode(side, source, destination))
 }
 
 // commonRange is a range of addresses that the policies of no side cut, with
@@ -355,7 +379,7 @@ type commonRange struct {
 }
 
 // commonRanges splits the addresses at the cuts of both sides.
-func (c *comparison) commonRanges(d direction) []commonRange {
+func (c *comparison) commonRanges(d policy.Direction) []commonRange {
 	var list []commonRange
 	for _, e := range c.sides {
 		for i, b := range e.addresses.blocks {
@@ -382,7 +406,7 @@ func (c *comparison) commonRanges(d direction) []commonRange {
 
 // compareOutside compares a group with the addresses outside. Neighbouring
 // ranges of one change are joined.
-func (c *comparison) compareOutside(d direction, group []int) {
+func (c *comparison) compareOutside(d policy.Direction, group []int) {
 	list := c.outside[d]
 	both := func(r commonRange) (pair [2]conn) {
 		for side := range pair {
@@ -390,7 +414,7 @@ func (c *comparison) compareOutside(d direction, group []int) {
 			if d == egress {
 				from, to = to, from
 			}
-			pair[side] = c.ports(side, from, to)
+			pair[side] = c.ports(side, from, to, false)
 		}
 		return pair
 	}
@@ -412,7 +436,7 @@ func (c *comparison) compareOutside(d direction, group []int) {
 
 func alike(a, b [2]conn) bool {
 	return !slices.ContainsFunc([]int{0, 1}, func(side int) bool {
-		return a[side].text != b[side].text || a[side].depends != b[side].depends
+		return a[side].text != b[side].text || a[side].sure != b[side].sure || a[side].may != b[side].may
 	})
 }
 
@@ -434,7 +458,8 @@ func (c *comparison) compareEntries() {
 					ways[side] = append(ways[side], w.what)
 				}
 			}
-			pair[side] = conn{text: e.describe(ports), ranges: ports}
+			text := e.describe(ports)
+			pair[side] = conn{text: text, sure: text, may: text, ranges: ports}
 			slices.Sort(ways[side])
 		}
 		kind := c.judge(pair[0], pair[1])
@@ -451,8 +476,23 @@ func (c *comparison) compareEntries() {
 	}
 }
 
-// sameGaps reports whether what can't be told is the same on both sides: then
-// it doesn't make pairs differ.
+// sameGaps reports whether the policies that may or may not be in force are
+// the same on both sides: then they don't make pairs differ.
 func sameGaps(old, now *Engine) bool {
-	return false
+	return reflect.DeepEqual(old.gaps(), now.gaps())
+}
+
+// gaps are the policies of which something depends, by name, with what they
+// say.
+func (e *Engine) gaps() map[string]any {
+	found := map[string]any{}
+	for i := range e.policies {
+		p := &e.policies[i]
+		if slices.ContainsFunc(p.Sides[:], func(s *policy.Side) bool {
+			return s != nil && (s.Depends != "" || slices.ContainsFunc(s.Rules, func(r policy.Rule) bool { return r.Depends != "" }))
+		}) {
+			found[p.Object.APIVersion+" "+p.Object.Kind+" "+p.String()] = p.Object.Raw["spec"]
+		}
+	}
+	return found
 }

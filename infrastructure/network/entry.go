@@ -210,12 +210,15 @@ func prefixesOf(list []string) []netip.Prefix {
 	var prefixes []netip.Prefix
 	for _, text := range list {
 		text = strings.TrimSpace(text)
-		p, err := parsePrefix(text)
+		p, err := netip.ParsePrefix(text)
 		if a, wrong := netip.ParseAddr(text); err != nil && wrong == nil {
-			p, err = netip.PrefixFrom(a.Unmap(), a.Unmap().BitLen()), nil
+			p, err = netip.PrefixFrom(a, a.BitLen()), nil
 		}
 		if err != nil {
 			return nil
+		}
+		if p.Addr().Is4In6() && p.Bits() >= 96 {
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 		}
 		prefixes = append(prefixes, p)
 	}

@@ -27,7 +27,7 @@ func referenceGrant(from, to string) string {
 	return "apiVersion: gateway.networking.k8s.io/v1beta1\nkind: ReferenceGrant\nmetadata: {name: g, namespace: shop}\nspec: {from: [" + from + "], to: [" + to + "]}"
 }
 
-func node(typ, address string) string {
+func nodeWith(typ, address string) string {
 	return "apiVersion: v1\nkind: Node\nmetadata: {name: n1}\nstatus: {addresses: [{type: " + typ + ", address: " + address + "}]}"
 }
 
@@ -58,11 +58,11 @@ func TestEntries(t *testing.T) {
 			strings.Replace(balancer, "ports: [", "ports: [{port: 9000, name: admin}, ", 1), shutAll, allow("[{from: [{ipBlock: {cidr: 0.0.0.0/0}}], ports: [{port: 9000}]}]"),
 		}, []string{"TCP 9000"}, "let public addresses in", model.Measured},
 		"IPv6 clients":                       {[]string{balancer, shutAll, allow("[{from: [{ipBlock: {cidr: '2000::/3'}}]}]")}, parsed(1), "let public addresses in", model.Measured},
-		"private IPv6 clients":               {[]string{balancer, shutAll, allow("[{from: [{ipBlock: {cidr: 'fd00::/8'}}]}]"), node("InternalIP", "10.0.0.1")}, nil, "no policy lets its traffic in", model.Measured},
-		"source ranges outside the policy's": {[]string{balancer + "\n  loadBalancerSourceRanges: [203.0.113.0/24]", shutAll, allow("[{from: [{ipBlock: {cidr: 198.51.100.0/24}}]}]"), node("InternalIP", "10.0.0.1")}, nil, "no policy lets its traffic in", model.Measured},
+		"private IPv6 clients":               {[]string{balancer, shutAll, allow("[{from: [{ipBlock: {cidr: 'fd00::/8'}}]}]"), nodeWith("InternalIP", "10.0.0.1")}, nil, "no policy lets its traffic in", model.Measured},
+		"source ranges outside the policy's": {[]string{balancer + "\n  loadBalancerSourceRanges: [203.0.113.0/24]", shutAll, allow("[{from: [{ipBlock: {cidr: 198.51.100.0/24}}]}]"), nodeWith("InternalIP", "10.0.0.1")}, nil, "no policy lets its traffic in", model.Measured},
 		"source ranges inside the policy's":  {[]string{balancer + "\n  loadBalancerSourceRanges: [203.0.113.0/24]", shutAll, allow("[{from: [{ipBlock: {cidr: 203.0.0.0/16}}]}]")}, parsed(1), "let public addresses in", model.Measured},
-		"under the node's address":           {[]string{balancer, shutAll, allow("[{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}]"), node("InternalIP", "10.0.0.1")}, parsed(1), "externalTrafficPolicy Local would prevent", model.Default},
-		"not under the node's address":       {[]string{balancer + "\n  externalTrafficPolicy: Local", shutAll, allow("[{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}]"), node("InternalIP", "10.0.0.1")}, nil, "no policy lets its traffic in", model.Measured},
+		"under the node's address":           {[]string{balancer, shutAll, allow("[{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}]"), nodeWith("InternalIP", "10.0.0.1")}, parsed(1), "externalTrafficPolicy Local would prevent", model.Default},
+		"not under the node's address":       {[]string{balancer + "\n  externalTrafficPolicy: Local", shutAll, allow("[{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}]"), nodeWith("InternalIP", "10.0.0.1")}, nil, "no policy lets its traffic in", model.Measured},
 		"perhaps under the node's address":   {[]string{balancer, shutAll, allow("[{from: [{ipBlock: {cidr: 10.0.0.0/8}}]}]")}, nil, "may be those of nodes", model.Default},
 
 		"internal on GKE":        {[]string{annotated(balancer, "networking.gke.io/load-balancer-type: Internal")}, nil, "", model.Measured},
@@ -76,8 +76,8 @@ func TestEntries(t *testing.T) {
 			[]string{balancer + "\nstatus: {loadBalancer: {ingress: [{ip: 192.168.7.1}]}}"}, nil, "", model.Measured,
 		},
 		"given a host name":                {[]string{balancer + "\nstatus: {loadBalancer: {ingress: [{ip: 192.168.7.1}, {hostname: lb.example}]}}"}, parsed(1), "", model.Measured},
-		"internal, with public node ports": {[]string{annotated(balancer, "networking.gke.io/load-balancer-type: Internal"), node("ExternalIP", "203.0.113.1")}, parsed(1), "whose node ports are open", model.Measured},
-		"internal, without node ports":     {[]string{annotated(balancer, "networking.gke.io/load-balancer-type: Internal") + "\n  allocateLoadBalancerNodePorts: false", node("ExternalIP", "203.0.113.1")}, nil, "", model.Measured},
+		"internal, with public node ports": {[]string{annotated(balancer, "networking.gke.io/load-balancer-type: Internal"), nodeWith("ExternalIP", "203.0.113.1")}, parsed(1), "whose node ports are open", model.Measured},
+		"internal, without node ports":     {[]string{annotated(balancer, "networking.gke.io/load-balancer-type: Internal") + "\n  allocateLoadBalancerNodePorts: false", nodeWith("ExternalIP", "203.0.113.1")}, nil, "", model.Measured},
 		"private external addresses":       {[]string{service("shop", "web", "web", "  externalIPs: [10.0.0.1]")}, nil, "", model.Measured},
 		"a name outside":                   {[]string{service("shop", "web", "web", "  type: ExternalName\n  externalName: a.example\n  externalIPs: [203.0.113.9]")}, nil, "", model.Measured},
 

@@ -100,12 +100,7 @@ func (e *Engine) describe(ports []portRange) string {
 }
 
 func (e *Engine) inDoubt(workload int) bool {
-	for _, c := range e.classesOf(workload) {
-		if e.doubt[c] != certain {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(e.standIns(workload), func(c int) bool { return e.sides[ingress][c].doubtful || e.sides[egress][c].doubtful })
 }
 
 // admission says which ports of a way the policies let in, and by what or why
@@ -142,8 +137,7 @@ func (e *Engine) among(ports []portRange, atoms set) []portRange {
 func (e *Engine) admitsServer(x *entries, way entry, workload int) admission {
 	result := admission{text: "no policy lets its controller in", assumed: way.assumed}
 	for _, c := range way.via {
-		reach, _ := e.workloads(c, workload)
-		ports := e.among(way.ports, reach)
+		ports := e.among(way.ports, e.reach(c, workload))
 		if c == workload || len(ports) == 0 {
 			continue
 		}
@@ -186,8 +180,8 @@ func (x *entries) reached(controller int) (led bool, assumed string) {
 // admitsUnseen is for ways through a controller that the snapshot doesn't
 // hold: any peer that is let in may be it.
 func (e *Engine) admitsUnseen(way entry, workload int) admission {
-	for _, c := range e.classesOf(workload) {
-		if e.sides[ingress][c].open || e.doubt[c] == mayChange {
+	for _, c := range e.standIns(workload) {
+		if e.sides[ingress][c].open {
 			return admission{way.ports, "no policy keeps it out", way.assumed}
 		}
 		atoms := e.ports.none()
@@ -205,19 +199,20 @@ func (e *Engine) admitsUnseen(way entry, workload int) admission {
 // under that of the node that they come in by.
 func (e *Engine) admitsClients(x *entries, way entry, workload int) admission {
 	kept, masked, private := e.ports.none(), e.ports.none(), false
-	for _, c := range e.classesOf(workload) {
-		if e.sides[ingress][c].open || e.doubt[c] == mayChange {
+	for _, c := range e.standIns(workload) {
+		if e.sides[ingress][c].open {
 			return admission{way.ports, "no policy keeps it out", way.assumed}
 		}
 		for i, b := range e.addresses.blocks {
-			atoms := e.half(ingress, e.block(i), c)
+			_, atoms := e.half(ingress, e.block(i), c)
 			if clients(b, way.from) {
 				kept.or(atoms)
 			}
 			private = private || !b.public() && len(e.among(way.ports, atoms)) > 0
 		}
 		for _, ip := range x.nodeIPs {
-			masked.or(e.half(ingress, e.block(e.addresses.of(ip)), c))
+			_, atoms := e.half(ingress, e.block(e.addresses.of(ip)), c)
+			masked.or(atoms)
 		}
 	}
 	if ports := e.among(way.ports, kept); len(ports) > 0 {
@@ -261,7 +256,7 @@ func (e *Engine) name(workload int) string {
 
 // insideBy says by what a workload is reachable inside; "" when it isn't.
 func (e *Engine) insideBy(workload int) string {
-	for _, c := range e.classesOf(workload) {
+	for _, c := range e.standIns(workload) {
 		side := e.sides[ingress][c]
 		if side.open {
 			return "no policy isolates it for ingress: every pod may connect"
