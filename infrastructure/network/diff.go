@@ -2,10 +2,10 @@ package network
 
 import (
 	"cmp"
+	"fmt"
 	"net/netip"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/scantling/scantling/infrastructure/network/policy"
@@ -140,7 +140,10 @@ type comparison struct {
 	ends     []end   // sorted by name
 	groups   [][]int // of ends that are in the same classes, then and now
 	outside  [2][]commonRange
-	sameGaps bool               // both sides can't tell the same
+	sameGaps bool                 // both sides can't tell the same
+	taken    [2]map[string]*ports // memo of portsOf
+	key      []byte
+	work     [2]workspace
 	widened  map[[2]string]bool // memo of widens
 	found    Difference
 }
@@ -148,8 +151,9 @@ type comparison struct {
 // end is one workload by name. One that only a side has is empty in the other;
 // several of one name count as one.
 type end struct {
-	name string
-	at   [2][]int
+	name    string
+	at      [2][]int // workloads
+	classes [2][]int // of their pods, each once, sorted
 }
 
 // in reports whether the workload is in a snapshot.
@@ -157,11 +161,12 @@ func (e *end) in(side int) bool { return len(e.at[side]) > 0 }
 
 func newComparison(old, now *Engine) *comparison {
 	c := &comparison{
-		sides: [2]*Engine{old, now}, widened: map[[2]string]bool{}, sameGaps: sameGaps(old, now),
+		sides: [2]*Engine{old, now}, widened: map[[2]string]bool{}, taken: [2]map[string]*ports{{}, {}}, sameGaps: sameGaps(old, now),
 		found: Difference{Connections: []ConnectionChange{}, Unknown: []UnknownChange{}, Entries: []EntryChange{}, Workloads: []WorkloadChange{}},
 	}
 	byName := map[string]int{}
 	for side, e := range c.sides {
+		c.work[side] = newWorkspace(e)
 		for i := range e.world.byLoad {
 			name := e.fullName(i)
 			at, known := byName[name]
@@ -176,7 +181,7 @@ func newComparison(old, now *Engine) *comparison {
 	slices.SortFunc(c.ends, func(a, b end) int { return strings.Compare(a.name, b.name) })
 	byClasses := map[string]int{}
 	for i := range c.ends {
-		key := c.classKey(i)
+		key := c.findClasses(&c.ends[i])
 		at, known := byClasses[key]
 		if !known {
 			at = len(c.groups)
@@ -193,25 +198,18 @@ func (e *Engine) fullName(workload int) string {
 	return e.name(workload) + "[" + e.world.snapshot.Workloads[workload].Kind + "]"
 }
 
-func (c *comparison) classKey(i int) string {
+// findClasses fills the classes of an end, and returns one text for equal ones.
+func (c *comparison) findClasses(e *end) string {
 	var b strings.Builder
 	for side := range c.sides {
-		for _, class := range c.classes(side, i) {
-			b.WriteString(strconv.Itoa(class) + " ")
+		for _, workload := range e.at[side] {
+			e.classes[side] = append(e.classes[side], c.sides[side].classesOf(workload)...)
 		}
-		b.WriteByte('|')
+		slices.Sort(e.classes[side])
+		e.classes[side] = slices.Compact(e.classes[side])
+		fmt.Fprint(&b, e.classes[side])
 	}
 	return b.String()
-}
-
-// classes returns the classes of an end's pods, each once and sorted.
-func (c *comparison) classes(side, i int) []int {
-	var list []int
-	for _, workload := range c.ends[i].at[side] {
-		list = append(list, c.sides[side].classesOf(workload)...)
-	}
-	slices.Sort(list)
-	return slices.Compact(list)
 }
 
 func (c *comparison) compareWorkloads() {
@@ -225,46 +223,16 @@ func (c *comparison) compareWorkloads() {
 	}
 }
 
-// conn is what one side says about a pair: the ports as List has them, and
-// those that are surely and possibly allowed.
-type conn struct {
-	text      string // "" for none
-	sure, may string
-	ranges    []portRange // of text
-}
-
-func (c conn) depends() bool { return c.sure != c.may }
-
-// ports says what one side allows between classes or blocks of its engine.
-func (c *comparison) ports(side int, from, to []int, mates bool) conn {
-	if len(from) == 0 || len(to) == 0 {
-		return conn{}
-	}
-	e := c.sides[side]
-	v := e.union(from, to, mates)
-	said := conn{text: e.text(v.plain), sure: e.text(v.sure), may: e.text(v.may)}
-	v.plain.each(func(i int) { said.ranges = append(said.ranges, e.ports.atoms[i]) })
-	return said
-}
-
-// text writes a set of ports, "" for none.
-func (e *Engine) text(ports set) string {
-	if ports.empty() {
-		return ""
-	}
-	return e.ports.format(ports)
-}
-
 // judge says what became of a pair; "" for nothing.
 func (c *comparison) judge(old, now conn) Kind {
 	switch {
-	case old.text == now.text && old.sure == now.sure && old.may == now.may && (!old.depends() || c.sameGaps):
+	case old.equal(now) && (!old.depends() || c.sameGaps):
 		return ""
-	case old.text == now.text:
+	case old.plain.text == now.plain.text:
 		return unknown
-	case old.text == "":
+	case old.plain.text == "":
 		return Added
-	case now.text == "":
+	case now.plain.text == "":
 		return Removed
 	}
 	return Changed
@@ -275,17 +243,17 @@ func (c *comparison) tell(source, destination string, old, now conn) {
 	switch kind := c.judge(old, now); kind {
 	case "":
 	case unknown:
-		c.found.Unknown = append(c.found.Unknown, UnknownChange{source, destination, old.may, now.may})
+		c.found.Unknown = append(c.found.Unknown, UnknownChange{source, destination, old.may.text, now.may.text})
 	default:
 		c.found.Connections = append(c.found.Connections, ConnectionChange{
-			Change: kind, Src: source, Dst: destination, Old: old.text, New: now.text,
-			Opened: c.widens(old, now), Depends: old.depends() || now.depends(),
+			Change: kind, Src: source, Dst: destination, Old: old.plain.text, New: now.plain.text,
+			Opened: c.widens(old.plain, now.plain), Depends: old.depends() || now.depends(),
 		})
 	}
 }
 
 // widens reports whether now has a port that old hasn't.
-func (c *comparison) widens(old, now conn) bool {
+func (c *comparison) widens(old, now *ports) bool {
 	if now.text == "" || old.text == now.text {
 		return false
 	}
@@ -315,7 +283,7 @@ func (c *comparison) compareGroups(sources, destinations []int, same bool) {
 	}
 	var both [2]conn
 	for side := range both {
-		both[side] = c.ports(side, c.classes(side, sources[0]), c.classes(side, destinations[0]), false)
+		both[side] = c.ask(side, c.ends[sources[0]].classes[side], c.ends[destinations[0]].classes[side], false)
 	}
 	if c.judge(both[0], both[1]) == "" {
 		return
@@ -368,7 +336,7 @@ func (c *comparison) compareNodeMates() {
 }
 
 func (c *comparison) mates(side, source, destination int) conn {
-	return c.ports(side, c.classes(side, source), c.classes(side, destination), c.shareNode(side, source, destination))
+	return c.ask(side, c.ends[source].classes[side], c.ends[destination].classes[side], c.shareNode(side, source, destination))
 }
 
 // commonRange is a range of addresses that the policies of no side cut, with
@@ -410,11 +378,11 @@ func (c *comparison) compareOutside(d policy.Direction, group []int) {
 	list := c.outside[d]
 	both := func(r commonRange) (pair [2]conn) {
 		for side := range pair {
-			from, to := []int{r.peer[side]}, c.classes(side, group[0])
+			from, to := []int{r.peer[side]}, c.ends[group[0]].classes[side]
 			if d == egress {
 				from, to = to, from
 			}
-			pair[side] = c.ports(side, from, to, false)
+			pair[side] = c.ask(side, from, to, false)
 		}
 		return pair
 	}
@@ -436,7 +404,7 @@ func (c *comparison) compareOutside(d policy.Direction, group []int) {
 
 func alike(a, b [2]conn) bool {
 	return !slices.ContainsFunc([]int{0, 1}, func(side int) bool {
-		return a[side].text != b[side].text || a[side].sure != b[side].sure || a[side].may != b[side].may
+		return !a[side].equal(b[side])
 	})
 }
 
@@ -451,15 +419,15 @@ func (c *comparison) compareEntries() {
 		var pair [2]conn
 		var ways [2][]string
 		for side, e := range c.sides {
-			var ports []portRange
+			var led []portRange
 			for _, workload := range c.ends[i].at[side] {
 				for _, w := range e.open(entries[side], workload) {
-					ports = append(ports, w.ports...)
+					led = append(led, w.ports...)
 					ways[side] = append(ways[side], w.what)
 				}
 			}
-			text := e.describe(ports)
-			pair[side] = conn{text: text, sure: text, may: text, ranges: ports}
+			p := &ports{e.describe(led), led}
+			pair[side] = conn{p, p, p}
 			slices.Sort(ways[side])
 		}
 		kind := c.judge(pair[0], pair[1])
@@ -471,7 +439,7 @@ func (c *comparison) compareEntries() {
 			told = ways[0]
 		}
 		c.found.Entries = append(c.found.Entries, EntryChange{
-			Change: kind, Workload: c.ends[i].name, Old: pair[0].text, New: pair[1].text, Opened: c.widens(pair[0], pair[1]), Ways: slices.Compact(told),
+			Change: kind, Workload: c.ends[i].name, Old: pair[0].plain.text, New: pair[1].plain.text, Opened: c.widens(pair[0].plain, pair[1].plain), Ways: slices.Compact(told),
 		})
 	}
 }
