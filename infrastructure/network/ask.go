@@ -26,7 +26,7 @@ func (c conn) equal(o conn) bool {
 }
 
 // ask says what one side allows between classes or blocks of its engine.
-func (c *comparison) ask(side int, from, to []int, mates bool) conn {
+func (c *differ) ask(side int, from, to []int, mates bool) conn {
 	if len(from) == 0 || len(to) == 0 {
 		return conn{noPorts, noPorts, noPorts}
 	}
@@ -81,7 +81,7 @@ func (*workspace) half(e *Engine, d policy.Direction, own, other int, sure, may 
 }
 
 // portsOf takes a set out of its engine's port space; most are of few kinds.
-func (c *comparison) portsOf(side int, s set) *ports {
+func (c *differ) portsOf(side int, s set) *ports {
 	c.key = c.key[:0]
 	for _, w := range s {
 		c.key = binary.LittleEndian.AppendUint64(c.key, w)

@@ -110,7 +110,7 @@ func (d *Difference) Opened() bool {
 // Workloads that neither engine tells apart are compared once, so the cost is
 // quadratic in their groups and in what differs, not in the workloads.
 func Diff(old, now *Engine) *Difference {
-	c := newComparison(old, now)
+	c := newDiffer(old, now)
 	c.compareWorkloads()
 	for i, source := range c.groups {
 		for j, destination := range c.groups {
@@ -134,8 +134,8 @@ func Diff(old, now *Engine) *Difference {
 	return &c.found
 }
 
-// comparison is a comparison on its way.
-type comparison struct {
+// differ is a comparison on its way.
+type differ struct {
 	sides    [2]*Engine
 	ends     []end   // sorted by name
 	groups   [][]int // of ends that are in the same classes, then and now
@@ -159,8 +159,8 @@ type end struct {
 // in reports whether the workload is in a snapshot.
 func (e *end) in(side int) bool { return len(e.at[side]) > 0 }
 
-func newComparison(old, now *Engine) *comparison {
-	c := &comparison{
+func newDiffer(old, now *Engine) *differ {
+	c := &differ{
 		sides: [2]*Engine{old, now}, widened: map[[2]string]bool{}, taken: [2]map[string]*ports{{}, {}}, sameGaps: sameGaps(old, now),
 		found: Difference{Connections: []ConnectionChange{}, Unknown: []UnknownChange{}, Entries: []EntryChange{}, Workloads: []WorkloadChange{}},
 	}
@@ -199,7 +199,7 @@ func (e *Engine) fullName(workload int) string {
 }
 
 // findClasses fills the classes of an end, and returns one text for equal ones.
-func (c *comparison) findClasses(e *end) string {
+func (c *differ) findClasses(e *end) string {
 	var b strings.Builder
 	for side := range c.sides {
 		for _, workload := range e.at[side] {
@@ -212,7 +212,7 @@ func (c *comparison) findClasses(e *end) string {
 	return b.String()
 }
 
-func (c *comparison) compareWorkloads() {
+func (c *differ) compareWorkloads() {
 	for i := range c.ends {
 		switch e := &c.ends[i]; {
 		case !e.in(0):
@@ -224,7 +224,7 @@ func (c *comparison) compareWorkloads() {
 }
 
 // judge says what became of a pair; "" for nothing.
-func (c *comparison) judge(old, now conn) Kind {
+func (c *differ) judge(old, now conn) Kind {
 	switch {
 	case old.equal(now) && (!old.depends() || c.sameGaps):
 		return ""
@@ -239,7 +239,7 @@ func (c *comparison) judge(old, now conn) Kind {
 }
 
 // tell records a pair if it differs.
-func (c *comparison) tell(source, destination string, old, now conn) {
+func (c *differ) tell(source, destination string, old, now conn) {
 	switch kind := c.judge(old, now); kind {
 	case "":
 	case unknown:
@@ -253,7 +253,7 @@ func (c *comparison) tell(source, destination string, old, now conn) {
 }
 
 // widens reports whether now has a port that old hasn't.
-func (c *comparison) widens(old, now *ports) bool {
+func (c *differ) widens(old, now *ports) bool {
 	if now.text == "" || old.text == now.text {
 		return false
 	}
@@ -277,7 +277,7 @@ func (c *comparison) widens(old, now *ports) bool {
 
 // compareGroups compares the pairs of two groups, which are alike but for the
 // nodes that they share.
-func (c *comparison) compareGroups(sources, destinations []int, same bool) {
+func (c *differ) compareGroups(sources, destinations []int, same bool) {
 	if same && len(sources) == 1 {
 		return // a workload and itself
 	}
@@ -298,9 +298,9 @@ func (c *comparison) compareGroups(sources, destinations []int, same bool) {
 }
 
 // nodeMates reports whether two ends share a node's network on some side.
-func (c *comparison) nodeMates(a, b int) bool { return c.shareNode(0, a, b) || c.shareNode(1, a, b) }
+func (c *differ) nodeMates(a, b int) bool { return c.shareNode(0, a, b) || c.shareNode(1, a, b) }
 
-func (c *comparison) shareNode(side, a, b int) bool {
+func (c *differ) shareNode(side, a, b int) bool {
 	for _, i := range c.ends[a].at[side] {
 		for _, j := range c.ends[b].at[side] {
 			if c.sides[side].shareNode(i, j) {
@@ -313,7 +313,7 @@ func (c *comparison) shareNode(side, a, b int) bool {
 
 // compareNodeMates compares the pairs that share a node's network: at least
 // one of each has hostNetwork pods.
-func (c *comparison) compareNodeMates() {
+func (c *differ) compareNodeMates() {
 	hosts := make([]bool, len(c.ends))
 	for i := range c.ends {
 		for side, e := range c.sides {
@@ -335,7 +335,7 @@ func (c *comparison) compareNodeMates() {
 	}
 }
 
-func (c *comparison) mates(side, source, destination int) conn {
+func (c *differ) mates(side, source, destination int) conn {
 	return c.ask(side, c.ends[source].classes[side], c.ends[destination].classes[side], c.shareNode(side, source, destination))
 }
 
@@ -347,7 +347,7 @@ type commonRange struct {
 }
 
 // commonRanges splits the addresses at the cuts of both sides.
-func (c *comparison) commonRanges(d policy.Direction) []commonRange {
+func (c *differ) commonRanges(d policy.Direction) []commonRange {
 	var list []commonRange
 	for _, e := range c.sides {
 		for i, b := range e.addresses.blocks {
@@ -374,7 +374,7 @@ func (c *comparison) commonRanges(d policy.Direction) []commonRange {
 
 // compareOutside compares a group with the addresses outside. Neighbouring
 // ranges of one change are joined.
-func (c *comparison) compareOutside(d policy.Direction, group []int) {
+func (c *differ) compareOutside(d policy.Direction, group []int) {
 	list := c.outside[d]
 	both := func(r commonRange) (pair [2]conn) {
 		for side := range pair {
@@ -409,7 +409,7 @@ func alike(a, b [2]conn) bool {
 }
 
 // compareEntries compares what is led in from outside.
-func (c *comparison) compareEntries() {
+func (c *differ) compareEntries() {
 	var entries [2]*entries
 	for side, e := range c.sides {
 		entries[side] = e.findEntries()

@@ -219,8 +219,17 @@ func TestDiffOfNodeMates(t *testing.T) {
 	}
 }
 
+// BenchmarkDiff1000 compares 1,000 workloads of which each has a policy of its
+// own, and of which ten went.
 func BenchmarkDiff1000(b *testing.B) {
-	old, now := Build(bigCluster(b, 1000)), Build(bigCluster(b, 990))
+	var docs []string
+	for i := range 1000 {
+		namespace := fmt.Sprintf("ns%d", i/20)
+		docs = append(docs, deploy(namespace, fmt.Sprintf("app%d", i), "")+"\n---\n"+netpol(namespace, fmt.Sprintf("p%d", i), fmt.Sprintf("app%d", i), fmt.Sprintf(
+			"  policyTypes: [Ingress, Egress]\n  ingress: [{from: [{podSelector: {matchLabels: {app: app%d}}}, {namespaceSelector: {}}], ports: [{port: %d}]}]\n  egress: [{to: [{namespaceSelector: {}}], ports: [{port: %d}]}, {to: [{ipBlock: {cidr: 10.%d.0.0/16}}]}]",
+			i+1, 8000+i%50, 8000+i%30, i%200)))
+	}
+	old, now := build(b, docs...), build(b, docs[10:]...)
 	b.ReportAllocs()
 	for b.Loop() {
 		Diff(old, now)
