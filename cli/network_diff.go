@@ -44,7 +44,7 @@ func (a *app) networkDiffCommand() *cobra.Command {
 				return err
 			}
 			doc := networkDiff{Schema: report.Schema, Tool: a.tool(), Difference: network.Diff(before, after)}
-			doc.Incomplete = append(missedOf(old, before.Incomplete), missedOf(now, after.Incomplete)...)
+			doc.Incomplete = append(missedByNetwork(old, before), missedByNetwork(now, after)...)
 			doc.Incomplete = dropRepeats(append(doc.Incomplete, doc.Missed...))
 			depends := a.talkUnknown(doc.Difference)
 			a.talkIncomplete(doc.Incomplete)

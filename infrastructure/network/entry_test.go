@@ -193,3 +193,26 @@ func TestRoutesThatDoNotFit(t *testing.T) {
 		t.Errorf("the reading tells of %d", n)
 	}
 }
+
+func TestEvaluates(t *testing.T) {
+	e := build(t, gatewayWith(""), httpRoute("shop", ""), "apiVersion: serving.knative.dev/v1\nkind: Route\nmetadata: {name: r, namespace: shop}\nspec: {}",
+		"apiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {name: a}\nspec: {priority: 1, subject: {namespaces: {}}}",
+		"apiVersion: policy.networking.k8s.io/v9\nkind: AdminNetworkPolicy\nmetadata: {name: b}\nspec: {}")
+	for gap, want := range map[string]bool{
+		"kind Gateway/gateway.networking.k8s.io/v1":                   true,
+		"kind HTTPRoute/gateway.networking.k8s.io/v1":                 true,
+		"kind Route/serving.knative.dev/v1":                           false,
+		"kind AdminNetworkPolicy/policy.networking.k8s.io/v1alpha1":   true,
+		"kind ClusterNetworkPolicy/policy.networking.k8s.io/v1alpha2": false,
+		"in.yaml:7": false,
+	} {
+		if got := e.Evaluates(gap); got != want {
+			t.Errorf("%s: %t, want %t", gap, got, want)
+		}
+	}
+	for _, x := range e.world.snapshot.Incomplete {
+		if strings.Contains(x.What, "v9") && e.Evaluates(x.What) && len(e.Incomplete) == 0 {
+			t.Errorf("%s is told nowhere", x.What)
+		}
+	}
+}
