@@ -157,7 +157,8 @@ const fresh = "a-value-that-no-policy-names"
 type domains map[policy.Key][]value
 
 // newDomains holds, for each key that some terms look at, the values that they
-// name, one that none names, and none at all.
+// name, one that none names, and none at all. Of parts of values it holds each
+// by itself: a value that must have two of them is not thought of.
 func newDomains(terms []term) domains {
 	d := domains{}
 	for _, t := range terms {
@@ -170,6 +171,14 @@ func newDomains(terms []term) domains {
 			}
 			for _, v := range l.Values {
 				d[l.Key] = append(d[l.Key], value{text: v})
+				switch l.Op {
+				case policy.Prefix:
+					d[l.Key] = append(d[l.Key], value{text: v + fresh})
+				case policy.Suffix:
+					d[l.Key] = append(d[l.Key], value{text: fresh + v})
+				case policy.Contains:
+					d[l.Key] = append(d[l.Key], value{text: fresh + v + fresh})
+				}
 			}
 		}
 	}
