@@ -24,7 +24,7 @@ const AnyPod = "[any namespace]/[any pod]"
 // Connections" where such pods are shut out and AnyPod isn't. What the policies
 // of the other end say is not asked: it has none yet.
 //
-// Each line holds for a pod that meets the condition that it names, and as few
+// Each line holds for pods that meet the condition that it names, and as few
 // others as can be; what others add is on their own lines. A condition that
 // names labels with their values, of pods and of namespaces, and that a pod
 // meets already is left out, for List shows that pod. Conditions on the labels of accounts, on what only a reader can
@@ -48,7 +48,7 @@ type newcomers struct {
 	own    int     // workloads that were there before
 	terms  []term  // the first is AnyPod's
 	byName map[string]int
-	stands []int // workloads of the terms; -1 where no pod can meet it
+	stands [][]int // workloads made up for the terms; none where no pod can meet it
 	names  map[named]int
 	missed []model.Incomplete
 }
@@ -69,19 +69,24 @@ func (e *Engine) newNewcomers() *newcomers {
 	}
 	old := e.world.snapshot
 	s := &kube.Snapshot{Cluster: old.Cluster, Objects: slices.Clip(old.Objects), Workloads: slices.Clip(old.Workloads)}
-	for i, t := range n.terms {
-		others := slices.Concat(n.terms[1:max(1, i)], n.terms[i+1:])
-		found, can := witness(t, others, spaces)
-		if !can {
-			n.stands = append(n.stands, -1)
-			continue
+	// Two pods a term, one as bare of labels as can be and one with all of them:
+	// what others add by chance, because they exclude each other, is not in both.
+	n.stands = make([][]int, len(n.terms))
+	for _, bare := range []bool{true, false} {
+		base := newDomains(n.terms, bare)
+		for i, t := range n.terms {
+			others := slices.Concat(n.terms[1:max(1, i)], n.terms[i+1:])
+			found, can := witness(base, t, others, spaces)
+			if !can {
+				continue
+			}
+			n.stands[i] = append(n.stands[i], len(s.Workloads))
+			space, load := n.newcomer(len(s.Workloads), found)
+			if spaces[load.Namespace] == nil {
+				s.Objects = append(s.Objects, space)
+			}
+			s.Workloads = append(s.Workloads, load)
 		}
-		n.stands = append(n.stands, len(s.Workloads))
-		space, load := n.newcomer(i, found)
-		if spaces[load.Namespace] == nil {
-			s.Objects = append(s.Objects, space)
-		}
-		s.Workloads = append(s.Workloads, load)
 	}
 	n.engine = Build(s)
 	return n
@@ -214,7 +219,7 @@ func (n *newcomers) described(d policy.Direction, workload int) []int {
 				}
 				terms, _ := termsOf(peer.Pods, false)
 				for _, t := range terms {
-					if at := n.byName[t.String()]; at > 0 && n.stands[at] >= 0 && !n.seen(t) {
+					if at := n.byName[t.String()]; at > 0 && len(n.stands[at]) > 0 && !n.seen(t) {
 						list = append(list, at)
 					}
 				}
@@ -244,21 +249,26 @@ func (n *newcomers) seen(t term) bool {
 	})
 }
 
-// ports says on which ports one direction of a workload allows the pod of a
-// term; "" for none.
+// ports says on which ports one direction of a workload allows every pod made
+// up for a term; "" for none.
 func (n *newcomers) ports(d policy.Direction, workload, at int) (conn string, depends bool) {
 	e := n.engine
-	sure, may := e.ports.none(), e.ports.none()
-	for _, c := range e.classesOf(workload) {
-		for _, other := range e.classesOf(n.stands[at]) {
-			source, destination := other, c
-			if d == egress {
-				source, destination = c, other
+	sure, may := e.ports.all.clone(), e.ports.all.clone()
+	for _, stand := range n.stands[at] {
+		oneSure, oneMay := e.ports.none(), e.ports.none()
+		for _, c := range e.classesOf(workload) {
+			for _, other := range e.classesOf(stand) {
+				source, destination := other, c
+				if d == egress {
+					source, destination = c, other
+				}
+				surely, possibly := e.half(d, source, destination)
+				oneSure.or(surely)
+				oneMay.or(possibly)
 			}
-			surely, possibly := e.half(d, source, destination)
-			sure.or(surely)
-			may.or(possibly)
 		}
+		sure.and(oneSure)
+		may.and(oneMay)
 	}
 	if may.empty() {
 		return "", false

@@ -158,8 +158,9 @@ type domains map[policy.Key][]value
 
 // newDomains holds, for each key that some terms look at, the values that they
 // name, one that none names, and none at all. Of parts of values it holds each
-// by itself: a value that must have two of them is not thought of.
-func newDomains(terms []term) domains {
+// by itself: a value that must have two of them is not thought of. First comes
+// none at all where bare, else the one that none names.
+func newDomains(terms []term, bare bool) domains {
 	d := domains{}
 	for _, t := range terms {
 		for _, l := range t {
@@ -183,18 +184,17 @@ func newDomains(terms []term) domains {
 		}
 	}
 	for k, list := range d {
-		// Absent before fresh before what is named, in its order.
-		slices.SortFunc(list, func(a, b value) int { return cmp.Or(a.rank()-b.rank(), strings.Compare(a.text, b.text)) })
+		slices.SortFunc(list, func(a, b value) int { return cmp.Or(a.rank(bare)-b.rank(bare), strings.Compare(a.text, b.text)) })
 		d[k] = slices.Compact(list)
 	}
 	return d
 }
 
-func (v value) rank() int {
+func (v value) rank(bare bool) int {
 	switch {
-	case v.absent:
+	case v.absent == bare && (v.absent || v.text == fresh):
 		return 0
-	case v.text == fresh:
+	case v.absent || v.text == fresh:
 		return 1
 	}
 	return 2
@@ -222,14 +222,19 @@ func (d domains) never(t term) bool {
 	})
 }
 
-// witness finds a pod for which a term holds, and others don't as far as that
+// meets reports whether a term holds for the pod of the first values.
+func (d domains) meets(t term) bool {
+	return !slices.ContainsFunc(t, func(l literal) bool { return !l.holds(d[l.Key][0]) })
+}
+
+// witness finds, among the values of base, a pod for which a term holds, and others don't as far as that
 // can be: the first value left of each key. Labels of a namespace that exists,
 // by name, are as they are. It is false where there is no such pod.
 //
-// Others are ruled out one by one, so which of them hold is not the fewest
-// that can be in every case.
-func witness(t term, others []term, spaces map[string]map[string]string) (map[policy.Key]value, bool) {
-	d := newDomains(append(slices.Clip(others), t))
+// Others are ruled out one by one, so those that hold are not the fewest in
+// every case; and of two that exclude each other one holds.
+func witness(base domains, t term, others []term, spaces map[string]map[string]string) (map[policy.Key]value, bool) {
+	d := maps.Clone(base)
 	for _, l := range t {
 		if !d.restrict(l, true) {
 			return nil, false
@@ -243,13 +248,12 @@ func witness(t term, others []term, spaces map[string]map[string]string) (map[po
 			return nil, false
 		}
 	}
-	for _, o := range others {
-		if d.never(o) {
-			continue
-		}
-		for _, l := range o {
-			if d.restrict(l, false) {
-				break
+	// Every change takes values away, so this comes to an end.
+	for changed := true; changed; {
+		changed = false
+		for _, o := range others {
+			if d.meets(o) {
+				changed = slices.ContainsFunc(o, func(l literal) bool { return d.restrict(l, false) }) || changed
 			}
 		}
 	}
