@@ -25,7 +25,7 @@ func (a *app) clusterCommand() *cobra.Command {
 		Short: "Who may connect to whom under NetworkPolicy",
 
 		Example: "  scantling cluster network list examples/shop/k8s",
-	}, a.networkListCommand(), a.networkProbeCommand())
+	}, a.networkListCommand(), a.networkProbeCommand(), a.networkDiffCommand())
 	return group(&cobra.Command{
 		Use:   "cluster",
 		Short: "Judge a cluster, live or from its manifests: posture, network, attack paths",
@@ -121,15 +121,17 @@ type connections struct {
 	Schema      int                  `json:"schema"`
 	Tool        report.Tool          `json:"tool"`
 	Connections []network.Connection `json:"connections"`
+	Exposure    []network.Connection `json:"exposure,omitempty"` // with --exposure
 	Incomplete  []model.Incomplete   `json:"incomplete"`
 }
 
 func (a *app) networkListCommand() *cobra.Command {
 	var hosts string
+	var by listing
 	cmd := &cobra.Command{
 		Use:     "list [PATH…]",
 		Short:   "One line a pair that may connect",
-		Example: "  scantling cluster network list examples/shop/k8s",
+		Example: "  scantling cluster network list examples/shop/k8s\n  scantling cluster network list k8s --to shop/db --exposure",
 		RunE: a.checked(func(ctx context.Context, args []string) error {
 			s, err := a.snapshot(ctx, args)
 			if err != nil {
@@ -139,24 +141,22 @@ func (a *app) networkListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			doc := connections{report.Schema, a.tool(), engine.List(), missedOf(s, engine.Incomplete)}
-			if doc.Connections == nil {
-				doc.Connections = []network.Connection{}
+			if err := by.check(engine); err != nil {
+				return err
 			}
-			depends := a.talkDepends(doc.Connections, engine.Unlisted())
+			doc := connections{Schema: report.Schema, Tool: a.tool(), Connections: by.pick(engine.List()), Incomplete: missedByNetwork(s, engine)}
+			if by.exposure {
+				list, missed := engine.Newcomers()
+				doc.Exposure, doc.Incomplete = by.pick(list), append(doc.Incomplete, missed...)
+			}
+			depends := a.talkDepends(slices.Concat(doc.Connections, doc.Exposure), by.pick(engine.Unlisted()))
 			a.talkIncomplete(doc.Incomplete)
 			a.outcome(nil, len(doc.Incomplete)+depends, false)
-			return a.show(doc, func(w io.Writer, _ report.Paint) error {
-				for _, c := range doc.Connections {
-					if _, err := fmt.Fprintln(w, report.Clean(c.String())); err != nil {
-						return err
-					}
-				}
-				return nil
-			})
+			return a.show(doc, doc.text)
 		}),
 	}
 	hostNetworkFlag(cmd, &hosts)
+	by.flags(cmd)
 	return a.reads(cmd)
 }
 
@@ -226,7 +226,7 @@ func (a *app) matrix(engine *network.Engine, s *kube.Snapshot, ports []string) e
 	if err != nil {
 		return &failure{exitUsage, err}
 	}
-	doc := matrixReport{report.Schema, a.tool(), m, missedOf(s, engine.Incomplete)}
+	doc := matrixReport{report.Schema, a.tool(), m, missedByNetwork(s, engine)}
 	a.talkIncomplete(doc.Incomplete)
 	depends := 0
 	for _, row := range m.Allowed.Combined {
@@ -263,7 +263,7 @@ type probes struct {
 }
 
 func (a *app) probe(engine *network.Engine, s *kube.Snapshot, from, to string, ports []string) error {
-	doc := probes{report.Schema, a.tool(), nil, missedOf(s, engine.Incomplete)}
+	doc := probes{report.Schema, a.tool(), nil, missedByNetwork(s, engine)}
 	depends := 0
 	for _, port := range ports {
 		v, err := engine.Probe(from, to, port)

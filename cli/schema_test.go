@@ -23,6 +23,7 @@ var schemaOf = map[string]string{
 	"assess": "assess", "plan": "assess", "demo": "assess", "why": "why",
 	"lint": "findings", "cluster check": "findings", "image": "image",
 	"cluster network list": "connections", "cluster network probe": "probes", "cluster network probe --matrix": "matrix",
+	"cluster network diff": "network-diff",
 	"cluster paths": "paths", "detect run": "alert",
 	"rules list": "rules", "rules show": "rules", "rules test": "cases",
 	"rules docs": "pages", "rules new": "new-rule",
@@ -159,7 +160,7 @@ func printsJSON(command string, args []string, code int) bool {
 var codes = map[string]string{
 	"assess": "0 1 2 3 4", "plan": "0 1 2 3 4", "why": "0 1 2 4", "demo": "0 2",
 	"lint": "0 1 2 3 4", "image": "0 1 2 3 4",
-	"cluster check": "0 1 2 3 4", "cluster network list": "0 1 2 4", "cluster network probe": "0 1 2 4", "cluster paths": "0 1 2 4",
+	"cluster check": "0 1 2 3 4", "cluster network list": "0 1 2 4", "cluster network probe": "0 1 2 4", "cluster network diff": "0 1 2 3 4", "cluster paths": "0 1 2 4",
 	"detect run":      "0 1 2 3 4",
 	"advisories sync": "0 1 2 3 4", "advisories status": "0 1 2 4", "advisories export": "0 1 2 4", "advisories import": "0 1 2 3 4",
 	"registry scan": "0 1 2 3 4", "registry status": "0 1 2 4", "registry forget": "0 1 2",

@@ -3,15 +3,16 @@ package network
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/scantling/scantling/infrastructure/kube"
+	"github.com/scantling/scantling/model"
 )
 
 // entry is one way by which traffic from outside the cluster is led to a
@@ -20,24 +21,26 @@ type entry struct {
 	what    string // as "Service shop/web of type LoadBalancer selects it"
 	where   string // file:line field
 	ports   []portRange
-	proxied bool   // through an ingress controller or gateway, which is then the source
-	assumed string // why this is an assumption; "" for what was measured
+	proxied bool           // through a controller or gateway, which is then the source
+	via     []int          // proxied: workloads that may be it; none where it isn't in the snapshot
+	from    []netip.Prefix // clients that are let in; nil for all
+	masked  bool           // the node's address may stand in place of the client's
+	assumed string         // why this is an assumption; "" for what was measured
+	shut    string         // why it is no way though it looks like one
 }
 
 // entries holds what the snapshot says about ways in.
 type entries struct {
-	engine      *Engine
-	services    map[string][]kube.Typed[*corev1.Service] // by namespace
-	routes      map[string][]route                       // by "namespace/service"
-	controllers []int                                    // workloads
-	noPublic    bool                                     // nodes are known and none has a public address
-	noNodes     bool                                     // nodes aren't known
-}
-
-// route leads requests to a Service, through a controller.
-type route struct {
-	object *kube.Object
-	port   intstr.IntOrString // zero: any port of the service
+	engine   *Engine
+	services map[string][]kube.Typed[*corev1.Service] // by namespace
+	backends map[string][]int                         // workloads behind Services without a selector, by "namespace/service"
+	routes   map[string][]route                       // by "namespace/service"
+	servers  []int                                    // workloads that serve Ingress objects
+	gateways gateways
+	nodeIPs  []netip.Addr
+	noPublic bool // nodes are known and none has a public address
+	noNodes  bool // nodes aren't known
+	missed   []model.Incomplete
 }
 
 func (e *Engine) findEntries() *entries {
@@ -45,123 +48,66 @@ func (e *Engine) findEntries() *entries {
 	for _, s := range kube.All[*corev1.Service](e.world.snapshot) {
 		x.services[s.Object.Namespace] = append(x.services[s.Object.Namespace], s)
 	}
-	for _, kind := range []string{"Ingress", "HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute", "Route"} {
-		for _, o := range e.world.snapshot.ByKind(kind) {
-			if !internalRoute(o) {
-				x.addRoutes(o, o.Raw["spec"], 0)
-			}
+	x.findBackends()
+	for i, load := range e.world.snapshot.Workloads {
+		if isServer(load) {
+			x.servers = append(x.servers, i)
 		}
 	}
+	x.findGateways()
+	x.findRoutes()
 	nodes := kube.All[*corev1.Node](e.world.snapshot)
 	x.noNodes = len(nodes) == 0
-	x.noPublic = !x.noNodes && !slices.ContainsFunc(nodes, func(n kube.Typed[*corev1.Node]) bool {
-		return slices.ContainsFunc(n.Value.Status.Addresses, func(a corev1.NodeAddress) bool {
+	x.noPublic = !x.noNodes
+	for _, n := range nodes {
+		for _, a := range n.Value.Status.Addresses {
 			ip, err := netip.ParseAddr(a.Address)
-			return err == nil && a.Type == corev1.NodeExternalIP || err == nil && block{first: ip, last: ip}.public()
-		})
-	})
-	for i, load := range e.world.snapshot.Workloads {
-		if isController(load) {
-			x.controllers = append(x.controllers, i)
+			if err != nil {
+				continue
+			}
+			x.nodeIPs = append(x.nodeIPs, ip)
+			if a.Type == corev1.NodeExternalIP || (block{first: ip, last: ip}).public() {
+				x.noPublic = false
+			}
 		}
 	}
 	return x
 }
 
-// maxRouteDepth bounds the walk through a route's spec.
-const maxRouteDepth = 12
-
-// addRoutes finds the services that a route names, in the forms of Ingress v1
-// (service.name), Ingress v1beta1 (serviceName), the Gateway API (backendRefs)
-// and OpenShift's Route (to).
-func (x *entries) addRoutes(o *kube.Object, v any, depth int) {
-	if depth > maxRouteDepth {
-		return
-	}
-	switch t := v.(type) {
-	case []any:
-		for _, item := range t {
-			x.addRoutes(o, item, depth+1)
-		}
-	case map[string]any:
-		if service, is := t["service"].(map[string]any); is {
-			port, _ := service["port"].(map[string]any)
-			x.addRoute(o, "", service["name"], cmp.Or(portOf(port["name"]), portOf(port["number"])))
-		}
-		x.addRoute(o, "", t["serviceName"], portOf(t["servicePort"]))
-		if to, is := t["to"].(map[string]any); is && o.Kind == "Route" {
-			x.addRoute(o, "", to["name"], intstr.IntOrString{})
-		}
-		if refs, is := t["backendRefs"].([]any); is {
-			for _, ref := range refs {
-				m, _ := ref.(map[string]any)
-				namespace, _ := m["namespace"].(string)
-				if kind, _ := m["kind"].(string); kind == "" || kind == "Service" {
-					x.addRoute(o, namespace, m["name"], portOf(m["port"]))
-				}
-			}
-		}
-		for _, key := range slices.Sorted(maps.Keys(t)) {
-			if key != "backendRefs" {
-				x.addRoutes(o, t[key], depth+1)
+// findBackends lists the workloads that Endpoints and EndpointSlices name, for
+// Services without a selector.
+func (x *entries) findBackends() {
+	x.backends = map[string][]int{}
+	byIP := map[string]int{}
+	for _, p := range x.engine.world.endpoints {
+		for _, ip := range p.ips {
+			if !p.host {
+				byIP[ip.String()] = p.workload
 			}
 		}
 	}
-}
-
-func (x *entries) addRoute(o *kube.Object, namespace string, name any, port intstr.IntOrString) {
-	if s, is := name.(string); is && s != "" {
-		key := cmp.Or(namespace, o.Namespace) + "/" + s
-		if !slices.Contains(x.routes[key], route{o, port}) {
-			x.routes[key] = append(x.routes[key], route{o, port})
+	add := func(o *kube.Object, service, address string) {
+		ip, err := netip.ParseAddr(address)
+		if at, known := byIP[ip.Unmap().String()]; err == nil && known {
+			key := o.Namespace + "/" + service
+			x.backends[key] = append(x.backends[key], at)
 		}
 	}
-}
-
-func portOf(v any) intstr.IntOrString {
-	switch t := v.(type) {
-	case int64:
-		if t > 0 && t <= maxPort {
-			return intstr.FromInt32(int32(t))
+	for _, s := range kube.All[*discoveryv1.EndpointSlice](x.engine.world.snapshot) {
+		for _, p := range s.Value.Endpoints {
+			for _, a := range p.Addresses {
+				add(s.Object, s.Value.Labels[discoveryv1.LabelServiceName], a)
+			}
 		}
-	case string:
-		return intstr.FromString(t)
 	}
-	return intstr.IntOrString{}
-}
-
-// internalRoute reports whether an Ingress asks for an address inside only.
-func internalRoute(o *kube.Object) bool {
-	a := o.Annotations()
-	return a["kubernetes.io/ingress.class"] == "gce-internal" || a["alb.ingress.kubernetes.io/scheme"] == "internal"
-}
-
-// internalBalancer reports whether a Service asks its cloud for an address
-// inside only. Sources: the load balancer annotations of AWS, Azure, GKE,
-// OpenStack and Oracle's controllers.
-func internalBalancer(o *kube.Object) bool {
-	a := o.Annotations()
-	aws := a["service.beta.kubernetes.io/aws-load-balancer-internal"]
-	return aws != "" && aws != "false" ||
-		a["service.beta.kubernetes.io/aws-load-balancer-scheme"] == "internal" ||
-		a["service.beta.kubernetes.io/azure-load-balancer-internal"] == "true" ||
-		strings.EqualFold(a["networking.gke.io/load-balancer-type"], "internal") ||
-		strings.EqualFold(a["cloud.google.com/load-balancer-type"], "internal") ||
-		a["service.beta.kubernetes.io/openstack-internal-load-balancer"] == "true" ||
-		a["service.beta.kubernetes.io/oci-load-balancer-internal"] == "true"
-}
-
-// controllerImages are parts of the image names of what serves Ingress and
-// Gateway objects.
-var controllerImages = []string{
-	"ingress-nginx/controller", "nginx/nginx-ingress", "nginx-ingress-controller", "traefik", "haproxytech/kubernetes-ingress",
-	"haproxy-ingress", "kong/kong", "projectcontour/", "envoyproxy/gateway", "openshift/origin-haproxy-router",
-}
-
-func isController(load *kube.Workload) bool {
-	return slices.ContainsFunc(load.Spec.Containers, func(c corev1.Container) bool {
-		return slices.ContainsFunc(controllerImages, func(part string) bool { return strings.Contains(c.Image, part) })
-	})
+	//lint:ignore SA1019 manifests still give them to Services without a selector
+	for _, s := range kube.All[*corev1.Endpoints](x.engine.world.snapshot) {
+		for _, subset := range s.Value.Subsets {
+			for _, a := range subset.Addresses {
+				add(s.Object, s.Object.Name, a.IP)
+			}
+		}
+	}
 }
 
 // of lists the ways to one workload.
@@ -169,38 +115,36 @@ func (x *entries) of(workload int) []entry {
 	load := x.engine.world.snapshot.Workloads[workload]
 	var list []entry
 	for _, s := range x.services[load.Namespace] {
-		if len(s.Value.Spec.Selector) == 0 || !x.selects(s.Value, workload) {
+		if !x.selects(s, workload) {
 			continue
 		}
-		if why, assumed := x.direct(s); why != "" {
-			list = append(list, entry{
-				what:    fmt.Sprintf("Service %s/%s %s selects it", s.Object.Namespace, s.Object.Name, why),
-				where:   where(s.Object) + " spec.selector",
-				ports:   x.targets(s.Value, workload, intstr.IntOrString{}),
-				assumed: assumed,
-			})
-		}
+		list = append(list, x.direct(s, workload)...)
 		for _, r := range x.routes[s.Object.Namespace+"/"+s.Object.Name] {
-			assumed := ""
-			if len(x.controllers) == 0 {
-				assumed = "the controller that serves it is not in the snapshot"
-			}
 			list = append(list, entry{
 				what:    fmt.Sprintf("%s %s/%s leads to it through Service %s", r.object.Kind, r.object.Namespace, r.object.Name, s.Object.Name),
 				where:   where(r.object) + " spec",
-				ports:   x.targets(s.Value, workload, r.port),
+				ports:   x.targets(s.Value, workload, r.port, r.ofPods),
 				proxied: true,
-				assumed: assumed,
+				via:     r.via,
+				assumed: r.assumed,
+				shut:    r.shut,
 			})
 		}
 	}
 	return append(list, x.hostPorts(load)...)
 }
 
-// selects reports whether a Service's selector matches a pod of the workload.
-func (x *entries) selects(s *corev1.Service, workload int) bool {
+// selects reports whether a Service leads to a pod of the workload: by its
+// selector, or by its Endpoints where it has none.
+func (x *entries) selects(s kube.Typed[*corev1.Service], workload int) bool {
+	if s.Value.Spec.Type == corev1.ServiceTypeExternalName {
+		return false
+	}
+	if len(s.Value.Spec.Selector) == 0 {
+		return slices.Contains(x.backends[s.Object.Namespace+"/"+s.Object.Name], workload)
+	}
 	return slices.ContainsFunc(x.engine.world.byLoad[workload], func(at int) bool {
-		for k, v := range s.Spec.Selector {
+		for k, v := range s.Value.Spec.Selector {
 			if got, has := x.engine.world.endpoints[at].labels[k]; !has || got != v {
 				return false
 			}
@@ -209,20 +153,41 @@ func (x *entries) selects(s *corev1.Service, workload int) bool {
 	})
 }
 
-// direct says by which sort of public address a Service is reached without a
-// controller; "" for none.
-func (x *entries) direct(s kube.Typed[*corev1.Service]) (why, assumed string) {
+// direct lists the public addresses by which a Service is reached without a
+// controller. Traffic to a node is passed on under the node's address unless
+// externalTrafficPolicy is Local; many load balancers don't do so, hence
+// masked is only a possibility.
+func (x *entries) direct(s kube.Typed[*corev1.Service], workload int) []entry {
 	spec := &s.Value.Spec
-	balancer := spec.Type == corev1.ServiceTypeLoadBalancer && !internalBalancer(s.Object)
-	switch {
-	case balancer && !onlyPrivate(spec.LoadBalancerSourceRanges):
-		return "of type LoadBalancer", ""
-	case len(spec.ExternalIPs) > 0 && !onlyPrivate(spec.ExternalIPs):
-		return "with externalIPs", ""
-	case spec.Type == corev1.ServiceTypeNodePort && !x.noPublic:
-		return "of type NodePort", x.nodesAssumed()
+	way := func(why, assumed string) entry {
+		return entry{
+			what:    fmt.Sprintf("Service %s/%s %s selects it", s.Object.Namespace, s.Object.Name, why),
+			where:   where(s.Object) + " spec.selector",
+			ports:   x.targets(s.Value, workload, intstr.IntOrString{}, false),
+			masked:  spec.ExternalTrafficPolicy != corev1.ServiceExternalTrafficPolicyLocal,
+			assumed: assumed,
+		}
 	}
-	return "", ""
+	var list []entry
+	if spec.Type == corev1.ServiceTypeLoadBalancer {
+		internal := internalBalancer(s.Object, s.Value)
+		nodePorts := spec.AllocateLoadBalancerNodePorts == nil || *spec.AllocateLoadBalancerNodePorts
+		switch {
+		case !internal && !onlyPrivate(spec.LoadBalancerSourceRanges):
+			w := way("of type LoadBalancer", "")
+			w.from = prefixesOf(spec.LoadBalancerSourceRanges)
+			list = append(list, w)
+		case nodePorts && !x.noNodes && !x.noPublic && len(spec.LoadBalancerSourceRanges) == 0:
+			list = append(list, way("of type LoadBalancer, whose node ports are open on public nodes,", ""))
+		}
+	}
+	if len(spec.ExternalIPs) > 0 && !onlyPrivate(spec.ExternalIPs) {
+		list = append(list, way("with externalIPs", ""))
+	}
+	if spec.Type == corev1.ServiceTypeNodePort && !x.noPublic {
+		list = append(list, way("of type NodePort", x.nodesAssumed()))
+	}
+	return list
 }
 
 func (x *entries) nodesAssumed() string {
@@ -234,27 +199,43 @@ func (x *entries) nodesAssumed() string {
 
 // onlyPrivate reports whether all of some CIDRs or addresses are private.
 func onlyPrivate(list []string) bool {
+	prefixes := prefixesOf(list)
+	return len(prefixes) > 0 && !slices.ContainsFunc(prefixes, func(p netip.Prefix) bool {
+		return (block{first: p.Masked().Addr(), last: lastOf(p)}).public()
+	})
+}
+
+// prefixesOf reads CIDRs and addresses. One that can't be read might be any.
+func prefixesOf(list []string) []netip.Prefix {
+	var prefixes []netip.Prefix
 	for _, text := range list {
-		p, err := netip.ParsePrefix(strings.TrimSpace(text))
+		text = strings.TrimSpace(text)
+		p, err := netip.ParsePrefix(text)
+		if a, wrong := netip.ParseAddr(text); err != nil && wrong == nil {
+			p, err = netip.PrefixFrom(a, a.BitLen()), nil
+		}
 		if err != nil {
-			a, err := netip.ParseAddr(text)
-			if err != nil {
-				return false
-			}
-			p = netip.PrefixFrom(a, a.BitLen())
+			return nil
 		}
-		if (block{first: p.Masked().Addr(), last: lastOf(p)}).public() {
-			return false
+		if p.Addr().Is4In6() && p.Bits() >= 96 {
+			p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96)
 		}
+		prefixes = append(prefixes, p)
 	}
-	return len(list) > 0
+	return prefixes
 }
 
 // targets returns the pod ports behind a Service port, or behind all of them.
-func (x *entries) targets(s *corev1.Service, workload int, only intstr.IntOrString) []portRange {
+// A port by the number that it has at the pods is asked for with ofPods.
+func (x *entries) targets(s *corev1.Service, workload int, only intstr.IntOrString, ofPods bool) []portRange {
 	var list []portRange
 	for _, p := range s.Spec.Ports {
-		if only != (intstr.IntOrString{}) && only.String() != p.Name && only.IntValue() != int(p.Port) {
+		number := int(p.Port)
+		if ofPods {
+			number = cmp.Or(p.TargetPort.IntValue(), number)
+		}
+		byName := only.String() == p.Name || ofPods && only.String() == p.TargetPort.String()
+		if only != (intstr.IntOrString{}) && !byName && only.IntValue() != number {
 			continue
 		}
 		protocol := protocolIndex(cmp.Or(string(p.Protocol), "TCP"))
@@ -280,18 +261,27 @@ func (x *entries) targets(s *corev1.Service, workload int, only intstr.IntOrStri
 	return list
 }
 
-// hostPorts are ways in through the address of the node.
+// hostPorts are ways in through the address of the node. A hostPort that is
+// bound to a private address of it is none.
 func (x *entries) hostPorts(load *kube.Workload) []entry {
 	if x.noPublic {
 		return nil
 	}
 	var ports []portRange
-	for _, c := range load.Spec.Containers {
+	add := func(c *corev1.Container) {
 		for _, p := range c.Ports {
 			protocol := protocolIndex(cmp.Or(string(p.Protocol), "TCP"))
-			if p.HostPort > 0 && protocol >= 0 && p.ContainerPort > 0 && p.ContainerPort <= maxPort {
+			if p.HostPort > 0 && protocol >= 0 && p.ContainerPort > 0 && p.ContainerPort <= maxPort && !boundInside(p.HostIP) {
 				ports = append(ports, portRange{protocol, int(p.ContainerPort), int(p.ContainerPort)})
 			}
+		}
+	}
+	for i := range load.Spec.Containers {
+		add(&load.Spec.Containers[i])
+	}
+	for i := range load.Spec.InitContainers {
+		if p := load.Spec.InitContainers[i].RestartPolicy; p != nil && *p == corev1.ContainerRestartPolicyAlways {
+			add(&load.Spec.InitContainers[i])
 		}
 	}
 	if len(ports) == 0 {
@@ -306,4 +296,11 @@ func (x *entries) hostPorts(load *kube.Workload) []entry {
 		place = where(load.Object) + " spec.containers[].ports"
 	}
 	return []entry{{what: what, where: place, ports: ports, assumed: x.nodesAssumed()}}
+}
+
+// boundInside reports whether a hostIP is one that the internet can't reach.
+// The unspecified addresses stand for all of the node's.
+func boundInside(hostIP string) bool {
+	ip, err := netip.ParseAddr(hostIP)
+	return err == nil && !ip.IsUnspecified() && !(block{first: ip, last: ip}).public()
 }

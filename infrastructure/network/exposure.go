@@ -1,7 +1,9 @@
 package network
 
 import (
+	"cmp"
 	"fmt"
+	"net/netip"
 	"slices"
 
 	"github.com/scantling/scantling/model"
@@ -29,25 +31,27 @@ func (e *Engine) Exposure(workload int) Exposure { return e.exposure(e.findEntri
 
 func (e *Engine) exposure(x *entries, workload int) Exposure {
 	result := Exposure{Level: Hidden, Origin: model.Measured}
-	assumed := false
+	assumed, doubtful := false, false
 	for _, way := range x.of(workload) {
-		by, ok := e.admits(x, way, workload)
-		if !ok {
-			result.Evidence = append(result.Evidence, model.Evidence{What: way.what + ", but " + by, Where: way.where, Value: e.describe(way.ports)})
+		by := e.admits(x, way, workload)
+		if len(by.ports) == 0 {
+			doubtful = doubtful || by.assumed != ""
+			result.Evidence = append(result.Evidence, model.Evidence{What: way.what + ", but " + by.text, Where: way.where, Value: e.describe(way.ports)})
 			continue
 		}
 		why := way.what
-		if way.assumed != "" {
-			why += " (" + way.assumed + ")"
+		if by.assumed != "" {
+			why += " (" + by.assumed + ")"
 		}
 		if result.Level != Public {
 			result.Evidence = nil // ways that are shut don't matter any more
 		}
-		assumed = way.assumed != "" && (assumed || result.Level != Public)
+		assumed = by.assumed != "" && (assumed || result.Level != Public)
 		result.Level = Public
-		result.Evidence = append(result.Evidence, model.Evidence{What: why + "; " + by, Where: way.where, Value: e.describe(way.ports)})
+		result.Evidence = append(result.Evidence, model.Evidence{What: why + "; " + by.text, Where: way.where, Value: e.describe(by.ports)})
 	}
 	if result.Level != Public {
+		assumed = doubtful
 		if why := e.insideBy(workload); why != "" {
 			result.Level = Inside
 			result.Evidence = append(result.Evidence, model.Evidence{What: why, Where: e.position(workload)})
@@ -59,6 +63,23 @@ func (e *Engine) exposure(x *entries, workload int) Exposure {
 		result.Origin = model.Default
 	}
 	return result
+}
+
+// openWay is what of a way from outside the policies of a workload let through.
+type openWay struct {
+	what  string
+	ports []portRange
+}
+
+// open lists the ways into a workload that its policies let through.
+func (e *Engine) open(x *entries, workload int) []openWay {
+	var list []openWay
+	for _, way := range x.of(workload) {
+		if by := e.admits(x, way, workload); len(by.ports) > 0 {
+			list = append(list, openWay{way.what, by.ports})
+		}
+	}
+	return list
 }
 
 func (e *Engine) position(workload int) string {
@@ -82,52 +103,150 @@ func (e *Engine) inDoubt(workload int) bool {
 	return slices.ContainsFunc(e.standIns(workload), func(c int) bool { return e.sides[ingress][c].doubtful || e.sides[egress][c].doubtful })
 }
 
-// atomsOf returns the atoms that hold any of some ports.
-func (e *Engine) atomsOf(ports []portRange) set {
-	atoms := e.ports.none()
-	for _, p := range ports {
-		for i := e.ports.atom(p.protocol, p.low); i <= e.ports.atom(p.protocol, p.high); i++ {
-			atoms.add(i)
-		}
-	}
-	return atoms
+// admission says which ports of a way the policies let in, and by what or why
+// not. Where it rests on an assumption, assumed names that.
+type admission struct {
+	ports   []portRange
+	text    string
+	assumed string
 }
 
-// admits reports whether the workload's policies let the traffic of a way in,
-// and by what, or why not.
-func (e *Engine) admits(x *entries, way entry, workload int) (by string, ok bool) {
-	if len(way.ports) == 0 {
-		return "it leads to no port of the pods", false
+// admits asks the workload's policies about the traffic of a way.
+func (e *Engine) admits(x *entries, way entry, workload int) admission {
+	switch {
+	case way.shut != "":
+		return admission{text: way.shut}
+	case len(way.ports) == 0:
+		return admission{text: "it leads to no port of the pods"}
+	case way.proxied && len(way.via) > 0:
+		return e.admitsServer(x, way, workload)
+	case way.proxied:
+		return e.admitsUnseen(way, workload)
 	}
-	ports := e.atomsOf(way.ports)
-	if way.proxied && len(x.controllers) > 0 {
-		for _, c := range x.controllers {
-			if c != workload && e.reach(c, workload).intersects(ports) {
-				return "its controller " + e.name(c) + " may connect", true
-			}
+	return e.admitsClients(x, way, workload)
+}
+
+// among returns those of some ports, each a single one, that a set of atoms
+// holds.
+func (e *Engine) among(ports []portRange, atoms set) []portRange {
+	return slices.DeleteFunc(slices.Clone(ports), func(p portRange) bool { return !atoms.has(e.ports.atom(p.protocol, p.low)) })
+}
+
+// admitsServer is for ways through controllers of the snapshot: one must be
+// let in, and be reached from outside itself.
+func (e *Engine) admitsServer(x *entries, way entry, workload int) admission {
+	result := admission{text: "no policy lets its controller in", assumed: way.assumed}
+	for _, c := range way.via {
+		ports := e.among(way.ports, e.reach(c, workload))
+		if c == workload || len(ports) == 0 {
+			continue
 		}
-		return "no policy lets its controller in", false
+		led, assumed := x.reached(c)
+		if !led {
+			result.text = "its controller " + e.name(c) + " has no way in from outside"
+			continue
+		}
+		return admission{ports, "its controller " + e.name(c) + " may connect", cmp.Or(way.assumed, assumed)}
 	}
+	return result
+}
+
+// reached reports whether a controller is reached from outside. One that no
+// Service of the snapshot leads to is assumed to be.
+func (x *entries) reached(controller int) (led bool, assumed string) {
+	load := x.engine.world.snapshot.Workloads[controller]
+	ways := x.hostPorts(load)
+	served := false
+	for _, s := range x.services[load.Namespace] {
+		if x.selects(s, controller) {
+			served = true
+			ways = append(ways, x.direct(s, controller)...)
+		}
+	}
+	if !served && len(ways) == 0 {
+		return true, "no Service of the snapshot leads to its controller: assumed to be reached"
+	}
+	for _, way := range ways {
+		if by := x.engine.admits(x, way, controller); len(by.ports) > 0 {
+			if by.assumed == "" {
+				return true, ""
+			}
+			led, assumed = true, by.assumed
+		}
+	}
+	return led, assumed
+}
+
+// admitsUnseen is for ways through a controller that the snapshot doesn't
+// hold: any peer that is let in may be it.
+func (e *Engine) admitsUnseen(way entry, workload int) admission {
 	for _, c := range e.standIns(workload) {
-		side := e.sides[ingress][c]
-		if side.open {
-			return "no policy keeps it out", true
+		if e.sides[ingress][c].open {
+			return admission{way.ports, "no policy keeps it out", way.assumed}
 		}
-		for _, g := range side.grants {
-			if !g.ports.intersects(ports) {
-				continue
-			}
-			if way.proxied {
-				return "its policies let some peers in, which may be the controller", true
-			}
-			for i, b := range e.addresses.blocks {
-				if g.peers.has(e.block(i)) && b.public() {
-					return "its policies let public addresses in", true
-				}
-			}
+		atoms := e.ports.none()
+		for _, g := range e.sides[ingress][c].grants {
+			atoms.or(g.ports)
+		}
+		if ports := e.among(way.ports, atoms); len(ports) > 0 {
+			return admission{ports, "its policies let some peers in, which may be the controller", way.assumed}
 		}
 	}
-	return "no policy lets its traffic in", false
+	return admission{text: "no policy lets its traffic in"}
+}
+
+// admitsClients is for ways that lead clients in under their own address, or
+// under that of the node that they come in by.
+func (e *Engine) admitsClients(x *entries, way entry, workload int) admission {
+	kept, masked, private := e.ports.none(), e.ports.none(), false
+	for _, c := range e.standIns(workload) {
+		if e.sides[ingress][c].open {
+			return admission{way.ports, "no policy keeps it out", way.assumed}
+		}
+		for i, b := range e.addresses.blocks {
+			_, atoms := e.half(ingress, e.block(i), c)
+			if clients(b, way.from) {
+				kept.or(atoms)
+			}
+			private = private || !b.public() && len(e.among(way.ports, atoms)) > 0
+		}
+		for _, ip := range x.nodeIPs {
+			_, atoms := e.half(ingress, e.block(e.addresses.of(ip)), c)
+			masked.or(atoms)
+		}
+	}
+	if ports := e.among(way.ports, kept); len(ports) > 0 {
+		return admission{ports, "its policies let public addresses in", way.assumed}
+	}
+	if ports := e.among(way.ports, masked); way.masked && len(ports) > 0 {
+		return admission{ports, "its policies let the nodes in", cmp.Or(way.assumed, "clients are assumed to come in under a node's address, which externalTrafficPolicy Local would prevent")}
+	}
+	result := admission{text: "no policy lets its traffic in"}
+	if way.masked && private && x.noNodes {
+		result.assumed = "the addresses that are let in may be those of nodes"
+		result.text += " (" + result.assumed + ", under which clients may come in)"
+	}
+	return result
+}
+
+// clients reports whether a block holds public addresses that a way lets in.
+func clients(b block, from []netip.Prefix) bool {
+	if len(from) == 0 {
+		return b.public()
+	}
+	return slices.ContainsFunc(from, func(p netip.Prefix) bool {
+		first, last := p.Masked().Addr(), lastOf(p)
+		if first.Is4() != b.first.Is4() || last.Less(b.first) || b.last.Less(first) {
+			return false
+		}
+		if first.Less(b.first) {
+			first = b.first
+		}
+		if b.last.Less(last) {
+			last = b.last
+		}
+		return (block{first: first, last: last}).public()
+	})
 }
 
 func (e *Engine) name(workload int) string {

@@ -48,6 +48,7 @@ func (e *Engine) Isolation(workload int) Isolation {
 func (e *Engine) Reading() model.Reading {
 	r := model.Reading{Stage: model.Infrastructure, Incomplete: slices.Clone(e.Incomplete)}
 	x := e.findEntries()
+	r.Incomplete = append(r.Incomplete, x.missed...)
 	for i, load := range e.world.snapshot.Workloads {
 		ref := e.world.snapshot.Ref(load)
 		exposure := e.exposure(x, i)
