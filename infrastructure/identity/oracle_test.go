@@ -152,8 +152,8 @@ func controllerRules(s *kube.Snapshot) map[string][]rbacv1.PolicyRule {
 			rules["/"+role.Name] = union
 		}
 	}
-	rules["/cluster-admin"] = builtinRules("cluster-admin")
-	rules["/view"] = builtinRules("view")
+	rules["/cluster-admin"] = []rbacv1.PolicyRule{{Verbs: []string{"*"}, APIGroups: []string{"*"}, Resources: []string{"*"}}, {Verbs: []string{"*"}, NonResourceURLs: []string{"*"}}}
+	rules["/view"] = builtinRoles()["/system:aggregate-to-view"].Typed.(*rbacv1.ClusterRole).Rules
 	return rules
 }
 
