@@ -390,14 +390,15 @@ func (j *joiner) accessPolicy(a *eksAccess, index int, arn, scope string, namesp
 // nodegroups finds the role of each node, and who reaches it by the metadata
 // service.
 func (j *joiner) nodegroups(cluster *eksCluster, doubt string) {
-	seen := map[string]bool{} // nodes that an instance has told of
+	seen, instances := map[string]bool{}, map[string]*ec2Instance{} // nodes whose instance has told of a role; all instances
 	for _, o := range j.snapshot.ByKind("Node") {
 		n, is := o.Typed.(*corev1.Node)
 		if !is {
 			continue
 		}
-		if i := j.instance(n.Spec.ProviderID); i != nil && i.Profile != nil {
-			seen[n.Name] = j.instanceRole(n.Name, i)
+		if i := j.instance(n.Spec.ProviderID); i != nil {
+			instances[n.Name] = i
+			seen[n.Name] = i.Profile != nil && j.instanceRole(n.Name, i)
 		}
 	}
 	for i := range j.export.nodegroups {
@@ -405,8 +406,11 @@ func (j *joiner) nodegroups(cluster *eksCluster, doubt string) {
 		if j.otherEKS(cluster, g.ClusterName) || g.NodeRole == "" {
 			continue
 		}
-		options, from := j.templateOf(g)
 		for _, name := range j.nodesOf(nodegroupLabel, g.NodegroupName) {
+			options, from := j.templateOf(g)
+			if i := instances[name]; i != nil {
+				options, from = i.MetadataOptions, i.origin
+			}
 			if !seen[name] {
 				j.nodeRole(name, g.NodeRole, options, []Proof{g.proof("nodeRole", g.NodeRole)}, from, doubt)
 			}

@@ -99,6 +99,9 @@ func Resource(text string) (r Request, cluster bool, err error) {
 		return Request{Path: text}, true, nil
 	}
 	r = ParseResource(text)
+	if r.Resource == "" || strings.HasSuffix(text, "/") || strings.HasSuffix(text, ".") {
+		return Request{}, false, fmt.Errorf("%q names no resource: use RESOURCE, RESOURCE.GROUP, with /SUBRESOURCE, or a path as /metrics", text)
+	}
 	if r.Resource == "*" && r.Group == "" {
 		r.Group = "*"
 		return r, false, nil
@@ -108,19 +111,26 @@ func Resource(text string) (r Request, cluster bool, err error) {
 		if !plain && (k.group != r.Group || k.name != r.Resource) {
 			continue
 		}
-		singular := r.Resource == strings.TrimSuffix(k.name, "s") || strings.HasSuffix(k.name, "ies") && r.Resource == strings.TrimSuffix(k.name, "ies")+"y"
-		if k.name == r.Resource || singular || slices.Contains(strings.Fields(k.short), r.Resource) {
+		if k.name == r.Resource || singular(k.name) == r.Resource || slices.Contains(strings.Fields(k.short), r.Resource) {
 			r.Resource, r.Group = k.name, k.group
 			return r, k.cluster, nil
 		}
 	}
-	switch {
-	case r.Resource == "" || strings.HasSuffix(text, "/"):
-		return Request{}, false, fmt.Errorf("%q names no resource: use RESOURCE, RESOURCE.GROUP, with /SUBRESOURCE, or a path as /metrics", text)
-	case plain:
+	if plain {
 		return Request{}, false, fmt.Errorf("resource %q is not built in: name its API group, as %s.example.com", r.Resource, r.Resource)
 	}
 	return r, false, nil
+}
+
+// singular is the name of one object of a resource.
+func singular(plural string) string {
+	if stem, ok := strings.CutSuffix(plural, "ies"); ok {
+		return stem + "y"
+	}
+	if strings.HasSuffix(plural, "sses") {
+		return strings.TrimSuffix(plural, "es")
+	}
+	return strings.TrimSuffix(plural, "s")
 }
 
 // ParseSubject reads who asks: "system:serviceaccount:NAMESPACE:NAME" or
