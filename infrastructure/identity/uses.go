@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strings"
 
-	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/scantling/scantling/infrastructure/kube"
@@ -243,13 +242,4 @@ func (e *Engine) Missing() []Missing {
 		}
 	}
 	return out
-}
-
-// Automounts says what a ServiceAccount says of the mount of its token; nil
-// where it says nothing or was not read.
-func (u Use) Automounts() *bool {
-	if u.Object == nil {
-		return nil
-	}
-	return u.Object.Typed.(*corev1.ServiceAccount).AutomountServiceAccountToken
 }
