@@ -31,7 +31,7 @@ func (a *app) clusterCommand() *cobra.Command {
 		Short: "Judge a cluster, live or from its manifests: posture, network, attack paths",
 
 		Example: "  scantling cluster check examples/shop/k8s\n  scantling cluster snapshot -o prod.snapshot.gz",
-	}, a.snapshotCommand(), a.checkCommand(), net, a.pathsCommand(), a.roleCommand())
+	}, a.snapshotCommand(), a.checkCommand(), net, a.identityCommand(), a.pathsCommand(), a.roleCommand())
 }
 
 // snapshot reads the manifests and snapshots that the arguments name; - is

@@ -26,7 +26,7 @@ type command struct {
 
 var (
 	usageForm = regexp.MustCompile(`(?m)^Usage:\n  scantling ?(.*)$`)
-	childForm = regexp.MustCompile(`(?m)^  ([a-z]+) +(\S.*)$`)
+	childForm = regexp.MustCompile(`(?m)^  ([a-z-]+) +(\S.*)$`)
 	flagForm  = regexp.MustCompile(`(?m)^ +(?:-[a-z], )?--([a-z-]+)`)
 )
 

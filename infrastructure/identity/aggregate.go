@@ -18,14 +18,20 @@ import (
 // everything reachable. Roles may aggregate each other.
 type aggregator struct {
 	engine  *Engine
-	cluster []*kube.Object // every ClusterRole, by name
+	cluster []*kube.Object // every ClusterRole, built-in ones too, by name
 	memo    map[*kube.Object][]ruleAt
+	broken  map[*kube.Object]string // why not all rules of a role are known
 }
 
 func newAggregator(e *Engine) *aggregator {
-	a := &aggregator{engine: e, memo: map[*kube.Object][]ruleAt{}}
+	a := &aggregator{engine: e, memo: map[*kube.Object][]ruleAt{}, broken: map[*kube.Object]string{}}
 	for _, o := range e.roles {
 		if o.Kind == "ClusterRole" {
+			a.cluster = append(a.cluster, o)
+		}
+	}
+	for key, o := range builtinRoles() {
+		if o.Kind == "ClusterRole" && e.roles[key] == nil {
 			a.cluster = append(a.cluster, o)
 		}
 	}
@@ -46,7 +52,11 @@ func (a *aggregator) rules(role *kube.Object) []ruleAt {
 	for queue := []*kube.Object{role}; len(queue) > 0; queue = queue[1:] {
 		out = append(out, ownRules(queue[0])...)
 		_, selectors := rulesOf(queue[0])
-		for _, next := range a.selected(queue[0], selectors) {
+		found, why := a.selected(queue[0], selectors)
+		if why != "" {
+			a.broken[role] = "binds a role that " + why
+		}
+		for _, next := range found {
 			if !seen[next] {
 				seen[next] = true
 				queue = append(queue, next)
@@ -57,11 +67,8 @@ func (a *aggregator) rules(role *kube.Object) []ruleAt {
 	return out
 }
 
-// ownRules lists the rules that a role holds itself; nil for a nil role.
+// ownRules lists the rules that a role holds itself.
 func ownRules(role *kube.Object) []ruleAt {
-	if role == nil {
-		return nil
-	}
 	var out []ruleAt
 	own, _ := rulesOf(role)
 	for i := range own {
@@ -87,13 +94,14 @@ func rulesOf(o *kube.Object) ([]rbacv1.PolicyRule, []metav1.LabelSelector) {
 	return nil, nil
 }
 
-// selected returns the ClusterRoles that any selector matches, by name.
-func (a *aggregator) selected(role *kube.Object, selectors []metav1.LabelSelector) []*kube.Object {
-	var out []*kube.Object
+// selected returns the ClusterRoles that any selector matches, by name, and
+// why there may be more.
+func (a *aggregator) selected(role *kube.Object, selectors []metav1.LabelSelector) (out []*kube.Object, why string) {
 	for i := range selectors {
 		sel, err := metav1.LabelSelectorAsSelector(&selectors[i])
 		if err != nil {
-			a.engine.unknown(role, fmt.Sprintf("has an aggregation selector that can't be read (%v): its rights are unknown", err))
+			why = fmt.Sprintf("has an aggregation selector that can't be read (%v): its rights are unknown", err)
+			a.engine.unknown(role, why)
 			continue
 		}
 		for _, o := range a.cluster {
@@ -102,5 +110,5 @@ func (a *aggregator) selected(role *kube.Object, selectors []metav1.LabelSelecto
 			}
 		}
 	}
-	return out
+	return out, why
 }

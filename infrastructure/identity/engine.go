@@ -38,6 +38,7 @@ type bound struct {
 	namespace string
 	rules     []ruleAt
 	subjects  []Subject
+	doubt     string // why not all of its rights are known
 }
 
 // Engine evaluates RBAC over one snapshot. It is immutable and safe to share.
@@ -82,6 +83,11 @@ func Build(s *kube.Snapshot) *Engine {
 			aggregate.rules(o)
 		}
 	}
+	for key, o := range builtinRoles() {
+		if e.roles[key] == nil {
+			aggregate.rules(o)
+		}
+	}
 	e.rules = aggregate.memo
 	for s := range e.bySubject {
 		e.subjects = append(e.subjects, s)
@@ -100,18 +106,16 @@ func (e *Engine) bind(o *kube.Object, ref rbacv1.RoleRef, subjects []rbacv1.Subj
 	switch {
 	case ref.Kind == "Role" && namespace != "":
 		key = namespace + "/" + ref.Name
-	case ref.Kind != "ClusterRole":
+	case ref.Kind != "ClusterRole": // nothing was made of it, so nobody gets rights
 		e.unknown(o, fmt.Sprintf("roleRef names a %q, which a %s can't bind: the API server would refuse it", ref.Kind, o.Kind))
 		return
 	}
-	role := e.roles[key]
-	if role == nil && key == "/"+ref.Name {
-		role = builtinRole(ref.Name)
-	}
+	role := e.role(key)
+	b := bound{object: o, role: role, namespace: namespace, rules: a.rules(role), doubt: a.broken[role]}
 	if role == nil {
-		e.unknown(o, fmt.Sprintf("binds %s %s, which was not read: the rights that it gives are unknown", ref.Kind, ref.Name))
+		b.doubt = fmt.Sprintf("binds %s %s, which was not read: the rights that it gives are unknown", ref.Kind, ref.Name)
+		e.unknown(o, b.doubt)
 	}
-	b := bound{object: o, role: role, namespace: namespace, rules: a.rules(role)}
 	for _, raw := range subjects {
 		s, ok := Resolve(raw, namespace)
 		if !ok {
@@ -127,8 +131,21 @@ func (e *Engine) bind(o *kube.Object, ref rbacv1.RoleRef, subjects []rbacv1.Subj
 	e.bindings = append(e.bindings, b)
 }
 
+// role finds a role by its key: one that was read, else a built-in one; nil
+// where there is neither.
+func (e *Engine) role(key string) *kube.Object {
+	if o := e.roles[key]; o != nil {
+		return o
+	}
+	return builtinRoles()[key]
+}
+
 func (e *Engine) unknown(o *kube.Object, why string) {
-	e.incomplete = append(e.incomplete, model.Incomplete{What: place(o), Why: o.Kind + " " + o.Name + " " + why})
+	e.incomplete = append(e.incomplete, missed(o, why))
+}
+
+func missed(o *kube.Object, why string) model.Incomplete {
+	return model.Incomplete{What: place(o), Why: o.Kind + " " + o.Name + " " + why}
 }
 
 // Incomplete names the bindings whose rights are not fully known.

@@ -1,6 +1,11 @@
 package identity
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/scantling/scantling/infrastructure/kube"
+	"github.com/scantling/scantling/model"
+)
 
 // Can reports whether the subject may make the request, and every grant that
 // allows it, in the order of bindings. It answers what RBAC alone would: a
@@ -48,6 +53,31 @@ func (e *Engine) WhoCan(r Request) []Holder {
 	return out
 }
 
+// Doubts names the bindings whose rights are not fully known and that could
+// let somebody make the request: one of who, with the groups that it is in, or
+// anybody at all where who is empty.
+func (e *Engine) Doubts(r Request, who ...Subject) []model.Incomplete {
+	r = r.normal()
+	asked := map[Subject]bool{}
+	for _, s := range who {
+		asked[s] = true
+		for _, g := range s.Groups() {
+			asked[g] = true
+		}
+	}
+	var out []model.Incomplete
+	for i := range e.bindings {
+		b := &e.bindings[i]
+		if b.doubt == "" || !reaches(Grant{Namespace: b.namespace}, r) {
+			continue
+		}
+		if len(who) == 0 || slices.ContainsFunc(b.subjects, func(s Subject) bool { return asked[s] }) {
+			out = append(out, missed(b.object, b.doubt))
+		}
+	}
+	return out
+}
+
 // Grants lists everything that the subject is allowed, its groups included.
 func (e *Engine) Grants(s Subject) []Grant {
 	var out []Grant
@@ -66,18 +96,16 @@ func (e *Engine) Direct(s Subject) []Grant {
 // whole cluster) gave them to somebody: Subject, Binding and Bound are empty.
 // namespace is "" for a ClusterRole. It is nil for a role that nobody knows.
 func (e *Engine) RoleGrants(namespace, name, scope string) []Grant {
-	role := e.roles[namespace+"/"+name]
-	rules := e.rules[role]
-	if role == nil && namespace == "" {
-		role = builtinRole(name)
-		rules = ownRules(role)
-	}
 	var out []Grant
-	for _, at := range rules {
+	for _, at := range e.rules[e.role(namespace+"/"+name)] {
 		out = append(out, Grant{Role: at.role, RuleIndex: at.index, Namespace: scope, Rule: at.rule})
 	}
 	return out
 }
+
+// Role finds a Role by its namespace, or with "" a ClusterRole: one that was
+// read, else a built-in one. It is nil for a role that nobody knows.
+func (e *Engine) Role(namespace, name string) *kube.Object { return e.role(namespace + "/" + name) }
 
 // Subjects lists the subjects that bindings name, by kind, namespace, name.
 func (e *Engine) Subjects() []Subject { return slices.Clone(e.subjects) }

@@ -10,18 +10,16 @@ import (
 
 // Names that the API server treats specially.
 const (
-	userPrefix           = "system:serviceaccount:"
-	allServiceAccounts   = "system:serviceaccounts"
-	namespaceAccounts    = "system:serviceaccounts:"
-	authenticated        = "system:authenticated"
-	unauthenticated      = "system:unauthenticated"
-	anonymous            = "system:anonymous"
-	masters              = "system:masters"
-	defaultAccount       = "default"
-	nodeUserPrefix       = "system:node:"
-	nodeGroup            = "system:nodes"
-	bootstrapping        = "kubernetes.io/bootstrapping"
-	bootstrappingDefault = "rbac-defaults"
+	userPrefix         = "system:serviceaccount:"
+	allServiceAccounts = "system:serviceaccounts"
+	namespaceAccounts  = "system:serviceaccounts:"
+	authenticated      = "system:authenticated"
+	unauthenticated    = "system:unauthenticated"
+	anonymous          = "system:anonymous"
+	masters            = "system:masters"
+	defaultAccount     = "default"
+	nodeUserPrefix     = "system:node:"
+	nodeGroup          = "system:nodes"
 )
 
 // Subject is who asks: a ServiceAccount (with its namespace), a User or a

@@ -74,6 +74,7 @@ var layers = []layer{
 	{"infrastructure/network/cilium", "infrastructure/network/policy infrastructure/kube " + means, "reads Cilium's policies"},
 	{"infrastructure/network/policy", "infrastructure/kube " + means, "the one form of all network policies"},
 	{"infrastructure/identity", "infrastructure/kube " + means, "judges"},
+	{"infrastructure/cloud", "infrastructure/kube " + means, "reads what a cloud exports, and joins it with the cluster"},
 	{"infrastructure/posture", "infrastructure/kube " + means, "judges"},
 	{"infrastructure/kube/kubetest", means, "serves clusters for tests"},
 	{"infrastructure/kube", means, "reads"},
