@@ -1,7 +1,7 @@
 package paths
 
 import (
-	"fmt"
+	"strconv"
 
 	"github.com/scantling/scantling/graph"
 	"github.com/scantling/scantling/infrastructure/identity"
@@ -77,10 +77,8 @@ func (b *builder) expandNamespace(k key) {
 			b.step(implied, l.key, k)
 		}
 	case reads:
-		for _, s := range b.secrets {
-			if s.a == k.a {
-				b.step(implied, s, k)
-			}
+		for _, s := range b.secretsIn(k.a) {
+			b.step(implied, s, k)
 		}
 	case makes:
 		// A new Secret of the token type is filled in by the cluster.
@@ -100,10 +98,8 @@ func (b *builder) expandNamespace(k key) {
 }
 
 func (b *builder) expandAccounts(k key) {
-	for _, s := range b.accounts {
-		if s.Namespace == k.a {
-			b.step(implied, subjectKey(s), k)
-		}
+	for _, s := range b.accountsIn(k.a) {
+		b.step(implied, subjectKey(s), k)
 	}
 	if k.a == systemNamespace {
 		b.step(systemAccount, key{sort: admin}, k)
@@ -161,10 +157,8 @@ func (b *builder) expandNode(k key) {
 				b.step(nodeIdentity, subjectKey(s), k)
 			}
 		}
-		for _, n := range b.nodes {
-			if n.name == k.a && n.control != "" {
-				b.step(controlPlane, key{sort: admin}, k)
-			}
+		if at, ok := b.findNode(k.a); ok && b.nodes[at].control != "" {
+			b.step(controlPlane, key{sort: admin}, k)
 		}
 	case on:
 		for _, l := range b.onNode[k.a] {
@@ -265,8 +259,10 @@ func (b *builder) connect() {
 			factOf[sp.namespace] = b.networkFact(sp)
 		}
 	}
-	for at, h := range b.network.Hubs() {
-		whole := key{sort: arrives, a: fmt.Sprint(at + 1)}
+	hubs := b.network.Hubs()
+	crowds := newCrowds(b.loads, hubs)
+	for at, h := range hubs {
+		whole := key{sort: arrives, a: strconv.Itoa(at + 1)}
 		for _, d := range h.Destinations {
 			dst := &b.loads[d]
 			exploit := b.exploitFact(dst)
@@ -277,14 +273,8 @@ func (b *builder) connect() {
 			b.stepOn(overNetwork, dst.key, []graph.Fact{factOf[dst.Namespace], exploit}, whole)
 			b.stepOn(overNetwork, dst.key, []graph.Fact{exploit}, key{sort: arrives, a: whole.a, b: dst.Namespace})
 		}
-		for _, s := range h.Sources {
-			src := &b.loads[s]
-			b.step(implied, whole, src.key)
-			near := key{sort: arrives, a: whole.a, b: src.Namespace}
-			if _, used := b.vertices[near]; used && !src.host {
-				b.step(implied, near, src.key)
-			}
-		}
+		b.admit(crowds, crowds.roots[at], b.vertex(whole))
+		b.near(crowds, crowds.roots[at], whole.a)
 	}
 }
 
