@@ -209,16 +209,33 @@ func (b *builder) expandWorkload(k key) {
 	}
 }
 
+// leak is something that a workload's containers give away.
+type leak struct {
+	edge edge
+	to   key
+	fact []graph.Fact
+}
+
 // leaks adds what the files and the environment of a workload's containers
 // give away to who holds from: its token and its Secrets.
 func (b *builder) leaks(l *load, from key) {
+	if l.leaks == nil {
+		l.leaks = b.findLeaks(l) // the same for each of its nodes
+	}
+	for _, k := range l.leaks {
+		b.stepOn(k.edge, k.to, k.fact, from)
+	}
+}
+
+func (b *builder) findLeaks(l *load) []leak {
 	w, cluster := l.Workload, b.snapshot.Cluster
+	out := []leak{}
 	if l.token.Mounted {
 		f := b.fact(model.Fact{
 			Kind: model.Token, Asset: l.key.ref(cluster), Object: l.account.Ref(cluster), P: pRead, Origin: model.Measured, Attack: moves[token].attack,
 			Evidence: []model.Evidence{{What: "token of " + l.account.String() + " is mounted", Where: place(w.Object), Value: l.token.Source + " " + l.token.Field}},
 		}, model.Proof{Object: l.token.Source, Field: l.token.Field})
-		b.stepOn(token, subjectKey(l.account), []graph.Fact{f}, from)
+		out = append(out, leak{token, subjectKey(l.account), []graph.Fact{f}})
 	}
 	for _, use := range l.secrets {
 		secret := key{sort: known, a: w.Namespace, b: use.name}
@@ -226,8 +243,9 @@ func (b *builder) leaks(l *load, from key) {
 			Kind: model.Holds, Asset: l.key.ref(cluster), Object: secret.ref(cluster), P: pRead, Origin: model.Measured, Attack: moves[mounted].attack,
 			Evidence: []model.Evidence{{What: "Secret " + use.name + " is readable in the container", Where: place(w.Object), Value: use.field}},
 		}, model.Proof{Object: nameOfLoad(w), Field: use.field})
-		b.stepOn(mounted, secret, []graph.Fact{f}, from)
+		out = append(out, leak{mounted, secret, []graph.Fact{f}})
 	}
+	return out
 }
 
 // escapeFact states one way out of a workload. Its object is the node where
