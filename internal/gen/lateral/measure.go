@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/scantling/scantling/infrastructure/identity"
+	"github.com/scantling/scantling/infrastructure/kube"
+	"github.com/scantling/scantling/infrastructure/network"
+	"github.com/scantling/scantling/infrastructure/paths"
+	"github.com/scantling/scantling/internal/testkit/lateral"
+)
+
+// runs is how often each size is measured.
+const runs = 5
+
+// The phases, in their order. All pairs are those of workloads.
+const (
+	classes = iota
+	pairs
+	rights
+	steps
+	blast
+	total
+	processor // time of all processors in total
+	numPhases
+)
+
+var phases = [numPhases]string{"network", "all pairs", "identity", "graph", "blast", "total", "CPU"}
+
+// result is what one size costs. Memory is in MiB.
+type result struct {
+	Workloads, Pods, Policies, Roles int
+	Assembled                        time.Duration // decoded objects to a snapshot
+	Median                           [numPhases]time.Duration
+	Policy                           time.Duration // one policy changed
+	Hubs, Vertices, Steps, Facts     int
+	Radii                            int // different ones
+	Estate, Held, Heap, Peak         int // the snapshot; with the results; heap at its largest; resident at its largest
+	AllPairs                         int // of workloads that may connect
+}
+
+// measure builds the cluster once and its answers several times.
+func measure(workloads int) (result, error) {
+	objects := lateral.Estate{Seed: 1, Workloads: workloads}.Objects()
+	start := time.Now()
+	s := kube.FromTyped("bench", objects)
+	r := result{Workloads: len(s.Workloads), Assembled: time.Since(start)}
+	objects = nil
+	for _, w := range s.Workloads {
+		r.Pods += len(w.Pods)
+	}
+	r.Policies, r.Roles = len(s.ByKind("NetworkPolicy")), len(s.ByKind("Role"))+len(s.ByKind("ClusterRole"))
+	r.Estate = held()
+	var taken [numPhases][]time.Duration
+	for range runs {
+		took, err := r.once(s)
+		if err != nil {
+			return r, err
+		}
+		for p := range taken {
+			taken[p] = append(taken[p], took[p])
+		}
+	}
+	for p := range taken {
+		r.Median[p] = median(taken[p])
+	}
+	r.Policy = changePolicy(s)
+	r.Peak = peak()
+	return r, nil
+}
+
+// once answers everything, from nothing but the snapshot.
+func (r *result) once(s *kube.Snapshot) (took [numPhases]time.Duration, err error) {
+	runtime.GC()
+	cpu, start := used(), time.Now()
+	last := start
+	lap := func(phase int) {
+		took[phase], last = time.Since(last), time.Now()
+	}
+	n := network.Build(s)
+	lap(classes)
+	hubs := n.Hubs()
+	lap(pairs)
+	id := identity.Build(s)
+	lap(rights)
+	m, err := paths.Build(s, n, id)
+	if err != nil {
+		return took, err
+	}
+	lap(steps)
+	radii := m.Blasts()
+	lap(blast)
+	took[total], took[processor] = time.Since(start), used()-cpu
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	r.Heap = max(r.Heap, int(memory.HeapSys-memory.HeapReleased)>>20)
+	r.Held = held()
+	r.describe(hubs, m, radii)
+	runtime.KeepAlive(n)
+	return took, nil
+}
+
+func (r *result) describe(hubs []network.Hub, m *paths.Model, radii []paths.Blast) {
+	g := m.Graph()
+	r.Hubs, r.Vertices, r.Steps, r.Facts, r.AllPairs = len(hubs), g.NumVertices(), g.NumSteps(), g.NumFacts(), 0
+	for _, h := range hubs {
+		r.AllPairs += len(h.Sources) * len(h.Destinations)
+	}
+	different := map[paths.Reaches]bool{}
+	for _, b := range radii {
+		different[b.Reaches] = true
+	}
+	r.Radii = len(different)
+}
+
+func median(list []time.Duration) time.Duration {
+	slices.Sort(list)
+	return list[len(list)/2]
+}
+
+// held is what is in use after a collection.
+func held() int {
+	runtime.GC()
+	var memory runtime.MemStats
+	runtime.ReadMemStats(&memory)
+	return int(memory.HeapAlloc >> 20)
+}
+
+// used is the processor time of this process so far.
+func used() time.Duration {
+	var usage syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &usage); err != nil {
+		return 0
+	}
+	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
+}
+
+// peak is the largest resident memory so far, 0 where the system doesn't tell.
+func peak() int {
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kib, _ := strconv.Atoi(strings.Fields(rest)[0])
+			return kib >> 10
+		}
+	}
+	return 0
+}
+
+// changePolicy builds the network anew. Its engine doesn't change in part yet.
+func changePolicy(s *kube.Snapshot) time.Duration {
+	var taken []time.Duration
+	for range runs {
+		start := time.Now()
+		network.Build(s).Hubs()
+		taken = append(taken, time.Since(start))
+	}
+	return median(taken)
+}
+
+// reading is what a folder of manifests costs.
+type reading struct {
+	Objects, Bytes, Connections int
+	Took                        time.Duration
+	Peak                        int
+}
+
+// readFolder reads manifests as every command does.
+func readFolder(dir string, list bool) (reading, error) {
+	var r reading
+	err := filepath.WalkDir(dir, func(_ string, d fs.DirEntry, err error) error {
+		if err == nil && d.Type().IsRegular() {
+			var info fs.FileInfo
+			if info, err = d.Info(); err == nil {
+				r.Bytes += int(info.Size())
+			}
+		}
+		return err
+	})
+	if err != nil {
+		return r, fmt.Errorf("listing %s: %w", dir, err)
+	}
+	start := time.Now()
+	s, err := kube.Reader{}.Read(context.Background(), "bench", []string{dir})
+	if err != nil {
+		return r, err
+	}
+	if len(s.Incomplete) > 0 {
+		return r, fmt.Errorf("%s: %s", s.Incomplete[0].What, s.Incomplete[0].Why)
+	}
+	if list {
+		r.Connections = len(network.Build(s).List())
+	}
+	r.Took, r.Objects, r.Peak = time.Since(start), s.Read, peak()
+	return r, nil
+}
