@@ -125,7 +125,8 @@ type connections struct {
 }
 
 func (a *app) networkListCommand() *cobra.Command {
-	return a.reads(&cobra.Command{
+	var hosts string
+	cmd := &cobra.Command{
 		Use:     "list [PATH…]",
 		Short:   "One line a pair that may connect",
 		Example: "  scantling cluster network list examples/shop/k8s",
@@ -134,18 +135,15 @@ func (a *app) networkListCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			engine := network.Build(s)
+			engine, err := engineFor(s, hosts)
+			if err != nil {
+				return err
+			}
 			doc := connections{report.Schema, a.tool(), engine.List(), missedOf(s, engine.Incomplete)}
 			if doc.Connections == nil {
 				doc.Connections = []network.Connection{}
 			}
-			depends := 0
-			for _, c := range doc.Connections {
-				if c.Depends {
-					depends++
-					fmt.Fprintf(a.Err, "depends on policies that are not evaluated: %s\n", report.Clean(c.String()))
-				}
-			}
+			depends := a.talkDepends(doc.Connections, engine.Unlisted())
 			a.talkIncomplete(doc.Incomplete)
 			a.outcome(nil, len(doc.Incomplete)+depends, false)
 			return a.show(doc, func(w io.Writer, _ report.Paint) error {
@@ -157,7 +155,9 @@ func (a *app) networkListCommand() *cobra.Command {
 				return nil
 			})
 		}),
-	})
+	}
+	hostNetworkFlag(cmd, &hosts)
+	return a.reads(cmd)
 }
 
 // missedOf joins what the reader and an engine could not tell. A kind that is
@@ -175,7 +175,7 @@ func (a *app) talkIncomplete(list []model.Incomplete) {
 }
 
 func (a *app) networkProbeCommand() *cobra.Command {
-	var from, to string
+	var from, to, hosts string
 	var ports []string
 	var matrix bool
 	cmd := &cobra.Command{
@@ -195,7 +195,10 @@ func (a *app) networkProbeCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			engine := network.Build(s)
+			engine, err := engineFor(s, hosts)
+			if err != nil {
+				return err
+			}
 			if matrix {
 				return a.matrix(engine, s, ports)
 			}
@@ -206,6 +209,7 @@ func (a *app) networkProbeCommand() *cobra.Command {
 	cmd.Flags().StringVar(&to, "to", "", "destination: namespace/pod, namespace/workload or an address")
 	cmd.Flags().StringArrayVar(&ports, "port", nil, "protocol and port or name, as tcp/80 (repeatable)")
 	cmd.Flags().BoolVar(&matrix, "matrix", false, "print every pair of pods")
+	hostNetworkFlag(cmd, &hosts)
 	return a.reads(cmd)
 }
 
@@ -287,7 +291,7 @@ func (d probes) text(w io.Writer, paint report.Paint) error {
 			half network.Half
 		}{{"egress", v.Egress}, {"ingress", v.Ingress}} {
 			for _, r := range half.half.Reasons {
-				if _, err := fmt.Fprintf(w, "  %-8s %-8s %s\n", half.name, half.half.Answer, report.Clean(strings.Join([]string{r.Policy, r.Field, r.Text}, " "))); err != nil {
+				if _, err := fmt.Fprintf(w, "  %-8s %-8s %s\n", half.name, half.half.Answer, report.Clean(strings.Join([]string{policyText(r), r.Field, r.Text}, " "))); err != nil {
 					return err
 				}
 			}

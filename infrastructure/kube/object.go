@@ -330,7 +330,7 @@ type owner struct{ kind, name string }
 // else the first. A Node owns mirror pods without being a workload.
 func (o *Object) controllerOwner() (owner, bool) {
 	if named, is := o.Typed.(metav1.Object); is && o.Raw == nil {
-		return controllerOf(named.GetOwnerReferences())
+		return controllerOf(o.Kind, named.GetOwnerReferences())
 	}
 	refs, _ := o.meta()["ownerReferences"].([]any)
 	var found []owner
@@ -338,10 +338,14 @@ func (o *Object) controllerOwner() (owner, bool) {
 		m, _ := ref.(map[string]any)
 		kind, _ := m["kind"].(string)
 		name, _ := m["name"].(string)
+		controls, _ := m["controller"].(bool)
+		if kind == "" && controls {
+			kind = o.Kind // manifests leave it out: what has one controller is still one workload
+		}
 		if kind == "" || name == "" || kind == "Node" {
 			continue
 		}
-		if controls, _ := m["controller"].(bool); controls {
+		if controls {
 			return owner{kind, name}, true
 		}
 		found = append(found, owner{kind, name})
@@ -353,9 +357,12 @@ func (o *Object) controllerOwner() (owner, bool) {
 }
 
 // controllerOf is the same for an object without Raw.
-func controllerOf(refs []metav1.OwnerReference) (owner, bool) {
+func controllerOf(kind string, refs []metav1.OwnerReference) (owner, bool) {
 	var first owner
 	for _, ref := range refs {
+		if ref.Kind == "" && ref.Controller != nil && *ref.Controller {
+			ref.Kind = kind
+		}
 		switch {
 		case ref.Kind == "" || ref.Name == "" || ref.Kind == "Node":
 		case ref.Controller != nil && *ref.Controller:

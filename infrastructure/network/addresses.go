@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"sort"
+
+	"github.com/scantling/scantling/infrastructure/network/policy"
 )
 
 // block is a range of addresses of one family that no policy cuts. cut says
@@ -25,7 +27,7 @@ type addressSpace struct {
 // cidr is a prefix that a policy of a direction names.
 type cidr struct {
 	prefix    netip.Prefix
-	direction direction
+	direction policy.Direction
 }
 
 func newAddressSpace(cidrs []cidr) addressSpace {
@@ -89,18 +91,6 @@ func (s *addressSpace) of(a netip.Addr) int {
 // be among the cuts.
 func (s *addressSpace) within(p netip.Prefix) (from, to int) {
 	return s.of(p.Masked().Addr()), s.of(lastOf(p)) + 1
-}
-
-// parsePrefix reads a CIDR; an IPv4 address written as IPv6 is IPv4.
-func parsePrefix(text string) (netip.Prefix, error) {
-	p, err := netip.ParsePrefix(text)
-	if err != nil {
-		return p, err
-	}
-	if p.Addr().Is4In6() && p.Bits() >= 96 {
-		return netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-96), nil
-	}
-	return p, nil
 }
 
 // private are the address ranges that don't come in from the internet: those

@@ -83,3 +83,56 @@ func fill(n int) set {
 	}
 	return s
 }
+
+// orAnd adds what two other sets have in common.
+func (s set) orAnd(a, b set) {
+	for i := range s {
+		s[i] |= a[i] & b[i]
+	}
+}
+
+// first returns the lowest member of a set that isn't empty.
+func (s set) first() int {
+	for i, w := range s {
+		if w != 0 {
+			return i*64 + bits.TrailingZeros64(w)
+		}
+	}
+	return -1
+}
+
+func (s set) remove(i int) { s[i/64] &^= 1 << (i % 64) }
+
+func (s set) count() int {
+	n := 0
+	for _, w := range s {
+		n += bits.OnesCount64(w)
+	}
+	return n
+}
+
+// copyBits adds n members of another set, from its member from on, as those
+// from at on.
+func (s set) copyBits(at int, other set, from, n int) {
+	for n > 0 {
+		some := min(n, 64-at%64, 64-from%64)
+		word := other[from/64] >> (from % 64)
+		if some < 64 {
+			word &= 1<<some - 1
+		}
+		s[at/64] |= word << (at % 64)
+		at, from, n = at+some, from+some, n-some
+	}
+}
+
+// transpose turns rows to columns: bit j of word i becomes bit i of word j.
+func transpose(m *[64]uint64) {
+	mask := uint64(0x00000000ffffffff)
+	for j := 32; j > 0; j, mask = j/2, mask^(mask<<(j/2)) {
+		for k := 0; k < 64; k = (k + j + 1) &^ j {
+			t := (m[k]>>j ^ m[k+j]) & mask
+			m[k+j] ^= t
+			m[k] ^= t << j
+		}
+	}
+}

@@ -2,6 +2,7 @@ package network
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/scantling/scantling/model"
 )
@@ -78,12 +79,7 @@ func (e *Engine) describe(ports []portRange) string {
 }
 
 func (e *Engine) inDoubt(workload int) bool {
-	for _, c := range e.classesOf(workload) {
-		if e.doubt[c] != certain {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(e.standIns(workload), func(c int) bool { return e.sides[ingress][c].doubtful || e.sides[egress][c].doubtful })
 }
 
 // atomsOf returns the atoms that hold any of some ports.
@@ -106,15 +102,15 @@ func (e *Engine) admits(x *entries, way entry, workload int) (by string, ok bool
 	ports := e.atomsOf(way.ports)
 	if way.proxied && len(x.controllers) > 0 {
 		for _, c := range x.controllers {
-			if reach, _ := e.workloads(c, workload); c != workload && reach.intersects(ports) {
+			if c != workload && e.reach(c, workload).intersects(ports) {
 				return "its controller " + e.name(c) + " may connect", true
 			}
 		}
 		return "no policy lets its controller in", false
 	}
-	for _, c := range e.classesOf(workload) {
+	for _, c := range e.standIns(workload) {
 		side := e.sides[ingress][c]
-		if side.open || e.doubt[c] == mayChange {
+		if side.open {
 			return "no policy keeps it out", true
 		}
 		for _, g := range side.grants {
@@ -141,7 +137,7 @@ func (e *Engine) name(workload int) string {
 
 // insideBy says by what a workload is reachable inside; "" when it isn't.
 func (e *Engine) insideBy(workload int) string {
-	for _, c := range e.classesOf(workload) {
+	for _, c := range e.standIns(workload) {
 		side := e.sides[ingress][c]
 		if side.open {
 			return "no policy isolates it for ingress: every pod may connect"

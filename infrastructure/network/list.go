@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/scantling/scantling/infrastructure/network/policy"
 )
 
 // Connection is what one workload or address range may open to another. Src
@@ -13,7 +15,7 @@ type Connection struct {
 	Src     string `json:"src"`
 	Dst     string `json:"dst"`
 	Conn    string `json:"conn"`
-	Depends bool   `json:"-"` // a policy that is not evaluated may decide otherwise
+	Depends bool   `json:"-"` // something that isn't known may decide otherwise
 }
 
 // String is one line of `cluster network list`.
@@ -22,9 +24,27 @@ func (c Connection) String() string { return c.Src + " => " + c.Dst + " : " + c.
 // List returns all connections between different workloads and between
 // workloads and addresses outside, sorted. A pair that may not connect at all
 // is absent; ports are those on which any pod of the one reaches any pod of
-// the other. Connections about which other policies may decide otherwise are
-// those that the evaluated policies allow, or all where they may allow more.
+// the other, those included that depend on something. Where network plugins
+// take pods of the host's network differently, it lists what policies say of
+// them as they are written; see Unlisted.
 func (e *Engine) List() []Connection {
+	return e.connections(func(v verdict) set { return v.plain })
+}
+
+// Unlisted returns the connections that List leaves out and that are allowed
+// all the same where the network plugin lets no policy select pods of the
+// host's network. They all depend on that.
+func (e *Engine) Unlisted() []Connection {
+	return e.connections(func(v verdict) set {
+		if v.plain.empty() {
+			return v.may
+		}
+		return nil
+	})
+}
+
+// connections lists the pairs for which choose returns some ports.
+func (e *Engine) connections(choose func(verdict) set) []Connection {
 	var list []Connection
 	names := make([]string, len(e.world.byLoad))
 	peers := make([][]int, len(e.world.byLoad))
@@ -32,69 +52,28 @@ func (e *Engine) List() []Connection {
 		names[i] = load.Namespace + "/" + load.Name + "[" + load.Kind + "]"
 		peers[i] = e.classesOf(i)
 	}
-	add := func(source, destination string, ports set, depends bool) {
-		if !ports.empty() {
-			list = append(list, Connection{source, destination, e.ports.format(ports), depends})
+	add := func(source, destination string, v verdict) {
+		if ports := choose(v); !ports.empty() {
+			list = append(list, Connection{source, destination, e.ports.format(ports), v.depends()})
 		}
 	}
 	outside := [2][]outsideRange{e.outside(ingress), e.outside(egress)}
 	for i := range names {
 		for j := range names {
 			if i != j {
-				ports, depends := e.workloads(i, j)
-				add(names[i], names[j], ports, depends)
+				add(names[i], names[j], e.union(peers[i], peers[j], e.shareNode(i, j)))
 			}
 		}
 		for _, r := range outside[ingress] {
-			ports, depends := e.union([]int{r.peer}, peers[i])
-			add(r.name, names[i], ports, depends)
+			add(r.name, names[i], e.union([]int{r.peer}, peers[i], false))
 		}
 		for _, r := range outside[egress] {
-			ports, depends := e.union(peers[i], []int{r.peer})
-			add(names[i], r.name, ports, depends)
+			add(names[i], r.name, e.union(peers[i], []int{r.peer}, false))
 		}
 	}
 	slices.SortFunc(list, func(a, b Connection) int {
 		return cmp.Or(strings.Compare(a.Src, b.Src), strings.Compare(a.Dst, b.Dst))
 	})
-	return list
-}
-
-// workloads returns the ports on which any pod of one workload may connect to
-// any pod of another.
-func (e *Engine) workloads(source, destination int) (ports set, depends bool) {
-	if e.shareNode(source, destination) {
-		return e.ports.all, false
-	}
-	return e.union(e.classesOf(source), e.classesOf(destination))
-}
-
-// union returns the ports that any of some peers may open to any of others,
-// with those in doubt.
-func (e *Engine) union(from, to []int) (ports set, depends bool) {
-	ports = e.ports.none()
-	for _, s := range from {
-		for _, d := range to {
-			switch max(e.doubtOf(s), e.doubtOf(d)) {
-			case mayChange:
-				return e.ports.all, true
-			case mayDeny:
-				depends = true
-			}
-			ports.or(e.between(s, d))
-		}
-	}
-	return ports, depends
-}
-
-// classesOf returns the classes of a workload's pods, each once.
-func (e *Engine) classesOf(workload int) []int {
-	var list []int
-	for _, at := range e.world.byLoad[workload] {
-		if c := e.world.endpoints[at].class; !slices.Contains(list, c) {
-			list = append(list, c)
-		}
-	}
 	return list
 }
 
@@ -107,7 +86,7 @@ type outsideRange struct {
 
 // outside joins the blocks that no policy of the direction cuts. IPv6 is left
 // out where neither a policy nor a pod has an address of it.
-func (e *Engine) outside(d direction) []outsideRange {
+func (e *Engine) outside(d policy.Direction) []outsideRange {
 	var list []outsideRange
 	end := len(e.addresses.blocks)
 	if !e.hasV6 {

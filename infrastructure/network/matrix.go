@@ -70,19 +70,17 @@ func (e *Engine) allParties() []party {
 // cells returns the cells of one pair: ingress, egress, combined.
 func (e *Engine) cells(s, d party, specs []portSpec) [3]string {
 	var text [3]strings.Builder
-	always := s.end == d.end || podsShareNode(s.end, d.end)
-	in, out := e.half(ingress, s.peer, d.peer), e.half(egress, s.peer, d.peer)
 	for _, spec := range specs {
 		best := [3]Answer{Denied, Denied, Denied}
+		if s.end == d.end {
+			best = [3]Answer{Allowed, Allowed, Allowed}
+		}
 		for _, atom := range e.atoms(spec, d) {
-			best[0] = stronger(best[0], e.judge(in.has(atom), d.peer, d.peer))
-			best[1] = stronger(best[1], e.judge(out.has(atom), s.peer, s.peer))
-			best[2] = stronger(best[2], e.judge(in.has(atom) && out.has(atom), s.peer, d.peer))
+			for i, answer := range e.answers(s, d, atom) {
+				best[i] = stronger(best[i], answer)
+			}
 		}
 		for i := range text {
-			if always {
-				best[i] = Allowed
-			}
 			text[i].WriteByte("X?."[rank(best[i])])
 		}
 	}

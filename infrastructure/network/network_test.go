@@ -153,7 +153,7 @@ func TestOtherPoliciesMakeAnswersDepend(t *testing.T) {
 		gap    string
 	}{
 		"none":                   {"", ". X .", ""},
-		"AdminNetworkPolicy":     {"apiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {name: a}", "? ? ?", "network AdminNetworkPolicy a"},
+		"an invalid admin one":   {"apiVersion: policy.networking.k8s.io/v1alpha1\nkind: AdminNetworkPolicy\nmetadata: {name: a}", "? ? ?", "in.yaml"},
 		"Cilium in one":          {"apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: c, namespace: shop}", "? ? .", "network CiliumNetworkPolicy c"},
 		"Calico":                 {"apiVersion: projectcalico.org/v3\nkind: NetworkPolicy\nmetadata: {name: c, namespace: bank}", ". X ?", "network NetworkPolicy c"},
 		"Istio can only deny":    {"apiVersion: security.istio.io/v1\nkind: AuthorizationPolicy\nmetadata: {name: i, namespace: shop}", "? X .", "network AuthorizationPolicy i"},
@@ -229,7 +229,7 @@ func TestExposure(t *testing.T) {
 		}, Inside, model.Measured},
 		"an internal load balancer": {[]string{strings.Replace(service("shop", "web", "web", "  type: LoadBalancer"), "name: web,", "name: web, annotations: {networking.gke.io/load-balancer-type: Internal},", 1)}, Inside, model.Measured},
 		"a neighbour may":           {[]string{deploy("shop", "db", ""), shut, netpol("shop", "in", "web", "  ingress: [{from: [{podSelector: {matchLabels: {app: db}}}]}]")}, Inside, model.Measured},
-		"other policies":            {[]string{shut, "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: c, namespace: shop}"}, Hidden, model.Default},
+		"other policies":            {[]string{shut, "apiVersion: cilium.io/v2\nkind: CiliumNetworkPolicy\nmetadata: {name: c, namespace: shop}"}, Inside, model.Default},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e := build(t, append([]string{web}, tc.manifests...)...)

@@ -62,7 +62,7 @@ func hasKey(m map[string]string, k string) bool {
 	return has
 }
 
-func oraclePeer(p networkingv1.NetworkPolicyPeer, policyNamespace string, end oracleEnd) bool {
+func oraclePeer(p networkingv1.NetworkPolicyPeer, policyNamespace string, end oracleEnd, hosts bool) bool {
 	if p.IPBlock != nil {
 		var ips []netip.Addr
 		if end.pod == nil {
@@ -83,7 +83,7 @@ func oraclePeer(p networkingv1.NetworkPolicyPeer, policyNamespace string, end or
 		}
 		return false
 	}
-	if end.pod == nil || end.pod.Spec.HostNetwork {
+	if end.pod == nil || end.pod.Spec.HostNetwork && !hosts {
 		return false
 	}
 	if p.NamespaceSelector == nil && end.pod.Namespace != policyNamespace {
@@ -123,10 +123,10 @@ func oraclePort(p networkingv1.NetworkPolicyPort, protocol corev1.Protocol, port
 	return port == p.Port.IntValue()
 }
 
-func oracleRule(peers []networkingv1.NetworkPolicyPeer, ports []networkingv1.NetworkPolicyPort, namespace string, other, destination oracleEnd, protocol corev1.Protocol, port int) bool {
+func oracleRule(peers []networkingv1.NetworkPolicyPeer, ports []networkingv1.NetworkPolicyPort, namespace string, other, destination oracleEnd, protocol corev1.Protocol, port int, hosts bool) bool {
 	peerOK, portOK := len(peers) == 0, len(ports) == 0
 	for _, p := range peers {
-		peerOK = peerOK || oraclePeer(p, namespace, other)
+		peerOK = peerOK || oraclePeer(p, namespace, other, hosts)
 	}
 	for _, p := range ports {
 		portOK = portOK || oraclePort(p, protocol, port, destination)
@@ -135,8 +135,8 @@ func oracleRule(peers []networkingv1.NetworkPolicyPeer, ports []networkingv1.Net
 }
 
 // oracleSide answers one direction for the pod own.
-func oracleSide(policies []*networkingv1.NetworkPolicy, d networkingv1.PolicyType, own, other, destination oracleEnd, protocol corev1.Protocol, port int) bool {
-	if own.pod == nil || own.pod.Spec.HostNetwork {
+func oracleSide(policies []*networkingv1.NetworkPolicy, d networkingv1.PolicyType, own, other, destination oracleEnd, protocol corev1.Protocol, port int, hosts bool) bool {
+	if own.pod == nil || own.pod.Spec.HostNetwork && !hosts {
 		return true
 	}
 	isolated := false
@@ -154,14 +154,14 @@ func oracleSide(policies []*networkingv1.NetworkPolicy, d networkingv1.PolicyTyp
 		isolated = true
 		if d == networkingv1.PolicyTypeIngress {
 			for _, r := range p.Spec.Ingress {
-				if oracleRule(r.From, r.Ports, p.Namespace, other, destination, protocol, port) {
+				if oracleRule(r.From, r.Ports, p.Namespace, other, destination, protocol, port, hosts) {
 					return true
 				}
 			}
 			continue
 		}
 		for _, r := range p.Spec.Egress {
-			if oracleRule(r.To, r.Ports, p.Namespace, other, destination, protocol, port) {
+			if oracleRule(r.To, r.Ports, p.Namespace, other, destination, protocol, port, hosts) {
 				return true
 			}
 		}
@@ -169,16 +169,17 @@ func oracleSide(policies []*networkingv1.NetworkPolicy, d networkingv1.PolicyTyp
 	return !isolated
 }
 
-// oracle answers one connection: ingress, egress, both.
-func oracle(policies []*networkingv1.NetworkPolicy, s, d oracleEnd, protocol corev1.Protocol, port int) [3]bool {
+// oracle answers one connection: ingress, egress, both. Hosts says whether
+// policies see pods of the host's network.
+func oracle(policies []*networkingv1.NetworkPolicy, s, d oracleEnd, protocol corev1.Protocol, port int, hosts bool) [3]bool {
 	if s.pod != nil && d.pod != nil {
 		sameNode := s.pod.Spec.NodeName != "" && s.pod.Spec.NodeName == d.pod.Spec.NodeName
-		if s.pod == d.pod || sameNode && (s.pod.Spec.HostNetwork || d.pod.Spec.HostNetwork) {
+		if s.pod == d.pod || sameNode && !hosts && (s.pod.Spec.HostNetwork || d.pod.Spec.HostNetwork) {
 			return [3]bool{true, true, true}
 		}
 	}
-	in := oracleSide(policies, networkingv1.PolicyTypeIngress, d, s, d, protocol, port)
-	out := oracleSide(policies, networkingv1.PolicyTypeEgress, s, d, d, protocol, port)
+	in := oracleSide(policies, networkingv1.PolicyTypeIngress, d, s, d, protocol, port, hosts)
+	out := oracleSide(policies, networkingv1.PolicyTypeEgress, s, d, d, protocol, port, hosts)
 	return [3]bool{in, out, in && out}
 }
 
@@ -375,23 +376,35 @@ func compareMatrix(t *testing.T, seed uint64, e *Engine, s *kube.Snapshot, pods 
 			ports = append(ports, fmt.Sprintf("%s/%d", strings.ToLower(protocol), port))
 		}
 	}
-	m, err := e.Matrix(ports)
-	if err != nil {
-		t.Fatal(err)
+	var m [3]Matrix
+	for i, e := range []*Engine{e.Settled(false), e.Settled(true), e} {
+		var err error
+		if m[i], err = e.Matrix(ports); err != nil {
+			t.Fatal(err)
+		}
 	}
 	answers := 0
 	for _, a := range pods {
 		for _, b := range pods {
-			i, j := slices.Index(m.Pods, a.Namespace+"/"+a.Name), slices.Index(m.Pods, b.Namespace+"/"+b.Name)
+			i, j := slices.Index(m[0].Pods, a.Namespace+"/"+a.Name), slices.Index(m[0].Pods, b.Namespace+"/"+b.Name)
 			anyPort := false
 			for n := range ports {
-				want := oracle(policies, oracleEnd{pod: a}, oracleEnd{pod: b}, corev1.Protocol(protocols[n/len(oraclePorts)]), oraclePorts[n%len(oraclePorts)])
-				anyPort = anyPort || want[2]
-				got := [3]bool{m.Allowed.Ingress[i][j][n] == '.', m.Allowed.Egress[i][j][n] == '.', m.Allowed.Combined[i][j][n] == '.'}
-				if got != want {
-					t.Errorf("seed %d: %s -> %s %s: engine %v, oracle %v", seed, a.Name, b.Name, ports[n], got, want)
+				var want [2][3]bool
+				for hosts := range want {
+					want[hosts] = oracle(policies, oracleEnd{pod: a}, oracleEnd{pod: b}, corev1.Protocol(protocols[n/len(oraclePorts)]), oraclePorts[n%len(oraclePorts)], hosts == 1)
+					anyPort = anyPort || want[hosts][2]
 				}
-				answers++
+				for at, of := range []func(m Matrix) [][]string{
+					func(m Matrix) [][]string { return m.Allowed.Ingress },
+					func(m Matrix) [][]string { return m.Allowed.Egress },
+					func(m Matrix) [][]string { return m.Allowed.Combined },
+				} {
+					text := map[[2]bool]string{{false, false}: "XXX", {true, true}: "...", {true, false}: ".X?", {false, true}: "X.?"}[[2]bool{want[0][at], want[1][at]}]
+					if got := string([]byte{of(m[0])[i][j][n], of(m[1])[i][j][n], of(m[2])[i][j][n]}); got != text {
+						t.Errorf("seed %d: %s -> %s %s, table %d: engine %s, oracle %s", seed, a.Name, b.Name, ports[n], at, got, text)
+					}
+					answers++
+				}
 			}
 			from, to := workloadAt(s, a.Pod), workloadAt(s, b.Pod)
 			if got := e.CanReach(from, to); got != anyPort {
@@ -423,19 +436,22 @@ func compareOutside(t *testing.T, seed uint64, e *Engine, pods []*oraclePod, pol
 			for _, port := range []int{1, 53, 80, 8080} {
 				for _, protocol := range []corev1.Protocol{corev1.ProtocolTCP, corev1.ProtocolUDP} {
 					text := fmt.Sprintf("%s/%d", strings.ToLower(string(protocol)), port)
-					in, err := e.Probe(address, name, text)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if want := oracle(policies, outside, oracleEnd{pod: p}, protocol, port)[2]; (in.Answer == Allowed) != want {
-						t.Errorf("seed %d: %s -> %s %s: engine %v, oracle %v", seed, address, name, text, in.Answer, want)
-					}
-					out, err := e.Probe(name, address, text)
-					if err != nil {
-						t.Fatal(err)
-					}
-					if want := oracle(policies, oracleEnd{pod: p}, outside, protocol, port)[2]; (out.Answer == Allowed) != want {
-						t.Errorf("seed %d: %s -> %s %s: engine %v, oracle %v", seed, name, address, text, out.Answer, want)
+					for _, hosts := range []bool{false, true} {
+						e := e.Settled(hosts)
+						in, err := e.Probe(address, name, text)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if want := oracle(policies, outside, oracleEnd{pod: p}, protocol, port, hosts)[2]; (in.Answer == Allowed) != want {
+							t.Errorf("seed %d: %s -> %s %s: engine %v, oracle %v", seed, address, name, text, in.Answer, want)
+						}
+						out, err := e.Probe(name, address, text)
+						if err != nil {
+							t.Fatal(err)
+						}
+						if want := oracle(policies, oracleEnd{pod: p}, outside, protocol, port, hosts)[2]; (out.Answer == Allowed) != want {
+							t.Errorf("seed %d: %s -> %s %s: engine %v, oracle %v", seed, name, address, text, out.Answer, want)
+						}
 					}
 					answers += 2
 				}

@@ -65,10 +65,8 @@ func (s *portSpace) none() set { return newSet(len(s.atoms)) }
 
 // add puts a range into ports; its ends must be among the cuts.
 func (s *portSpace) add(ports set, r portRange) {
-	for i := s.start[r.protocol]; i < s.start[r.protocol+1]; i++ {
-		if s.atoms[i].low >= r.low && s.atoms[i].high <= r.high {
-			ports.add(i)
-		}
+	for i := s.atom(r.protocol, r.low); i <= s.atom(r.protocol, r.high); i++ {
+		ports.add(i)
 	}
 }
 

@@ -7,14 +7,16 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/scantling/scantling/infrastructure/network/policy"
 	"github.com/scantling/scantling/model"
 )
 
 // Answer says whether a connection may be made.
 type Answer string
 
-// The answers. Depends means that a policy that is not evaluated, or can't
-// be, decides.
+// The answers. Depends means that something decides that isn't known: which
+// of two policies of one priority goes first, what a name stands for, how the
+// network plugin takes pods of the host's network, a policy that can't be read.
 const (
 	Allowed Answer = "allowed"
 	Denied  Answer = "denied"
@@ -41,8 +43,11 @@ type Half struct {
 // Reason is one policy's, or one rule's, part in an answer. Policy is empty
 // where no policy has a part.
 type Reason struct {
-	Policy   string         `json:"policy"` // namespace/name
-	Field    string         `json:"field"`  // as "spec.ingress[0]"
+	Policy   string         `json:"policy"` // namespace/name, or name
+	Kind     string         `json:"kind,omitempty"`
+	Tier     string         `json:"tier,omitempty"`   // "admin", "standard", "baseline", "mesh" or a number
+	Action   string         `json:"action,omitempty"` // of the rule: "accept", "deny", "pass"
+	Field    string         `json:"field"`            // as "spec.ingress[0]"
 	Allows   bool           `json:"allows"`
 	Text     string         `json:"text"`
 	Position model.Position `json:"position"`
@@ -171,15 +176,13 @@ func (e *Engine) atoms(spec portSpec, destination party) []int {
 	return list
 }
 
+// probe answers for one pair. The rules that it names are those of the first
+// reading.
 func (e *Engine) probe(s, d party, spec portSpec) Verdict {
 	v := Verdict{Answer: Denied, Egress: Half{Answer: Denied}, Ingress: Half{Answer: Denied}, Notes: e.notes(s, d)}
-	if s.end != nil && (s.end == d.end || d.end != nil && podsShareNode(s.end, d.end)) {
-		text := "a pod always reaches itself"
-		if s.end != d.end {
-			text = "traffic between a pod and its own node is always allowed, and one end shares the node's network"
-		}
+	if s.end != nil && s.end == d.end {
 		v.Answer = Allowed
-		v.Egress = Half{Allowed, []Reason{{Allows: true, Text: text}}}
+		v.Egress = Half{Allowed, []Reason{{Allows: true, Text: "a pod always reaches itself"}}}
 		v.Ingress = v.Egress
 		return v
 	}
@@ -190,93 +193,87 @@ func (e *Engine) probe(s, d party, spec portSpec) Verdict {
 		return v
 	}
 	for _, atom := range atoms {
-		out := e.explain(egress, s, d, atom)
-		in := e.explain(ingress, d, s, atom)
-		answer := e.judge(out.Answer == Allowed && in.Answer == Allowed, s.peer, d.peer)
-		if v.Egress.Reasons == nil || rank(answer) > rank(v.Answer) {
-			v.Answer, v.Egress, v.Ingress = answer, out, in
+		answers := e.answers(s, d, atom)
+		if v.Egress.Reasons != nil && rank(answers[2]) <= rank(v.Answer) {
+			continue
 		}
+		v.Answer = answers[2]
+		v.Ingress = Half{answers[0], e.explain(ingress, d, s, atom)}
+		v.Egress = Half{answers[1], e.explain(egress, s, d, atom)}
 	}
 	return v
 }
 
-// judge lowers an answer to Depends where other policies may change it.
-func (e *Engine) judge(allowed bool, a, b int) Answer {
-	doubt := max(e.doubtOf(a), e.doubtOf(b))
-	switch {
-	case doubt == mayChange, doubt == mayDeny && allowed:
-		return Depends
-	case allowed:
-		return Allowed
+// answers are those of ingress, of egress, and of both together.
+func (e *Engine) answers(s, d party, atom int) [3]Answer {
+	if s.end != nil && s.end == d.end {
+		return [3]Answer{Allowed, Allowed, Allowed}
 	}
-	return Denied
+	mates := s.end != nil && d.end != nil && podsShareNode(s.end, d.end)
+	var sure, may [3]bool
+	for i, r := range e.readings {
+		one := [2]bool{true, true} // surely
+		two := [2]bool{true, true} // possibly
+		if !mates || !e.opensNode(r) {
+			for at, half := range []policy.Direction{ingress, egress} {
+				certain, possible := e.half(half, e.as(r, s.peer), e.as(r, d.peer))
+				one[at], two[at] = certain.has(atom), possible.has(atom)
+			}
+		}
+		for at, is := range [3]bool{one[0], one[1], one[0] && one[1]} {
+			sure[at] = is && (i == 0 || sure[at])
+		}
+		for at, is := range [3]bool{two[0], two[1], two[0] && two[1]} {
+			may[at] = may[at] || is
+		}
+	}
+	var list [3]Answer
+	for at := range list {
+		list[at] = Depends
+		if sure[at] == may[at] {
+			list[at] = map[bool]Answer{true: Allowed, false: Denied}[may[at]]
+		}
+	}
+	return list
 }
 
 // notes lists the assumptions that an answer rests on.
 func (e *Engine) notes(s, d party) []string {
 	notes := []string{}
+	mates := s.end != nil && d.end != nil && s.end != d.end && podsShareNode(s.end, d.end)
 	for _, p := range []party{s, d} {
-		if p.end != nil && p.end.host {
-			notes = append(notes, p.name+" uses the host's network: policies are assumed not to select it, as with most network plugins")
+		if p.end == nil || !p.end.host || !e.unsettled {
+			continue
+		}
+		switch {
+		case len(e.readings) > 1:
+			notes = append(notes, p.name+" uses the host's network: the API leaves to the network plugin whether policies select it; the rules are given as if they did")
+		case e.readings[0] == written:
+			notes = append(notes, p.name+" uses the host's network: policies are assumed to select it like any other pod")
+		default:
+			notes = append(notes, p.name+" uses the host's network: policies are assumed not to select it")
 		}
 	}
-	if s.end != nil && d.end != nil && (len(s.end.ips) > 0 || len(d.end.ips) > 0) && len(e.addresses.blocks) > 2 {
-		notes = append(notes, "an ipBlock that holds a pod's address is assumed to select the pod")
+	if mates {
+		notes = append(notes, "traffic between a pod and its own node is always allowed, and one end shares the node's network"+map[bool]string{true: ", unless policies select it there"}[e.unsettled])
 	}
-	if max(e.doubtOf(s.peer), e.doubtOf(d.peer)) != certain {
-		notes = append(notes, "policies of other kinds, or ones that can't be read, may decide otherwise")
+	if s.end != nil && d.end != nil && (len(s.end.ips) > 0 || len(d.end.ips) > 0) && len(e.addresses.blocks) > 2 {
+		notes = append(notes, "an address block that holds a pod's address is assumed to select the pod")
 	}
 	return notes
 }
 
-// explain goes through the policies of own, rule by rule.
-func (e *Engine) explain(d direction, own, other party, atom int) Half {
-	if own.end == nil {
-		return Half{Allowed, []Reason{{Allows: true, Text: own.name + " is outside the cluster: no policy selects it"}}}
-	}
-	side := e.sides[d][own.peer]
-	if side.open {
-		return Half{Allowed, []Reason{{Allows: true, Text: fmt.Sprintf("no policy selects %s for %s", own.name, d)}}}
-	}
-	half := Half{Answer: Denied}
-	for _, i := range side.policies {
-		p := e.policies[i]
-		if len(p.rules[d]) == 0 {
-			half.Reasons = append(half.Reasons, p.reason("spec."+d.String(), false, fmt.Sprintf("selects %s and has no %s rule", own.name, d)))
-		}
-		for n, r := range p.rules[d] {
-			allows, text := true, "allows it"
-			switch {
-			case !e.peersOf(p, r).has(other.peer):
-				allows, text = false, other.name+" is not among its peers"
-			case !e.rulePorts(d, r, own.peer, other.peer).has(atom):
-				allows, text = false, "the port is not among its ports"
-			default:
-				half.Answer = Allowed
-			}
-			half.Reasons = append(half.Reasons, p.reason(fmt.Sprintf("spec.%s[%d]", d, n), allows, text))
-		}
-	}
-	// The rules that allow decide; without any, all of them do.
-	if half.Answer == Allowed {
-		half.Reasons = slices.DeleteFunc(half.Reasons, func(r Reason) bool { return !r.Allows })
-	}
-	return half
-}
-
-func (p *policy) reason(field string, allows bool, text string) Reason {
-	return Reason{Policy: p.String(), Field: field, Allows: allows, Text: text, Position: p.object.Position}
-}
-
 // rulePorts returns the ports of one rule between its pod and one peer.
-func (e *Engine) rulePorts(d direction, r rule, own, other int) set {
-	ports := e.numbered(d, r, own).clone()
-	if d == egress {
-		for _, n := range r.names {
-			for atom, classes := range e.namedAt[n] {
-				if classes.has(other) {
-					ports.add(atom)
-				}
+func (e *Engine) rulePorts(d policy.Direction, r *compiled, own, other int) set {
+	ports := e.portsOf(d, r, own)
+	if d == ingress || len(r.names) == 0 {
+		return ports
+	}
+	ports = ports.clone()
+	for _, n := range r.names {
+		for atom, classes := range e.namedAt[n] {
+			if classes.has(other) {
+				ports.add(atom)
 			}
 		}
 	}

@@ -13,16 +13,15 @@ type Hub struct {
 	Destinations []int
 }
 
-// rows holds, for each class, the classes that may connect to it on any port.
-type rows struct {
-	sources []set // of workloads, for each workload
-}
+// rows holds, for each workload, the workloads that may connect to it on any
+// port, itself left out.
+type rows struct{ sources []set }
 
 // Hubs returns who may connect to whom, workloads with the same sources
 // together: the vertices through which a graph stays small. A workload is in
 // the Destinations of one hub at most, and never counts as its own source
-// unless another one shares the hub. What depends on policies that are not
-// evaluated counts as reachable.
+// unless another one shares the hub. What depends on anything counts as
+// reachable.
 func (e *Engine) Hubs() []Hub {
 	byRow := map[string]int{}
 	var hubs []Hub
@@ -31,10 +30,11 @@ func (e *Engine) Hubs() []Hub {
 		// hub differ, so it is added for the comparison.
 		whole := row.clone()
 		whole.add(w)
-		at, known := byRow[whole.key()]
+		key := whole.key()
+		at, known := byRow[key]
 		if !known {
 			at = len(hubs)
-			byRow[whole.key()] = at
+			byRow[key] = at
 			hubs = append(hubs, Hub{Sources: members(whole)})
 		}
 		hubs[at].Destinations = append(hubs[at].Destinations, w)
@@ -55,14 +55,13 @@ func (e *Engine) CanReach(source, destination int) bool {
 }
 
 // Ports returns the ports on which source may connect to destination, as
-// Connection.Conn writes them; "" for none.
+// Connection.Conn writes them; "" for none. What depends on anything counts.
 func (e *Engine) Ports(source, destination int) string {
-	ports, _ := e.workloads(source, destination)
-	return e.ports.format(ports)
+	return e.ports.format(e.reach(source, destination))
 }
 
 func members(s set) []int {
-	var list []int
+	list := make([]int, 0, s.count())
 	s.each(func(i int) { list = append(list, i) })
 	return list
 }
@@ -74,24 +73,15 @@ func (e *Engine) indexed() *rows {
 
 func (e *Engine) newRows() *rows {
 	classes := e.sourceClasses()
-	loads := make([]set, len(e.world.classes)) // workloads of each class
-	for c, cl := range e.world.classes {
-		loads[c] = newSet(len(e.world.byLoad))
-		for _, m := range cl.members {
-			loads[c].add(e.world.endpoints[m].workload)
-		}
-	}
+	spread := e.newSpread()
 	r := &rows{sources: make([]set, len(e.world.byLoad))}
 	memo := map[string]set{}
 	for w := range r.sources {
-		own := e.classesOf(w)
 		row := newSet(len(e.world.byLoad))
-		for _, c := range own {
+		for _, c := range e.standIns(w) {
 			key := classes[c].key()
 			if memo[key] == nil {
-				sum := newSet(len(e.world.byLoad))
-				classes[c].each(func(s int) { sum.or(loads[s]) })
-				memo[key] = sum
+				memo[key] = spread.of(classes[c])
 			}
 			row.or(memo[key])
 		}
@@ -99,19 +89,25 @@ func (e *Engine) newRows() *rows {
 	}
 	e.addNodeMates(r)
 	for w := range r.sources {
-		r.sources[w][w/64] &^= 1 << (w % 64)
+		r.sources[w].remove(w)
 	}
 	return r
 }
 
 // addNodeMates joins the pairs of which one shares the other's node.
 func (e *Engine) addNodeMates(r *rows) {
-	for a := range e.nodes {
-		if len(e.nodes[a].host) == 0 {
-			continue
+	if !slices.ContainsFunc(e.readings, e.opensNode) {
+		return
+	}
+	onNode := map[string][]int{}
+	for w := range e.nodes {
+		for _, n := range e.nodes[w].all {
+			onNode[n] = append(onNode[n], w)
 		}
-		for b := range e.nodes {
-			if e.shareNode(a, b) {
+	}
+	for a := range e.nodes {
+		for _, n := range e.nodes[a].host {
+			for _, b := range onNode[n] {
 				r.sources[a].add(b)
 				r.sources[b].add(a)
 			}
@@ -120,89 +116,165 @@ func (e *Engine) addNodeMates(r *rows) {
 }
 
 // sourceClasses returns, for each class, the classes that may connect to it.
-// Only pairs that neither side allows on all ports need their ports compared.
+//
+// A source reaches a destination where a grant of its egress side and one of
+// the destination's ingress side share a port. So for every set of ports that
+// egress grants name, the matrix of its grants (from source to destinations)
+// is transposed, 64 by 64, and each column that comes out meets the
+// destination's grants as a whole.
 func (e *Engine) sourceClasses() []set {
 	n := len(e.world.classes)
-	some, whole := e.egressColumns()
-	everyone := fill(n)
-	doubtful := newSet(n)
-	for c := range n {
-		if e.doubt[c] == mayChange {
-			doubtful.add(c)
-		}
-	}
 	rows := make([]set, n)
-	for d := range n {
-		if doubtful.has(d) {
-			rows[d] = everyone
-			continue
+	for d := range rows {
+		rows[d] = newSet(n)
+	}
+	for _, out := range e.egressGrants() {
+		e.meet(out, rows)
+	}
+	for d, row := range rows {
+		// Pods on the host's network are seen by all policies or by none.
+		switch c := e.world.classes[d]; {
+		case len(e.readings) == 1 && e.readings[0] == written, c.host && !c.ghost:
+			row.andNot(e.world.ghosts[:len(row)])
+		case len(e.readings) == 1, c.ghost:
+			row.andNot(e.world.hosts[:len(row)])
 		}
-		inSome, inWhole := e.classPart(e.sides[ingress][d])
-		row := inWhole.clone()
-		row.and(some[d])
-		inSome.and(some[d])
-		wide := inSome.clone()
-		wide.and(whole[d])
-		row.or(wide)
-		inSome.andNot(row)
-		inSome.each(func(s int) {
-			if !e.between(s, d).empty() {
-				row.add(s)
-			}
-		})
-		row.or(doubtful)
-		rows[d] = row
 	}
 	return rows
 }
 
-// classPart returns the classes that a side allows on some port, and those on
-// every port.
-func (e *Engine) classPart(s *side) (some, whole set) {
-	n := len(e.world.classes)
-	if s.open {
-		return fill(n), fill(n)
-	}
-	some, whole = newSet(n), newSet(n)
-	for _, g := range s.grants {
-		into := []set{some}
-		if g.ports.equal(e.ports.all) {
-			into = append(into, whole)
+// outward is every grant of egress on one set of ports.
+type outward struct {
+	ports  set
+	blocks []sourceBlock
+}
+
+// sourceBlock holds the grants of 64 classes in a row.
+type sourceBlock struct {
+	word  int // of a set of classes
+	peers [64]set
+}
+
+// egressGrants gathers the grants of all classes by their ports.
+func (e *Engine) egressGrants() []*outward {
+	var list []*outward
+	byPorts := map[*uint64]*outward{}
+	for c, s := range e.sides[egress] {
+		for _, g := range s.grants {
+			out := byPorts[&g.ports[0]]
+			if out == nil {
+				out = &outward{ports: g.ports}
+				byPorts[&g.ports[0]] = out
+				list = append(list, out)
+			}
+			if last := len(out.blocks) - 1; last < 0 || out.blocks[last].word != c/64 {
+				out.blocks = append(out.blocks, sourceBlock{word: c / 64})
+			}
+			out.blocks[len(out.blocks)-1].peers[c%64] = g.peers
 		}
-		for _, set := range into {
-			for c := range set { // the classes come first in a set of peers
-				set[c] |= g.peers[c]
+	}
+	return list
+}
+
+// meet adds the sources that reach destinations on the ports of out.
+func (e *Engine) meet(out *outward, rows []set) {
+	shares := map[*uint64]bool{} // with the ports of an ingress grant
+	meeting := make([][]set, len(rows))
+	for d := range rows {
+		for _, g := range e.sides[ingress][d].grants {
+			has, known := shares[&g.ports[0]]
+			if !known {
+				has = g.ports.intersects(out.ports)
+				shares[&g.ports[0]] = has
+			}
+			if has {
+				meeting[d] = append(meeting[d], g.peers)
 			}
 		}
 	}
-	// The last word of a set of peers may go on with address blocks.
-	all := fill(n)
-	some.and(all)
-	whole.and(all)
-	return some, whole
+	var square [64]uint64
+	for b := range out.blocks {
+		from := &out.blocks[b]
+		for word := 0; word*64 < len(rows); word++ {
+			if !from.gather(word, &square) {
+				continue
+			}
+			transpose(&square)
+			for d := word * 64; d < min(len(rows), word*64+64); d++ {
+				if square[d%64] == 0 {
+					continue
+				}
+				for _, peers := range meeting[d] {
+					rows[d][from.word] |= square[d%64] & peers[from.word]
+				}
+			}
+		}
+	}
 }
 
-// egressColumns returns, for each class, the classes whose policies let them
-// out to it on some port, and on every port.
-func (e *Engine) egressColumns() (some, whole []set) {
-	n := len(e.world.classes)
-	some, whole = make([]set, n), make([]set, n)
-	open := newSet(n)
-	for c, s := range e.sides[egress] {
-		if s.open {
-			open.add(c)
+// gather fills a square with the bits of 64 sources about 64 destinations, and
+// reports whether there are any.
+func (b *sourceBlock) gather(word int, square *[64]uint64) bool {
+	found := uint64(0)
+	for i, peers := range &b.peers {
+		square[i] = 0
+		if peers != nil {
+			square[i] = peers[word]
+			found |= peers[word]
 		}
 	}
-	for c := range n {
-		some[c], whole[c] = open.clone(), open.clone()
+	return found != 0
+}
+
+// spread turns sets of classes into sets of workloads. Where classes in a row
+// have one workload each, in the same order, their bits are copied as they
+// stand.
+type spread struct {
+	size int
+	runs []span
+	rest []int // classes that are in no run
+	workloads [][]int
+}
+
+// span is a row of classes that are workloads in a row.
+type span struct{ class, workload, length int }
+
+func (e *Engine) newSpread() *spread {
+	s := &spread{size: len(e.world.byLoad), workloads: make([][]int, len(e.world.classes))}
+	for c, cl := range e.world.classes {
+		for _, m := range cl.members {
+			if w := e.world.endpoints[m].workload; len(s.workloads[c]) == 0 || s.workloads[c][len(s.workloads[c])-1] != w {
+				s.workloads[c] = append(s.workloads[c], w)
+			}
+		}
 	}
-	for s, side := range e.sides[egress] {
-		if side.open {
+	for c := 0; c < len(s.workloads); {
+		length := 0
+		for c+length < len(s.workloads) && len(s.workloads[c+length]) == 1 && s.workloads[c+length][0] == s.workloads[c][0]+length {
+			length++
+		}
+		if length > 0 {
+			s.runs = append(s.runs, span{c, s.workloads[c][0], length})
+			c += length
 			continue
 		}
-		outSome, outWhole := e.classPart(side)
-		outSome.each(func(d int) { some[d].add(s) })
-		outWhole.each(func(d int) { whole[d].add(s) })
+		s.rest = append(s.rest, c)
+		c++
 	}
-	return some, whole
+	return s
+}
+
+func (s *spread) of(classes set) set {
+	out := newSet(s.size)
+	for _, r := range s.runs {
+		out.copyBits(r.workload, classes, r.class, r.length)
+	}
+	for _, c := range s.rest {
+		if classes.has(c) {
+			for _, w := range s.workloads[c] {
+				out.add(w)
+			}
+		}
+	}
+	return out
 }

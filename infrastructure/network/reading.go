@@ -1,11 +1,11 @@
 package network
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/scantling/scantling/infrastructure/kube"
+	"github.com/scantling/scantling/infrastructure/network/policy"
 	"github.com/scantling/scantling/model"
 )
 
@@ -15,30 +15,25 @@ const (
 	Rules    = "network.rules"    // of a workload: policies for both directions select it
 )
 
-// Isolation says which policies select the pods of a workload: names of
-// NetworkPolicies, sorted, and for each direction whether all its pods are
-// selected by one.
+// Isolation says which policies select the pods of a workload: their names,
+// sorted, and for each direction whether all its pods are selected by one that
+// lets nothing through but what its rules name.
 type Isolation struct {
 	Ingress, Egress bool
-	Policies        []string // namespace/name
-	HostNetwork     bool     // no policy can select such pods
+	Policies        []string // namespace/name, or name
+	HostNetwork     bool     // policies don't select such pods for sure
 }
 
 // Isolation returns which policies select a workload, by index.
 func (e *Engine) Isolation(workload int) Isolation {
 	result := Isolation{Ingress: true, Egress: true}
-	for _, c := range e.classesOf(workload) {
+	for _, c := range e.standIns(workload) {
 		result.HostNetwork = result.HostNetwork || e.world.classes[c].host
+		result.Ingress = result.Ingress && e.sides[ingress][c].isolated
+		result.Egress = result.Egress && e.sides[egress][c].isolated
 		for d := range e.sides {
-			side := e.sides[d][c]
-			if side.open && direction(d) == ingress {
-				result.Ingress = false
-			}
-			if side.open && direction(d) == egress {
-				result.Egress = false
-			}
-			for _, i := range side.policies {
-				result.Policies = append(result.Policies, e.policies[i].String())
+			for _, p := range e.sides[d][c].parts {
+				result.Policies = append(result.Policies, p.policy.String())
 			}
 		}
 	}
@@ -65,7 +60,7 @@ func (e *Engine) Reading() model.Reading {
 		r.Facts = append(r.Facts, e.rulesFact(i, ref))
 	}
 	for i, space := range e.world.spaces {
-		if e.empty(i) {
+		if len(e.world.bySpace[i]) == 0 {
 			continue // nothing in it can be reached, so it is no subject
 		}
 		key := e.world.snapshot.Cluster + "/" + space.Name
@@ -100,21 +95,34 @@ func (e *Engine) rulesFact(workload int, ref model.Ref) model.Fact {
 	return fact
 }
 
-// empty reports whether a namespace has no pods.
-func (e *Engine) empty(space int) bool {
-	return !slices.ContainsFunc(e.world.classes, func(c class) bool { return c.space == space && len(c.members) > 0 })
+// wholeNamespace reports whether a policy selects every pod of a namespace,
+// whatever labels it has, the next one too.
+func wholeNamespace(p *policy.Policy, n kube.Namespace) bool {
+	asked := false
+	selects := p.Subject.Match(func(k policy.Key) (string, bool) {
+		switch k.Of {
+		case policy.NamespaceName:
+			return n.Name, true
+		case policy.NamespaceLabel:
+			v, has := n.Labels[k.Name]
+			return v, has
+		}
+		asked = true
+		return "", false
+	})
+	return selects && !asked
 }
 
 // isolatedFact says whether every pod of a namespace, the next one too, is
-// shut to what no rule names. It isn't known where policies that are not
-// evaluated apply.
+// shut to what no rule names. It isn't known where it isn't known whether
+// some policy is in force.
 func (e *Engine) isolatedFact(space int, n kube.Namespace) (model.Fact, bool) {
 	fact := model.Fact{
 		Kind: model.Lacks, Asset: model.Ref{Kind: model.Namespace, Key: e.world.snapshot.Cluster + "/" + n.Name},
 		Value: Isolated, P: 1, Origin: model.Measured, Source: "network engine",
 	}
-	for i, c := range e.world.classes {
-		if c.space == space && e.doubt[i] != certain {
+	for _, i := range e.world.bySpace[space] {
+		if c := e.world.endpoints[i].class; e.sides[ingress][c].doubtful || e.sides[egress][c].doubtful {
 			return fact, false
 		}
 	}
@@ -122,17 +130,20 @@ func (e *Engine) isolatedFact(space int, n kube.Namespace) (model.Fact, bool) {
 	if n.Object != nil {
 		evidence.Where = where(n.Object)
 	}
-	for i, p := range e.policies {
-		if p.space != space || !p.applies[ingress] || len(p.pods.MatchLabels)+len(p.pods.MatchExpressions) > 0 {
+	for i := range e.policies {
+		p := &e.policies[i]
+		side := p.Sides[ingress]
+		if side == nil || !side.Isolates || side.Depends != "" || !wholeNamespace(p, n) {
 			continue
 		}
-		if at := slices.IndexFunc(p.rules[ingress], func(r rule) bool { return r.anyone && r.all }); at >= 0 {
+		name := p.Object.Kind + " " + p.String()
+		if at := slices.IndexFunc(side.Rules, func(r policy.Rule) bool { return r.Action == policy.Accept && r.Peers == nil && r.Ports == nil }); at >= 0 {
 			fact.Kind = model.Lacks
-			evidence = model.Evidence{What: fmt.Sprintf("NetworkPolicy %s lets everything in to every pod", p), Where: where(e.policies[i].object), Value: fmt.Sprintf("spec.ingress[%d]", at)}
+			evidence = model.Evidence{What: name + " lets everything in to every pod", Where: where(p.Object), Value: side.Rules[at].Field}
 			break
 		}
 		fact.Kind = model.Meets
-		evidence = model.Evidence{What: fmt.Sprintf("NetworkPolicy %s isolates every pod for ingress", p), Where: where(p.object)}
+		evidence = model.Evidence{What: name + " isolates every pod for ingress", Where: where(p.Object)}
 	}
 	fact.Evidence = []model.Evidence{evidence}
 	return fact, true

@@ -2,15 +2,13 @@ package network
 
 import (
 	"cmp"
-	"fmt"
 	"net/netip"
 	"slices"
-	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/scantling/scantling/infrastructure/kube"
+	"github.com/scantling/scantling/infrastructure/network/policy"
 )
 
 // endpoint is one pod, or the pods that a workload would have where the
@@ -18,42 +16,47 @@ import (
 type endpoint struct {
 	workload int    // index into Snapshot.Workloads
 	pod      string // name; "" for a workload's template
-	space    int    // index into Snapshot.Namespaces
+	space    int    // index into world.spaces
 	labels   map[string]string
-	ports    map[named][]int // numbers of the named ports
-	host     bool            // hostNetwork
+	marks    map[string]string // values of Mark keys
+	ports    map[named][]int   // numbers of the named ports
+	host     bool              // hostNetwork
 	ips      []netip.Addr
 	node     string // "" where it isn't known
 	class    int
 }
 
-// class is a set of endpoints that no policy tells apart.
-type class struct {
-	member  int // an endpoint of it
-	space   int
-	host    bool
-	blocks  []int // address blocks of its pods' addresses
-	members []int
+// node is one node of the cluster.
+type node struct {
+	name   string
+	labels map[string]string
+	ips    []netip.Addr
 }
 
 // world is what policies select from.
 type world struct {
 	snapshot  *kube.Snapshot
 	spaces    []kube.Namespace
+	accounts  map[[2]string]map[string]string // labels, by namespace and name
+	nodes     []node
 	endpoints []endpoint // sorted by namespace, kind, name, pod
 	byLoad    [][]int    // endpoints of each workload
-	classes   []class
-	ofSpace   []set // classes of each namespace
-	hosts     set   // classes of hostNetwork pods
-	postings  map[string]map[string]set
-	all       set            // every class and every address block
-	selected  map[string]set // memo of selectors
+	bySpace   [][]int    // endpoints of each namespace
+
+	classes  []class
+	postings map[policy.Key]map[string][]int // classes that have a value
+	onNode   map[string][]int                // classes of pods on a node's network, where policies name nodes
+	all      set                             // every class and every address block
+	pods     set                             // every class
+	hosts    set                             // classes of the host's network that are no ghosts
+	ghosts   set
+	selected map[string]set // memo of conditions
 }
 
 // newWorld lists the endpoints; classes come later, when it is known what
 // policies look at.
-func newWorld(s *kube.Snapshot) *world {
-	w := &world{snapshot: s, spaces: s.Namespaces(), selected: map[string]set{}}
+func newWorld(s *kube.Snapshot, markers []policy.Marker) *world {
+	w := &world{snapshot: s, spaces: s.Namespaces(), accounts: map[[2]string]map[string]string{}, selected: map[string]set{}}
 	spaceOf := make(map[string]int, len(w.spaces))
 	for i, n := range w.spaces {
 		spaceOf[n.Name] = i
@@ -68,28 +71,46 @@ func newWorld(s *kube.Snapshot) *world {
 				Name: load.Namespace, Labels: map[string]string{corev1.LabelMetadataName: load.Namespace},
 			})
 		}
-		for _, e := range endpointsOf(load) {
+		for _, e := range endpointsOf(load, markers) {
 			e.workload, e.space = i, space
 			w.byLoad[i] = append(w.byLoad[i], len(w.endpoints))
 			w.endpoints = append(w.endpoints, e)
 		}
 	}
+	w.bySpace = make([][]int, len(w.spaces))
+	for i := range w.endpoints {
+		space := w.endpoints[i].space
+		w.bySpace[space] = append(w.bySpace[space], i)
+	}
+	for _, a := range kube.All[*corev1.ServiceAccount](s) {
+		w.accounts[[2]string{a.Object.Namespace, a.Object.Name}] = a.Value.Labels
+	}
+	for _, n := range kube.All[*corev1.Node](s) {
+		known := node{name: n.Object.Name, labels: n.Value.Labels}
+		for _, a := range n.Value.Status.Addresses {
+			if ip, err := netip.ParseAddr(a.Address); err == nil {
+				known.ips = append(known.ips, ip.Unmap().WithZone(""))
+			}
+		}
+		w.nodes = append(w.nodes, known)
+	}
 	return w
 }
 
-func endpointsOf(load *kube.Workload) []endpoint {
+func endpointsOf(load *kube.Workload, markers []policy.Marker) []endpoint {
 	if len(load.Pods) == 0 {
-		return []endpoint{{labels: load.Labels, ports: namedPorts(&load.Spec), host: load.Spec.HostNetwork}}
+		return []endpoint{{labels: load.Labels, marks: marked(markers, load, nil), ports: namedPorts(&load.Spec), host: load.Spec.HostNetwork}}
 	}
 	list := make([]endpoint, 0, len(load.Pods))
-	for _, p := range load.Pods {
+	for i := range load.Pods {
+		p := &load.Pods[i]
 		spec := &load.Spec
 		if p.Object != nil {
 			if pod, is := p.Object.Typed.(*corev1.Pod); is {
 				spec = &pod.Spec
 			}
 		}
-		e := endpoint{pod: p.Name, node: p.Node, labels: p.Labels, ports: namedPorts(spec), host: spec.HostNetwork}
+		e := endpoint{pod: p.Name, node: p.Node, labels: p.Labels, marks: marked(markers, load, p), ports: namedPorts(spec), host: spec.HostNetwork}
 		if e.labels == nil {
 			e.labels = load.Labels
 		}
@@ -103,10 +124,24 @@ func endpointsOf(load *kube.Workload) []endpoint {
 	return list
 }
 
+// marked joins what the markers say of one pod.
+func marked(markers []policy.Marker, load *kube.Workload, pod *kube.Pod) map[string]string {
+	var marks map[string]string
+	for _, m := range markers {
+		for k, v := range m(load, pod) {
+			if marks == nil {
+				marks = map[string]string{}
+			}
+			marks[k] = v
+		}
+	}
+	return marks
+}
+
 // namedPorts lists the numbers of each port name of the containers that run
-// along, sidecars among the init containers included.
+// along, sidecars among the init containers included, each list sorted.
 func namedPorts(spec *corev1.PodSpec) map[named][]int {
-	ports := map[named][]int{}
+	var ports map[named][]int
 	add := func(c *corev1.Container) {
 		for _, p := range c.Ports {
 			protocol := protocolIndex(cmp.Or(string(p.Protocol), "TCP"))
@@ -114,9 +149,12 @@ func namedPorts(spec *corev1.PodSpec) map[named][]int {
 			if p.Name == "" || protocol < 0 || number < 1 || number > maxPort {
 				continue
 			}
+			if ports == nil {
+				ports = map[named][]int{}
+			}
 			key := named{p.Name, protocol}
-			if !slices.Contains(ports[key], number) {
-				ports[key] = append(ports[key], number)
+			if at, has := slices.BinarySearch(ports[key], number); !has {
+				ports[key] = slices.Insert(ports[key], at, number)
 			}
 		}
 	}
@@ -131,179 +169,25 @@ func namedPorts(spec *corev1.PodSpec) map[named][]int {
 	return ports
 }
 
-// classify groups the endpoints by what policies can see of them: namespace,
-// the labels whose keys some selector names, the numbers of the port names
-// that some rule names, hostNetwork and the address blocks.
-func (w *world) classify(keys []string, names []named, space *addressSpace) {
-	bySignature := map[string]int{}
-	var b strings.Builder
-	for i := range w.endpoints {
-		e := &w.endpoints[i]
-		b.Reset()
-		fmt.Fprintf(&b, "%d %t", e.space, e.host)
-		for _, k := range keys {
-			if v, has := e.labels[k]; has {
-				fmt.Fprintf(&b, " %s=%q", k, v)
-			}
-		}
-		for _, n := range names {
-			if numbers := e.ports[n]; len(numbers) > 0 {
-				slices.Sort(numbers)
-				fmt.Fprintf(&b, " %s/%d:%v", n.name, n.protocol, numbers)
-			}
-		}
-		var blocks []int
-		for _, ip := range e.ips {
-			blocks = append(blocks, space.of(ip))
-		}
-		slices.Sort(blocks)
-		fmt.Fprintf(&b, " %v", blocks)
-		at, known := bySignature[b.String()]
-		if !known {
-			at = len(w.classes)
-			bySignature[b.String()] = at
-			w.classes = append(w.classes, class{member: i, space: e.space, host: e.host, blocks: blocks})
-		}
-		e.class = at
-		w.classes[at].members = append(w.classes[at].members, i)
+// value looks up what an endpoint has under a key.
+func (w *world) value(e *endpoint, k policy.Key) (value string, has bool) {
+	switch k.Of {
+	case policy.PodLabel:
+		value, has = e.labels[k.Name]
+	case policy.NamespaceLabel:
+		value, has = w.spaces[e.space].Labels[k.Name]
+	case policy.NamespaceName:
+		value, has = w.spaces[e.space].Name, true
+	case policy.Account:
+		value, has = w.snapshot.Workloads[e.workload].ServiceAccount, true
+	case policy.AccountLabel:
+		value, has = w.accountLabels(e)[k.Name]
+	case policy.Mark:
+		value, has = e.marks[k.Name]
 	}
-	w.fillSets(keys, len(space.blocks))
+	return value, has
 }
 
-func (w *world) fillSets(keys []string, blocks int) {
-	w.all = fill(len(w.classes) + blocks)
-	w.hosts = w.none()
-	w.ofSpace = make([]set, len(w.spaces))
-	for i := range w.ofSpace {
-		w.ofSpace[i] = w.none()
-	}
-	w.postings = make(map[string]map[string]set, len(keys))
-	for _, k := range keys {
-		w.postings[k] = map[string]set{}
-	}
-	for i, c := range w.classes {
-		w.ofSpace[c.space].add(i)
-		if c.host {
-			w.hosts.add(i)
-		}
-		for _, k := range keys {
-			v, has := w.endpoints[c.member].labels[k]
-			if !has {
-				continue
-			}
-			if w.postings[k][v] == nil {
-				w.postings[k][v] = w.none()
-			}
-			w.postings[k][v].add(i)
-		}
-	}
-}
-
-// none returns an empty set of peers: classes, then address blocks.
-func (w *world) none() set { return make(set, len(w.all)) }
-
-// pods returns the classes that the selector of a policy in a namespace
-// matches, hostNetwork pods left out. A nil namespaceSelector means the
-// policy's own namespace, a nil podSelector all pods. Both must be valid.
-func (w *world) pods(space int, namespaces, pods *metav1.LabelSelector) set {
-	key := fmt.Sprintf("%d %s %s", space, selectorKey(namespaces), selectorKey(pods))
-	if namespaces != nil {
-		key = fmt.Sprintf("* %s %s", selectorKey(namespaces), selectorKey(pods))
-	}
-	if found, known := w.selected[key]; known {
-		return found
-	}
-	result := w.none()
-	if namespaces == nil {
-		result.or(w.ofSpace[space])
-	} else {
-		for i, n := range w.spaces {
-			if matches(namespaces, n.Labels) {
-				result.or(w.ofSpace[i])
-			}
-		}
-	}
-	if pods != nil {
-		w.narrow(result, pods)
-	}
-	result.andNot(w.hosts)
-	w.selected[key] = result
-	return result
-}
-
-// narrow keeps the classes of s whose labels a selector matches.
-func (w *world) narrow(s set, selector *metav1.LabelSelector) {
-	for k, v := range selector.MatchLabels {
-		w.keep(s, k, metav1.LabelSelectorOpIn, []string{v})
-	}
-	for _, r := range selector.MatchExpressions {
-		w.keep(s, r.Key, r.Operator, r.Values)
-	}
-}
-
-func (w *world) keep(s set, key string, operator metav1.LabelSelectorOperator, values []string) {
-	match := w.none()
-	for v, classes := range w.postings[key] {
-		anyValue := operator == metav1.LabelSelectorOpExists || operator == metav1.LabelSelectorOpDoesNotExist
-		if anyValue || slices.Contains(values, v) {
-			match.or(classes)
-		}
-	}
-	// NotIn and DoesNotExist also match where the key is absent.
-	if operator == metav1.LabelSelectorOpNotIn || operator == metav1.LabelSelectorOpDoesNotExist {
-		s.andNot(match)
-		return
-	}
-	s.and(match)
-}
-
-// matches evaluates one selector on one set of labels.
-func matches(selector *metav1.LabelSelector, labels map[string]string) bool {
-	for k, v := range selector.MatchLabels {
-		if got, has := labels[k]; !has || got != v {
-			return false
-		}
-	}
-	for _, r := range selector.MatchExpressions {
-		got, has := labels[r.Key]
-		in := has && slices.Contains(r.Values, got)
-		switch r.Operator {
-		case metav1.LabelSelectorOpIn:
-			has = in
-		case metav1.LabelSelectorOpNotIn:
-			has = !in
-		case metav1.LabelSelectorOpDoesNotExist:
-			has = !has
-		}
-		if !has {
-			return false
-		}
-	}
-	return true
-}
-
-// checkSelector refuses what the API server would refuse.
-func checkSelector(selector *metav1.LabelSelector) error {
-	if selector == nil {
-		return nil
-	}
-	_, err := metav1.LabelSelectorAsSelector(selector)
-	return err
-}
-
-// selectorKey is one text for equal selectors.
-func selectorKey(selector *metav1.LabelSelector) string {
-	if selector == nil {
-		return "-"
-	}
-	parts := make([]string, 0, len(selector.MatchLabels)+len(selector.MatchExpressions))
-	for k, v := range selector.MatchLabels {
-		parts = append(parts, fmt.Sprintf("%q In %q", k, []string{v}))
-	}
-	for _, r := range selector.MatchExpressions {
-		values := slices.Sorted(slices.Values(r.Values))
-		parts = append(parts, fmt.Sprintf("%q %s %q", r.Key, r.Operator, values))
-	}
-	slices.Sort(parts)
-	return "{" + strings.Join(parts, ",") + "}"
+func (w *world) accountLabels(e *endpoint) map[string]string {
+	return w.accounts[[2]string{w.spaces[e.space].Name, w.snapshot.Workloads[e.workload].ServiceAccount}]
 }

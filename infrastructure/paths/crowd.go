@@ -149,8 +149,7 @@ func (b *builder) join(head, from graph.Vertex) {
 	b.edges = append(b.edges, implied)
 }
 
-// near adds the steps into what only sources of one namespace reach, those on
-// the host's network left out.
+// near adds the steps into what only sources of one namespace reach.
 func (b *builder) near(c *crowds, at int32, hub string) {
 	x := &c.list[at]
 	for _, k := range x.parts {
@@ -159,18 +158,7 @@ func (b *builder) near(c *crowds, at int32, hub string) {
 	if len(x.loads) == 0 {
 		return
 	}
-	into, used := b.vertices[key{sort: arrives, a: hub, b: b.loads[x.loads[0]].Namespace}]
-	if !used {
-		return
-	}
-	onHost := slices.ContainsFunc(x.loads, func(l int32) bool { return b.loads[l].host })
-	if !onHost {
+	if into, used := b.vertices[key{sort: arrives, a: hub, b: b.loads[x.loads[0]].Namespace}]; used {
 		b.admit(c, at, into)
-		return
-	}
-	for _, l := range x.loads {
-		if !b.loads[l].host {
-			b.join(into, b.vertex(b.loads[l].key))
-		}
 	}
 }

@@ -63,7 +63,7 @@ func (w *walker) checkNear(t *testing.T, number string, h network.Hub) {
 			continue
 		}
 		space := w.loads[d].Namespace
-		want := slices.DeleteFunc(slices.Clone(h.Sources), func(l int) bool { return w.loads[l].host || w.loads[l].Namespace != space })
+		want := slices.DeleteFunc(slices.Clone(h.Sources), func(l int) bool { return w.loads[l].Namespace != space })
 		if got := w.sources(key{sort: arrives, a: number, b: space}); !slices.Equal(got, want) {
 			t.Fatalf("hub %s in %s: sources %v, want %v", number, space, got, want)
 		}

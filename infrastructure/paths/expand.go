@@ -268,8 +268,8 @@ func (b *builder) escapeFact(l *load, w way) graph.Fact {
 // there is none: the Network fact of its namespace, which all such workloads
 // share, because one change isolates them all, and because with a fact each
 // the ways through one's neighbours would all count as different ones. A
-// workload's own namespace would be let in by that policy, but for pods on the
-// host's network, which selectors don't admit.
+// workload's own namespace would be let in by that policy, pods on the host's
+// network too where the network plugin lets selectors admit them.
 func (b *builder) connect() {
 	factOf := map[string]graph.Fact{}
 	for _, sp := range b.spaces {

@@ -2,8 +2,12 @@ package policy
 
 import (
 	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // Expr is a condition on one pod (or node). The zero value is invalid: Expr is
@@ -99,20 +103,74 @@ func keys(parts []Expr, f func(Key)) {
 	}
 }
 
-func (a All) String() string { return "all" + joined(a) }
-func (a Any) String() string { return "any" + joined(a) }
-func (n Not) String() string { return "not(" + n.Expr.String() + ")" }
+func (a All) String() string  { return string(a.text(nil)) }
+func (a Any) String() string  { return string(a.text(nil)) }
+func (n Not) String() string  { return string(n.text(nil)) }
+func (t Test) String() string { return string(t.text(nil)) }
 
-func (t Test) String() string {
-	return fmt.Sprintf("%d:%q %d %q", t.Key.Of, t.Key.Name, t.Op, slices.Sorted(slices.Values(t.Values)))
+func (a All) text(b []byte) []byte { return joined(append(b, "all("...), a) }
+func (a Any) text(b []byte) []byte { return joined(append(b, "any("...), a) }
+func (n Not) text(b []byte) []byte { return append(textOf(append(b, "not("...), n.Expr), ')') }
+
+func (t Test) text(b []byte) []byte {
+	b = strconv.AppendInt(b, int64(t.Key.Of), 10)
+	b = strconv.AppendQuote(append(b, ':'), t.Key.Name)
+	b = strconv.AppendInt(append(b, ' '), int64(t.Op), 10)
+	values := t.Values
+	if len(values) > 1 {
+		values = slices.Compact(slices.Sorted(slices.Values(values)))
+	}
+	for _, v := range values {
+		b = strconv.AppendQuote(append(b, ' '), v)
+	}
+	return b
+}
+
+// textOf appends the text of a condition, of whatever package.
+func textOf(b []byte, e Expr) []byte {
+	if own, is := e.(interface{ text(b []byte) []byte }); is {
+		return own.text(b)
+	}
+	return append(b, e.String()...)
 }
 
 // joined writes parts in an order that doesn't depend on theirs.
-func joined(parts []Expr) string {
+func joined(b []byte, parts []Expr) []byte {
+	if len(parts) == 1 {
+		return append(textOf(b, parts[0]), ')')
+	}
 	texts := make([]string, len(parts))
 	for i, p := range parts {
 		texts[i] = p.String()
 	}
 	slices.Sort(texts)
-	return "(" + strings.Join(slices.Compact(texts), ",") + ")"
+	b = append(b, strings.Join(slices.Compact(texts), ",")...)
+	return append(b, ')')
 }
+
+// Labels is the condition that a label selector sets, on labels of a pod or
+// of its namespace. The error is the one with which the API server refuses
+// the selector.
+func Labels(of Of, selector *metav1.LabelSelector) (Expr, error) {
+	if _, err := metav1.LabelSelectorAsSelector(selector); err != nil {
+		return nil, err
+	}
+	all := All{}
+	for _, k := range slices.Sorted(maps.Keys(selector.MatchLabels)) {
+		all = append(all, Test{Key{of, k}, In, []string{selector.MatchLabels[k]}})
+	}
+	for _, r := range selector.MatchExpressions {
+		var e Expr = Test{Key{of, r.Key}, In, r.Values}
+		if r.Operator == metav1.LabelSelectorOpExists || r.Operator == metav1.LabelSelectorOpDoesNotExist {
+			e = Test{Key{of, r.Key}, Exists, nil}
+		}
+		if r.Operator == metav1.LabelSelectorOpNotIn || r.Operator == metav1.LabelSelectorOpDoesNotExist {
+			e = Not{e}
+		}
+		all = append(all, e)
+	}
+	return all, nil
+}
+
+// InNamespace holds for the pods of one namespace.
+func InNamespace(name string) Expr { return Test{Key{Of: NamespaceName}, In, []string{name}} }

@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"math"
 	"net/netip"
 
 	"github.com/scantling/scantling/infrastructure/kube"
@@ -37,9 +38,34 @@ type Policy struct {
 	Object  *kube.Object
 	Layer   Layer
 	Subject Expr     // the pods that it selects
-	Hosts   bool     // it can select pods of the host's network as well
-	Sides   [2]*Side // by Direction; nil where it says nothing
+	Hosts   bool     // it selects pods of the host's network as well
+	// Its API leaves open whether it sees pods of the host's network, as
+	// subjects and among Peers.Pods: the engine evaluates both readings.
+	Unsettled bool
+	Sides     [2]*Side // by Direction; nil where it says nothing
 }
+
+// Unknown is a policy that exists and can't be read: what it selects may be
+// allowed and may be denied in both directions, whatever its tier says else. A
+// nil Subject means every pod.
+func Unknown(o *kube.Object, layer Layer, tier float64, subject Expr, why string) Policy {
+	if subject == nil {
+		subject = All{}
+	}
+	p := Policy{Object: o, Layer: layer, Subject: subject, Unsettled: true}
+	for d := range p.Sides {
+		p.Sides[d] = &Side{Tier: tier, Depends: why, Rules: []Rule{
+			{Action: Accept, Order: math.Inf(-1), Field: "spec", Depends: why},
+			{Action: Deny, Order: math.Inf(-1), Field: "spec", Depends: why},
+		}}
+	}
+	return p
+}
+
+// Marker says what a reader knows of a pod, or where pod is nil of the pods
+// that a workload would have: the values of Mark keys, by Name. Readers that
+// use Mark keys export func Marks(*kube.Snapshot) Marker.
+type Marker func(load *kube.Workload, pod *kube.Pod) map[string]string
 
 // String is "namespace/name", or "name" of a cluster-scoped kind.
 func (p *Policy) String() string {
@@ -70,6 +96,7 @@ const (
 type Rule struct {
 	Action  Action
 	Order   float64 // within the tier, lowest first
+	Turn    int     // among the rules of one side with one Order, lowest first: see the package comment
 	Peers   []Peer  // matches one of them; nil: everybody
 	Ports   []Port  // on one of them; nil: all
 	Field   string  // where it stands in the object, as "spec.ingress[0]"

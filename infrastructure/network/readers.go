@@ -1,0 +1,99 @@
+package network
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/scantling/scantling/infrastructure/kube"
+	"github.com/scantling/scantling/infrastructure/network/kubernetes"
+	"github.com/scantling/scantling/infrastructure/network/policy"
+	"github.com/scantling/scantling/model"
+)
+
+// readers is where policies come from: every reader's Read, and its Marks
+// where it has them.
+var readers = []struct {
+	read  func(*kube.Snapshot) ([]policy.Policy, []model.Incomplete)
+	marks func(*kube.Snapshot) policy.Marker
+}{
+	{kubernetes.Read, nil},
+	{unread, nil},
+}
+
+// read asks every reader.
+func read(s *kube.Snapshot) (list []policy.Policy, marks []policy.Marker, incomplete []model.Incomplete) {
+	for _, r := range readers {
+		policies, missed := r.read(s)
+		list = append(list, policies...)
+		incomplete = append(incomplete, missed...)
+		if r.marks != nil {
+			marks = append(marks, r.marks(s))
+		}
+	}
+	return list, marks, incomplete
+}
+
+// foreign is a kind of policy that no reader reads.
+type foreign struct {
+	kind   string
+	groups []string // API groups
+	denies bool     // it can only deny what the network lets through
+}
+
+var foreignPolicies = []foreign{
+	{"CiliumNetworkPolicy", []string{"cilium.io"}, false},
+	{"CiliumClusterwideNetworkPolicy", []string{"cilium.io"}, false},
+	{"NetworkPolicy", []string{"projectcalico.org", "crd.projectcalico.org", "crd.antrea.io"}, false},
+	{"GlobalNetworkPolicy", []string{"projectcalico.org", "crd.projectcalico.org"}, false},
+	{"ClusterNetworkPolicy", []string{"crd.antrea.io"}, false},
+	{"AuthorizationPolicy", []string{"security.istio.io", "policy.linkerd.io"}, true},
+}
+
+// istioRoot is the namespace whose Istio policies hold for the whole mesh
+// unless the mesh is configured otherwise.
+const istioRoot = "istio-system"
+
+// unread makes unknown policies of the kinds that no reader reads, and names
+// each kind once.
+func unread(s *kube.Snapshot) ([]policy.Policy, []model.Incomplete) {
+	var list []policy.Policy
+	var incomplete []model.Incomplete
+	for _, f := range foreignPolicies {
+		var found []*kube.Object
+		for _, o := range s.ByKind(f.kind) {
+			if group, _, _ := strings.Cut(o.APIVersion, "/"); slices.Contains(f.groups, group) {
+				found = append(found, o)
+				list = append(list, f.unknown(o))
+			}
+		}
+		if len(found) > 0 {
+			incomplete = append(incomplete, model.Incomplete{
+				What: "network " + f.kind + " " + found[0].Name,
+				Why:  fmt.Sprintf("not evaluated yet (%d such, first at %s): answers that it could change depend on it", len(found), where(found[0])),
+			})
+		}
+	}
+	return list, incomplete
+}
+
+func (f foreign) unknown(o *kube.Object) policy.Policy {
+	subject := policy.Expr(policy.All{})
+	if o.Namespace != "" && !(f.denies && o.Namespace == istioRoot) {
+		subject = policy.InNamespace(o.Namespace)
+	}
+	why := f.kind + " " + o.Name + " is not evaluated"
+	if f.denies {
+		p := policy.Policy{Object: o, Layer: policy.Mesh, Subject: subject, Unsettled: true}
+		p.Sides[policy.Ingress] = &policy.Side{Isolates: true, Depends: why}
+		return p
+	}
+	return policy.Unknown(o, policy.Network, math.Inf(-1), subject, why)
+}
+
+// where is "file:line" of an object.
+func where(o *kube.Object) string {
+	return o.Position.File + ":" + strconv.Itoa(o.Position.Line)
+}
