@@ -41,19 +41,20 @@ const (
 func main() {
 	sizes := flag.String("sizes", "100,300,1000,3000,10000", "numbers of workloads")
 	child := flag.Int("child", 0, "measure one size in this process and print JSON")
+	profile := flag.String("profile", "", "with -child: write a profile of processor time to a file")
 	read := flag.String("read", "", "read the manifests of a folder in this process and print JSON")
 	list := flag.Bool("list", false, "with -read: list all connections as well")
 	flag.Parse()
-	if err := run(*sizes, *child, *read, *list); err != nil {
+	if err := run(*sizes, *child, *profile, *read, *list); err != nil {
 		fmt.Fprintln(os.Stderr, "lateral:", err)
 		os.Exit(1)
 	}
 }
 
-func run(sizes string, child int, read string, list bool) error {
+func run(sizes string, child int, profile, read string, list bool) error {
 	switch {
 	case child > 0:
-		r, err := measure(child)
+		r, err := measure(child, profile)
 		if err != nil {
 			return err
 		}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
@@ -49,8 +50,9 @@ type result struct {
 	AllPairs                         int // of workloads that may connect
 }
 
-// measure builds the cluster once and its answers several times.
-func measure(workloads int) (result, error) {
+// measure builds the cluster once and its answers several times. These are
+// profiled where a file is given.
+func measure(workloads int, profile string) (result, error) {
 	objects := lateral.Estate{Seed: 1, Workloads: workloads}.Objects()
 	start := time.Now()
 	s := kube.FromTyped("bench", objects)
@@ -61,6 +63,17 @@ func measure(workloads int) (result, error) {
 	}
 	r.Policies, r.Roles = len(s.ByKind("NetworkPolicy")), len(s.ByKind("Role"))+len(s.ByKind("ClusterRole"))
 	r.Estate = held()
+	if profile != "" {
+		file, err := os.Create(profile)
+		if err != nil {
+			return r, fmt.Errorf("writing a profile: %w", err)
+		}
+		defer file.Close()
+		if err := pprof.StartCPUProfile(file); err != nil {
+			return r, fmt.Errorf("writing a profile: %w", err)
+		}
+		defer pprof.StopCPUProfile()
+	}
 	var taken [numPhases][]time.Duration
 	for range runs {
 		took, err := r.once(s)
