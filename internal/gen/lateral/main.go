@@ -38,6 +38,8 @@ const (
 	peerTime      = 64700 * time.Millisecond
 )
 
+var runs = flag.Int("runs", 5, "measurements of each size, of which the median counts")
+
 func main() {
 	sizes := flag.String("sizes", "100,300,1000,3000,10000", "numbers of workloads")
 	child := flag.Int("child", 0, "measure one size in this process and print JSON")
@@ -73,7 +75,7 @@ func run(sizes string, child int, profile, read string, list bool) error {
 			return fmt.Errorf("%q workloads: use numbers from 20", text)
 		}
 		var r result
-		if _, err := inChild(&r, "-child", text); err != nil {
+		if _, err := inChild(&r, "-child", text, "-runs", strconv.Itoa(*runs)); err != nil {
 			return err
 		}
 		results = append(results, r)

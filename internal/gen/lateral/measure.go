@@ -21,9 +21,6 @@ import (
 	"github.com/scantling/scantling/internal/testkit/lateral"
 )
 
-// runs is how often each size is measured.
-const runs = 5
-
 // The phases, in their order. All pairs are those of workloads.
 const (
 	classes = iota
@@ -75,7 +72,7 @@ func measure(workloads int, profile string) (result, error) {
 		defer pprof.StopCPUProfile()
 	}
 	var taken [numPhases][]time.Duration
-	for range runs {
+	for range *runs {
 		took, err := r.once(s)
 		if err != nil {
 			return r, err
@@ -176,7 +173,7 @@ func peak() int {
 // changePolicy builds the network anew. Its engine doesn't change in part yet.
 func changePolicy(s *kube.Snapshot) time.Duration {
 	var taken []time.Duration
-	for range runs {
+	for range *runs {
 		start := time.Now()
 		network.Build(s).Hubs()
 		taken = append(taken, time.Since(start))

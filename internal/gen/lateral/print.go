@@ -10,7 +10,7 @@ import (
 )
 
 func printCosts(results []result) {
-	fmt.Printf("median of %d; MiB: heap at its largest, resident at its largest, held by the snapshot, held with all results\n", runs)
+	fmt.Printf("median of %d; MiB: heap at its largest, resident at its largest, held by the snapshot, held with all results\n", *runs)
 	fmt.Printf("%9s %8s %8s %7s", "workloads", "pods", "policies", "roles")
 	for _, p := range phases {
 		fmt.Printf(" %9s", p)
