@@ -46,9 +46,9 @@ e2e: build controlplane browser ## a Debian root, registries, a Kubernetes contr
 	$(E2E) -timeout 30m ./...
 	@$(DEBIAN) pg_createcluster postgresql
 	SCANTLING_POSTGRES=required $(GO) test -count=1 -run Postgres ./store ./registry/index
-exhaustive: build ## what make test takes a sample of: every range of the mirror; 200 kills each of scans and syncs of the program, the library, the index, the store
+exhaustive: build ## what make test takes a sample of: every range of the mirror; 10,000 clusters of the network; 200 kills each of scans and syncs of the program, the library, the index, the store
 	SCANTLING_WHOLE=1 SCANTLING_KILLS=200 SCANTLING=$(CURDIR)/dist/scantling $(GO) test -count=1 -timeout 30m \
-	  -run '^(TestRangesAgainstNaive|TestTouchedAgainstAlone|TestKill)$$' ./cli ./registry/advisory ./registry/index ./store
+	  -run '^(TestRangesAgainstNaive|TestTouchedAgainstAlone|TestKill|TestPoliciesAgainstNaive|TestWithAgainstBuild)$$' ./cli ./registry/advisory ./registry/index ./store ./infrastructure/network
 browser: build ## the report in Debian's chromium; needs node and npm
 	@$(DEBIAN) chromium chromium
 	cd test/browser && npm ci --silent && SCANTLING=$(CURDIR)/dist/scantling GO=$(GO) npm test --silent
@@ -75,7 +75,7 @@ bench-registry: build ## the mirror loaded; 1,000,000 images and advisories; bes
 bench-lateral: ## network, RBAC, attack graph and blast radii of 100 to 10,000 workloads: time, memory, growth; beside netpol-analyzer
 	$(GO) run ./internal/gen/lateral
 
-FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/kube ./registry/image ./registry/image/rpmdb ./registry/advisory ./registry/feed ./registry/index ./registry/secret ./registry/sbom ./registry/vex ./oci ./rule ./splice ./report \
+FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/kube ./infrastructure/network/kubernetes ./registry/image ./registry/image/rpmdb ./registry/advisory ./registry/feed ./registry/index ./registry/secret ./registry/sbom ./registry/vex ./oci ./rule ./splice ./report \
   ./runtime/ingest ./runtime/detect
 fuzz: ## every parser of foreign bytes, FUZZTIME each
 	@for p in $(FUZZ); do for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \

@@ -110,8 +110,8 @@ func lastOfEach(objects []*Object, incomplete []model.Incomplete) ([]*Object, []
 	return kept, incomplete
 }
 
-// unknownKinds gives one line for each kind that has no type here, unless the
-// maker of a snapshot has told of it.
+// unknownKinds gives one line for each kind that has no type here and that no
+// judge reads, unless the maker of a snapshot has told of it.
 func unknownKinds(objects []*Object, told []model.Incomplete) []model.Incomplete {
 	type seen struct {
 		count int
@@ -119,7 +119,7 @@ func unknownKinds(objects []*Object, told []model.Incomplete) []model.Incomplete
 	}
 	kinds := map[string]*seen{}
 	for _, o := range objects {
-		if o.Typed != nil || newTyped(gvk(o.APIVersion, o.Kind)) != nil {
+		if kind := gvk(o.APIVersion, o.Kind); o.Typed != nil || newTyped(kind) != nil || readCustom(kind.Group, kind.Kind) {
 			continue
 		}
 		name := "kind " + o.Kind + "/" + o.APIVersion

@@ -56,7 +56,7 @@ var clusterScoped = words(`
 	DeviceClass ResourceSlice StorageVersion StorageVersionMigration
 	TokenReview SubjectAccessReview SelfSubjectAccessReview SelfSubjectRulesReview SelfSubjectReview
 	GatewayClass AdminNetworkPolicy BaselineAdminNetworkPolicy ClusterNetworkPolicy
-	CiliumClusterwideNetworkPolicy GlobalNetworkPolicy ClusterIssuer ClusterSecretStore ClusterExternalSecret`)
+	CiliumClusterwideNetworkPolicy CiliumCIDRGroup GlobalNetworkPolicy GlobalNetworkSet HostEndpoint Tier ClusterIssuer ClusterSecretStore ClusterExternalSecret`)
 
 func words(text string) map[string]bool {
 	set := map[string]bool{}

@@ -25,7 +25,7 @@ func (e *Engine) Settled(selected bool) *Engine {
 	}
 	return &Engine{
 		Incomplete: e.Incomplete, world: e.world, ports: e.ports, addresses: e.addresses, policies: e.policies, parts: e.parts, namedAt: e.namedAt,
-		sides: e.sides, readings: []reading{r}, unsettled: e.unsettled, hasV6: e.hasV6, nodes: e.nodes, interned: e.interned,
+		sides: e.sides, readings: []reading{r}, unsettled: e.unsettled, hasV6: e.hasV6, nodes: e.nodes, interned: e.interned, mentioned: e.mentioned,
 	}
 }
 
@@ -59,6 +59,23 @@ func (e *Engine) half(d policy.Direction, source, destination int) (sure, may se
 	sure, may = e.ports.none(), e.ports.none()
 	s.allowed(other, sure, may)
 	return sure, may
+}
+
+// allows is half for one port.
+func (e *Engine) allows(d policy.Direction, source, destination, atom int) (sure, may bool) {
+	own, other := destination, source
+	if d == egress {
+		own, other = source, destination
+	}
+	if own >= len(e.world.classes) || e.sides[d][own].open {
+		return true, true
+	}
+	for _, g := range e.sides[d][own].grants {
+		if g.ports.has(atom) {
+			return g.sure.has(other), g.peers.has(other)
+		}
+	}
+	return false, false
 }
 
 // between returns the ports on which source surely and possibly may connect
@@ -146,7 +163,6 @@ func (e *Engine) classesOf(workload int) []int {
 	}
 	return list
 }
-
 
 // standIns returns the classes that stand for a workload's pods in any of the
 // readings.

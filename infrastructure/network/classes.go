@@ -56,7 +56,7 @@ func (w *world) fillSets(m *mentions, blocks int) {
 	w.all = fill(len(w.classes) + blocks)
 	w.pods, w.hosts, w.ghosts = w.none(), w.none(), w.none()
 	w.postings = map[policy.Key]map[string][]int{}
-	w.onNode = map[string][]int{}
+	w.onNode, w.atBlock = map[string][]int{}, map[int][]int{}
 	for i, c := range w.classes {
 		w.pods.add(i)
 		e := &w.endpoints[c.member]
@@ -64,6 +64,12 @@ func (w *world) fillSets(m *mentions, blocks int) {
 			w.ghosts.add(i)
 		} else if c.host {
 			w.hosts.add(i)
+		}
+		for _, b := range c.blocks {
+			w.atBlock[b] = append(w.atBlock[b], i)
+		}
+		if len(c.blocks) == 0 {
+			w.unplaced = append(w.unplaced, i)
 		}
 		if c.host && (m.nodes[0] || m.nodes[1]) {
 			w.onNode[e.node] = append(w.onNode[e.node], i)

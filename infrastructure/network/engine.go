@@ -28,6 +28,7 @@ type Engine struct {
 	readings  []reading             // that answers are given for, the first is that of List
 	unsettled bool                  // some policy leaves open whether it sees the host's network
 	hasV6     bool
+	mentioned mentions
 	nodes     []nodes // of each workload
 	interned  map[string]set
 
@@ -61,24 +62,33 @@ type compiled struct {
 // could change are Depends.
 func Build(s *kube.Snapshot) *Engine {
 	policies, marks, incomplete := read(s)
-	e := &Engine{Incomplete: incomplete, world: newWorld(s, marks), policies: policies, readings: []reading{written, unseen}, interned: map[string]set{}}
+	return evaluate(s, policies, marks, incomplete)
+}
+
+func evaluate(s *kube.Snapshot, policies []policy.Policy, marks []policy.Marker, incomplete []model.Incomplete) *Engine {
+	e := &Engine{world: newWorld(s, marks), policies: policies, readings: []reading{written, unseen}, interned: map[string]set{}}
 	m := collect(policies)
 	m.addNodes(e.world.nodes)
+	e.mentioned = m
 	e.addresses = newAddressSpace(m.cidrs)
 	e.world.classify(&m, &e.addresses)
 	e.splitPorts(&m)
-	for i := range policies {
-		e.unsettled = e.unsettled || policies[i].Unsettled
-	}
-	e.compile()
-	e.fillSides()
+	e.compile(nil)
+	e.fillSides(nil)
 	e.findNodes()
+	e.tell(&m, incomplete)
+	return e
+}
+
+// tell notes what is known of the policies as a whole.
+func (e *Engine) tell(m *mentions, incomplete []model.Incomplete) {
+	e.Incomplete = incomplete
 	if (m.nodes[ingress] || m.nodes[egress]) && len(e.world.nodes) == 0 {
 		e.Incomplete = append(e.Incomplete, model.Incomplete{What: "network nodes", Why: "policies name nodes, and there is no Node in the snapshot: such rules match none"})
 	}
 	e.hasV6 = slices.ContainsFunc(m.cidrs, func(c cidr) bool { return !c.prefix.Addr().Is4() }) ||
 		slices.ContainsFunc(e.world.endpoints, func(p endpoint) bool { return slices.ContainsFunc(p.ips, netip.Addr.Is6) })
-	return e
+	e.unsettled = slices.ContainsFunc(e.policies, func(p policy.Policy) bool { return p.Unsettled })
 }
 
 // splitPorts makes the port atoms, and finds the classes at which each port
@@ -116,11 +126,16 @@ func (e *Engine) splitPorts(m *mentions) {
 func (e *Engine) block(i int) int { return len(e.world.classes) + i }
 
 // compile resolves what policies say to sets, and puts their sides in order.
-func (e *Engine) compile() {
+// Known holds, by index, the sides of policies that were compiled before.
+func (e *Engine) compile(known map[int][2]*part) {
 	for i := range e.policies {
 		p := &e.policies[i]
 		for d, side := range p.Sides {
-			if side != nil {
+			switch {
+			case side == nil:
+			case known[i][d] != nil:
+				e.parts[d] = append(e.parts[d], known[i][d])
+			default:
 				e.parts[d] = append(e.parts[d], e.newPart(p, side))
 			}
 		}
@@ -171,17 +186,28 @@ func (e *Engine) intern(s set) set {
 func same(a, b set) bool { return &a[0] == &b[0] }
 
 // fillSides computes both sides of each class, once for each set of parts
-// (and of the numbers of named ports, where an ingress rule names them).
-func (e *Engine) fillSides() {
+// (and of the numbers of named ports, where an ingress rule names them). Known
+// holds the sides of classes that no change touches.
+func (e *Engine) fillSides(known *[2][]*side) {
 	for d := range e.parts {
+		e.sides[d] = make([]*side, len(e.world.classes))
+		if known != nil {
+			copy(e.sides[d], known[d])
+		}
 		selecting := make([][]int, len(e.world.classes))
 		for i, p := range e.parts[d] {
-			p.subject.each(func(c int) { selecting[c] = append(selecting[c], i) })
+			p.subject.each(func(c int) {
+				if e.sides[d][c] == nil {
+					selecting[c] = append(selecting[c], i)
+				}
+			})
 		}
 		shared := map[string]*side{}
-		e.sides[d] = make([]*side, len(e.world.classes))
 		var key []byte
 		for c, list := range selecting {
+			if e.sides[d][c] != nil {
+				continue
+			}
 			key = e.sideKey(key[:0], policy.Direction(d), list, c)
 			if shared[string(key)] == nil {
 				shared[string(key)] = e.newSide(policy.Direction(d), list, c)

@@ -251,3 +251,40 @@ func TestMatchesPublicTruthTables(t *testing.T) {
 		t.Error("no cases")
 	}
 }
+
+// TestMatchesClusterNetworkPolicyConformance asks for every connection that the
+// conformance tests of the API try.
+func TestMatchesClusterNetworkPolicyConformance(t *testing.T) {
+	root := corpora(t, "cnp-conformance")
+	engines := map[string]*Engine{}
+	wrong := 0
+	rows := table(t, filepath.Join(root, "POKES.tsv"))
+	for _, row := range rows {
+		e := engines[row["manifest"]]
+		if e == nil {
+			folder := filepath.Join(root, "conformance")
+			s, err := kube.Reader{}.Read(context.Background(), "", []string{filepath.Join(folder, "base", "manifests.yaml"), filepath.Join(folder, row["manifest"])})
+			if err != nil {
+				t.Fatal(err)
+			}
+			e = Build(s)
+			if len(e.Incomplete) > 0 {
+				t.Fatalf("%s: %v", row["manifest"], e.Incomplete)
+			}
+			engines[row["manifest"]] = e
+		}
+		ofSet := func(pod string) string { return pod[:strings.LastIndexByte(pod, '-')] } // pods of a StatefulSet are NAME-0 and on
+		v, err := e.Probe(ofSet(row["src"]), ofSet(row["dst"]), row["proto"]+"/"+row["port"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := map[string]Answer{"true": Allowed, "false": Denied}[row["allowed"]]; v.Answer != want {
+			wrong++
+			t.Errorf("%s: %s => %s %s/%s: %s, want %s", row["manifest"], row["src"], row["dst"], row["proto"], row["port"], v.Answer, want)
+		}
+	}
+	t.Logf("%d verdicts, %d wrong", len(rows), wrong)
+	if len(rows) == 0 {
+		t.Error("no verdicts")
+	}
+}

@@ -288,51 +288,89 @@ func TestOrderDoesNotMatter(t *testing.T) {
 	}
 }
 
-// bigCluster is n workloads in n/20 namespaces, each with a policy of its own
-// and each namespace with one that shuts it.
-func bigCluster(b *testing.B, n int) *kube.Snapshot {
-	var docs []string
-	for i := range n {
-		namespace := fmt.Sprintf("ns%d", i/20)
-		docs = append(docs, deploy(namespace, fmt.Sprintf("app%d", i), ""),
-			netpol(namespace, fmt.Sprintf("p%d", i), fmt.Sprintf("app%d", i), fmt.Sprintf(
-				"  policyTypes: [Ingress, Egress]\n  ingress: [{from: [{podSelector: {matchLabels: {app: app%d}}}, {namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: ns%d}}}], ports: [{port: %d}, {port: web}]}]\n  egress: [{to: [{namespaceSelector: {}}], ports: [{port: %d}, {port: web}]}, {to: [{ipBlock: {cidr: 10.%d.0.0/16}}]}]",
-				i+1, i%7, 8000+i%50, 8000+i%30, i%200)))
-		if i%20 == 0 {
-			docs = append(docs, netpol(namespace, "shut", "", "  policyTypes: [Ingress, Egress]"))
-		}
+// TestExplainsTiers asks why, across the tiers of all kinds.
+func TestExplainsTiers(t *testing.T) {
+	admin := func(kind, name, spec string) string {
+		version := map[bool]string{true: "v1alpha2", false: "v1alpha1"}[kind == "ClusterNetworkPolicy"]
+		return "apiVersion: policy.networking.k8s.io/" + version + "\nkind: " + kind + "\nmetadata: {name: " + name + "}\nspec: {subject: {namespaces: {}}, " + spec + "}"
 	}
-	s, err := kube.ReadFrom(context.Background(), "", "big.yaml", strings.NewReader(strings.Join(docs, "\n---\n")))
-	if err != nil || len(s.Incomplete) > 0 {
-		b.Fatal(err, s.Incomplete)
+	world := []string{deploy("shop", "web", ""), deploy("shop", "db", ""), netpol("shop", "db-in", "db", "  ingress: [{from: [{podSelector: {matchLabels: {app: web}}}]}]")}
+	for name, tc := range map[string]struct {
+		policies []string
+		from, to string
+		want     Answer
+		reasons  []string
+	}{
+		"denied before": {
+			[]string{admin("AdminNetworkPolicy", "a", "priority: 1, ingress: [{action: Deny, from: [{namespaces: {}}]}]")},
+			"shop/web", "shop/db", Denied, []string{"admin AdminNetworkPolicy a deny spec.ingress[0] denies it"},
+		},
+		"passed on": {
+			[]string{admin("ClusterNetworkPolicy", "c", "tier: Admin, priority: 1, ingress: [{action: Pass, from: [{namespaces: {}}]}, {action: Deny, from: [{namespaces: {}}]}]")},
+			"shop/web", "shop/db", Allowed, []string{
+				"admin ClusterNetworkPolicy c pass spec.ingress[0] passes it on to the next tier",
+				"standard NetworkPolicy shop/db-in accept spec.ingress[0] allows it",
+			},
+		},
+		"by the baseline": {
+			[]string{admin("BaselineAdminNetworkPolicy", "default", "ingress: [{action: Deny, from: [{namespaces: {}}]}]")},
+			"shop/db", "shop/web", Denied, []string{"baseline BaselineAdminNetworkPolicy default deny spec.ingress[0] denies it"},
+		},
+		"by none": {
+			[]string{admin("AdminNetworkPolicy", "a", "priority: 1, ingress: [{action: Deny, from: [{namespaces: {matchLabels: {no: such}}}]}]")},
+			"shop/db", "shop/web", Allowed, []string{"     no rule decides about ingress: it is allowed by default"},
+		},
+		"one priority": {
+			[]string{
+				admin("AdminNetworkPolicy", "a", "priority: 1, ingress: [{action: Deny, from: [{namespaces: {}}]}]"),
+				admin("AdminNetworkPolicy", "b", "priority: 1, ingress: [{action: Allow, from: [{namespaces: {}}]}, {action: Deny, from: [{namespaces: {}}]}]"),
+			},
+			"shop/db", "shop/web", Depends, []string{"admin AdminNetworkPolicy a deny spec.ingress[0] denies it", "admin AdminNetworkPolicy b accept spec.ingress[0] allows it"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v, err := build(t, append(slices.Clone(world), tc.policies...)...).Probe(tc.from, tc.to, "tcp/80")
+			if err != nil {
+				t.Fatal(err)
+			}
+			var reasons []string
+			for _, r := range v.Ingress.Reasons {
+				reasons = append(reasons, strings.Join([]string{r.Tier, r.Kind, r.Policy, r.Action, r.Field, r.Text}, " "))
+			}
+			if diff := cmp.Diff(tc.reasons, reasons); v.Answer != tc.want || v.Ingress.Answer != tc.want || diff != "" {
+				t.Errorf("%s, want %s\n%s", v.Answer, tc.want, diff)
+			}
+		})
 	}
-	return s
 }
 
-func BenchmarkReach1000(b *testing.B) {
-	s := bigCluster(b, 1000)
-	b.ReportAllocs()
-	pairs := 0
-	for b.Loop() {
-		e := Build(s)
-		pairs = 0
-		for w := range s.Workloads {
-			pairs += len(e.Sources(w))
-		}
+// TestHostNetwork asks about a pod of the host's network in both readings.
+func TestHostNetwork(t *testing.T) {
+	e := build(t, deploy("shop", "agent", "      hostNetwork: true"), deploy("shop", "db", ""), netpol("shop", "deny", "", "  policyTypes: [Ingress]"))
+	for name, tc := range map[string]struct {
+		engine *Engine
+		want   Answer
+		list   int
+		others int
+	}{
+		"both":     {e, Depends, 2, 2},
+		"selected": {e.Settled(true), Denied, 2, 0},
+		"ignored":  {e.Settled(false), Allowed, 4, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v, err := tc.engine.Probe("shop/db", "shop/agent", "tcp/80")
+			if err != nil || v.Answer != tc.want || len(v.Notes) != 1 {
+				t.Errorf("%s, want %s: %v %v", v.Answer, tc.want, v.Notes, err)
+			}
+			if list, others := tc.engine.List(), tc.engine.Unlisted(); len(list) != tc.list || len(others) != tc.others {
+				t.Errorf("listed %v, not listed %v", list, others)
+			}
+			if got := tc.engine.CanReach(1, 0); got != (tc.want != Denied) {
+				t.Errorf("reaches: %t", got)
+			}
+		})
 	}
-	b.ReportMetric(float64(pairs), "pairs")
-}
-
-func BenchmarkList1000(b *testing.B) {
-	e := Build(bigCluster(b, 1000))
-	for b.Loop() {
-		e.List()
-	}
-}
-
-func BenchmarkReading1000(b *testing.B) {
-	e := Build(bigCluster(b, 1000))
-	for b.Loop() {
-		e.Reading()
+	if got := e.Exposure(0); got.Level != Public {
+		t.Errorf("the exposure of what may be open is %s", got.Level)
 	}
 }

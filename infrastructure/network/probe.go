@@ -216,8 +216,7 @@ func (e *Engine) answers(s, d party, atom int) [3]Answer {
 		two := [2]bool{true, true} // possibly
 		if !mates || !e.opensNode(r) {
 			for at, half := range []policy.Direction{ingress, egress} {
-				certain, possible := e.half(half, e.as(r, s.peer), e.as(r, d.peer))
-				one[at], two[at] = certain.has(atom), possible.has(atom)
+				one[at], two[at] = e.allows(half, e.as(r, s.peer), e.as(r, d.peer), atom)
 			}
 		}
 		for at, is := range [3]bool{one[0], one[1], one[0] && one[1]} {

@@ -50,6 +50,7 @@ var foreignPolicies = []foreign{
 	{"GlobalNetworkPolicy", []string{"projectcalico.org", "crd.projectcalico.org"}, false},
 	{"ClusterNetworkPolicy", []string{"crd.antrea.io"}, false},
 	{"AuthorizationPolicy", []string{"security.istio.io", "policy.linkerd.io"}, true},
+	{"PeerAuthentication", []string{"security.istio.io"}, true},
 }
 
 // istioRoot is the namespace whose Istio policies hold for the whole mesh

@@ -111,7 +111,10 @@ func (e *Engine) peersOf(p *policy.Policy, r *policy.Rule) (sure, may set) {
 // on the network of a node that isn't known are only possible peers.
 func (e *Engine) addNodes(sure, may set, x policy.Expr) set {
 	for _, n := range e.world.nodes {
-		if !x.Match(func(k policy.Key) (string, bool) { v, has := n.labels[k.Name]; return v, has && k.Of == policy.PodLabel }) {
+		if !x.Match(func(k policy.Key) (string, bool) {
+			v, has := n.labels[k.Name]
+			return v, has && k.Of == policy.PodLabel
+		}) {
 			continue
 		}
 		for _, ip := range n.ips {
@@ -165,12 +168,17 @@ func (e *Engine) addBlocks(peers set, from *policy.Peer) {
 			}
 		}
 	}
-	blocks.each(func(i int) { peers.add(e.block(i)) })
-	if from.Outside {
-		return
-	}
-	for c, cl := range e.world.classes {
-		if slices.ContainsFunc(cl.blocks, blocks.has) {
+	blocks.each(func(i int) {
+		peers.add(e.block(i))
+		if from.Outside {
+			return
+		}
+		for _, c := range e.world.atBlock[i] {
+			peers.add(c)
+		}
+	})
+	if from.Unknown {
+		for _, c := range e.world.unplaced {
 			peers.add(c)
 		}
 	}

@@ -191,14 +191,14 @@ func (r *row) judge(ports set) (sure, may set) {
 type code int
 
 const (
-	match       code = iota // a rule
-	endTurn                 // of rules of one side, order and turn
-	endSide                 // of rules of one side and order
-	endOrder                // of rules of one order
-	isolate                 // what no rule of the tier matched is denied
-	mayIsolate              // or it may be, unless the side in doubt lets it through itself
-	endTier                 //
-	endLayer                //
+	match      code = iota // a rule
+	endTurn                // of rules of one side, order and turn
+	endSide                // of rules of one side and order
+	endOrder               // of rules of one order
+	isolate                // what no rule of the tier matched is denied
+	mayIsolate             // or it may be, unless the side in doubt lets it through itself
+	endTier                //
+	endLayer               //
 )
 
 // op is one step of a program that evaluates 64 peers at once.

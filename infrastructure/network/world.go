@@ -45,6 +45,8 @@ type world struct {
 
 	classes  []class
 	postings map[policy.Key]map[string][]int // classes that have a value
+	atBlock  map[int][]int                   // classes with an address in a block
+	unplaced []int                           // classes whose addresses aren't known
 	onNode   map[string][]int                // classes of pods on a node's network, where policies name nodes
 	all      set                             // every class and every address block
 	pods     set                             // every class

@@ -3,6 +3,7 @@ package kubernetes
 import (
 	"encoding/json"
 	"fmt"
+	"net/netip"
 	"regexp"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -18,10 +19,10 @@ const adminGroup = "policy.networking.k8s.io"
 type adminForm struct {
 	kind     string
 	actions  map[string]policy.Action
-	rules    int  // at most, in one direction
-	peers    int  // at most, in one rule
-	priority bool // it has one
-	tiers    bool // it names its tier
+	rules    int    // at most, in one direction
+	peers    int    // at most, in one rule
+	priority bool   // it has one
+	tiers    bool   // it names its tier
 	name     string // of its only object, "" where there may be many
 }
 
@@ -263,15 +264,14 @@ func (f *adminForm) peer(d policy.Direction, from adminPeer, action policy.Actio
 		if err != nil {
 			return nil, fmt.Errorf("networks: %w", err)
 		}
-		list = append(list, policy.Peer{Block: block})
+		// The API has all traffic between pods match the block of all addresses.
+		list = append(list, policy.Peer{Block: block, Unknown: block.Bits() == 0 && block.Addr().Is4()})
 	}
 	for _, name := range from.DomainNames {
 		if !domainName.MatchString(name) {
 			return nil, fmt.Errorf("domainNames: %q is none", name)
 		}
-		everywhere, _ := prefix("0.0.0.0/0")
-		everywhere6, _ := prefix("::/0")
-		list = append(list, policy.Peer{Block: everywhere}, policy.Peer{Block: everywhere6})
+		list = append(list, policy.Peer{Block: netip.PrefixFrom(netip.IPv4Unspecified(), 0)}, policy.Peer{Block: netip.PrefixFrom(netip.IPv6Unspecified(), 0)})
 	}
 	if len(list) == 0 {
 		return nil, fmt.Errorf("networks or domainNames name nothing")

@@ -37,8 +37,8 @@ func (d Direction) String() string { return [...]string{"ingress", "egress"}[d] 
 type Policy struct {
 	Object  *kube.Object
 	Layer   Layer
-	Subject Expr     // the pods that it selects
-	Hosts   bool     // it selects pods of the host's network as well
+	Subject Expr // the pods that it selects
+	Hosts   bool // it selects pods of the host's network as well
 	// Its API leaves open whether it sees pods of the host's network, as
 	// subjects and among Peers.Pods: the engine evaluates both readings.
 	Unsettled bool
@@ -112,6 +112,7 @@ type Peer struct {
 	Block   netip.Prefix
 	Except  []netip.Prefix
 	Outside bool // Block holds only addresses that are not a pod's or a node's
+	Unknown bool // Block also matches pods whose addresses aren't known: it holds every address that a pod can have
 }
 
 // Port is a range of numbers or a name under one protocol. A name stands for

@@ -1,0 +1,158 @@
+package network
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+
+	"github.com/scantling/scantling/infrastructure/kube"
+	"github.com/scantling/scantling/infrastructure/network/policy"
+)
+
+// With answers for a snapshot that differs from the engine's in policies
+// alone, as Build would, but computes only what the changed ones touch. Where
+// other things differ too, or a policy looks at labels, ports or addresses
+// that nothing looked at before, it is Build.
+func (e *Engine) With(s *kube.Snapshot) *Engine {
+	policies, marks, incomplete := read(s)
+	m := collect(policies)
+	m.addNodes(e.world.nodes)
+	if !e.world.same(s, marks) || !e.tellsApart(&m) {
+		n := evaluate(s, policies, marks, incomplete)
+		n.readings = e.readings
+		return n
+	}
+	world := *e.world
+	world.snapshot, world.selected = s, maps.Clone(e.world.selected)
+	n := &Engine{
+		world: &world, ports: e.ports, addresses: e.addresses, policies: policies, namedAt: e.namedAt,
+		readings: e.readings, nodes: e.nodes, interned: maps.Clone(e.interned), mentioned: e.mentioned,
+	}
+	n.tell(&m, incomplete)
+	known, gone := e.unchanged(policies)
+	n.compile(known)
+	n.fillSides(n.untouched(e, known, gone))
+	return n
+}
+
+// same reports whether a snapshot has the pods, namespaces, accounts and nodes
+// of the world, and the same marks on them.
+func (w *world) same(s *kube.Snapshot, markers []policy.Marker) bool {
+	old := w.snapshot
+	if !slices.Equal(old.Workloads, s.Workloads) || !sameObjects[*corev1.ServiceAccount](old, s) || !sameObjects[*corev1.Node](old, s) {
+		return false
+	}
+	if !slices.EqualFunc(w.spaces, s.Namespaces(), func(a, b kube.Namespace) bool { return a.Name == b.Name && maps.Equal(a.Labels, b.Labels) }) {
+		return false
+	}
+	for load, ends := range w.byLoad {
+		for n, at := range ends {
+			var pod *kube.Pod
+			if w.endpoints[at].pod != "" {
+				pod = &s.Workloads[load].Pods[n]
+			}
+			if !maps.Equal(w.endpoints[at].marks, marked(markers, s.Workloads[load], pod)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func sameObjects[T runtime.Object](a, b *kube.Snapshot) bool {
+	return slices.EqualFunc(kube.All[T](a), kube.All[T](b), func(a, b kube.Typed[T]) bool { return any(a.Value) == any(b.Value) })
+}
+
+// tellsApart reports whether classes, ports and addresses are split where
+// policies look, and addresses nowhere else.
+func (e *Engine) tellsApart(m *mentions) bool {
+	for k := range m.keys {
+		if !e.mentioned.keys[k] {
+			return false
+		}
+	}
+	for _, n := range m.names {
+		if _, known := e.namedAt[n]; !known {
+			return false
+		}
+	}
+	for _, r := range m.ranges {
+		first, last := e.ports.atoms[e.ports.atom(r.protocol, r.low)], e.ports.atoms[e.ports.atom(r.protocol, r.high)]
+		if first.low != r.low || last.high != r.high {
+			return false
+		}
+	}
+	space := newAddressSpace(m.cidrs)
+	return m.nodes == e.mentioned.nodes && slices.Equal(space.blocks, e.addresses.blocks)
+}
+
+// unchanged finds the policies that are as they were. Known holds their parts
+// by the new index, gone the parts of all others.
+func (e *Engine) unchanged(policies []policy.Policy) (known map[int][2]*part, gone [2][]*part) {
+	type id struct{ apiVersion, kind, name string }
+	idOf := func(p *policy.Policy) id { return id{p.Object.APIVersion, p.Object.Kind, p.String()} }
+	parts := map[*policy.Policy][2]*part{}
+	for d := range e.parts {
+		for _, t := range e.parts[d] {
+			both := parts[t.policy]
+			both[d] = t
+			parts[t.policy] = both
+		}
+	}
+	old := map[id][]*policy.Policy{}
+	for p := range parts {
+		old[idOf(p)] = append(old[idOf(p)], p)
+	}
+	known = map[int][2]*part{}
+	for i := range policies {
+		p := &policies[i]
+		list := old[idOf(p)]
+		at := slices.IndexFunc(list, func(was *policy.Policy) bool { return samePolicy(was, p) })
+		if at >= 0 {
+			known[i] = parts[list[at]]
+			delete(parts, list[at])
+			old[idOf(p)] = slices.Delete(slices.Clone(list), at, at+1)
+		}
+	}
+	for _, both := range parts {
+		for d, t := range both {
+			if t != nil {
+				gone[d] = append(gone[d], t)
+			}
+		}
+	}
+	return known, gone
+}
+
+// samePolicy compares what two policies say and where they stand.
+func samePolicy(a, b *policy.Policy) bool {
+	return a.Object.Position == b.Object.Position && a.Layer == b.Layer && a.Hosts == b.Hosts && a.Unsettled == b.Unsettled &&
+		reflect.DeepEqual(a.Subject, b.Subject) && reflect.DeepEqual(a.Sides, b.Sides)
+}
+
+// untouched returns the sides of classes that neither a policy that is gone
+// nor one that is new selects; nil for the others.
+func (e *Engine) untouched(before *Engine, known map[int][2]*part, gone [2][]*part) *[2][]*side {
+	var kept [2][]*side
+	for d := range kept {
+		touched := e.world.none()
+		for _, t := range gone[d] {
+			touched.or(t.subject)
+		}
+		old := map[*part]bool{}
+		for _, both := range known {
+			old[both[d]] = true
+		}
+		for _, t := range e.parts[d] {
+			if !old[t] {
+				touched.or(t.subject)
+			}
+		}
+		kept[d] = slices.Clone(before.sides[d])
+		touched.each(func(c int) { kept[d][c] = nil })
+	}
+	return &kept
+}
