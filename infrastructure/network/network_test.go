@@ -303,29 +303,34 @@ func TestExplainsTiers(t *testing.T) {
 	}{
 		"denied before": {
 			[]string{admin("AdminNetworkPolicy", "a", "priority: 1, ingress: [{action: Deny, from: [{namespaces: {}}]}]")},
-			"shop/web", "shop/db", Denied, []string{"admin AdminNetworkPolicy a deny spec.ingress[0] denies it"},
+			"shop/web", "shop/db", Denied,
+			[]string{"admin AdminNetworkPolicy a deny spec.ingress[0] denies it"},
 		},
 		"passed on": {
 			[]string{admin("ClusterNetworkPolicy", "c", "tier: Admin, priority: 1, ingress: [{action: Pass, from: [{namespaces: {}}]}, {action: Deny, from: [{namespaces: {}}]}]")},
-			"shop/web", "shop/db", Allowed, []string{
+			"shop/web", "shop/db", Allowed,
+			[]string{
 				"admin ClusterNetworkPolicy c pass spec.ingress[0] passes it on to the next tier",
 				"standard NetworkPolicy shop/db-in accept spec.ingress[0] allows it",
 			},
 		},
 		"by the baseline": {
 			[]string{admin("BaselineAdminNetworkPolicy", "default", "ingress: [{action: Deny, from: [{namespaces: {}}]}]")},
-			"shop/db", "shop/web", Denied, []string{"baseline BaselineAdminNetworkPolicy default deny spec.ingress[0] denies it"},
+			"shop/db", "shop/web", Denied,
+			[]string{"baseline BaselineAdminNetworkPolicy default deny spec.ingress[0] denies it"},
 		},
 		"by none": {
 			[]string{admin("AdminNetworkPolicy", "a", "priority: 1, ingress: [{action: Deny, from: [{namespaces: {matchLabels: {no: such}}}]}]")},
-			"shop/db", "shop/web", Allowed, []string{"     no rule decides about ingress: it is allowed by default"},
+			"shop/db", "shop/web", Allowed,
+			[]string{"     no rule decides about ingress: it is allowed by default"},
 		},
 		"one priority": {
 			[]string{
 				admin("AdminNetworkPolicy", "a", "priority: 1, ingress: [{action: Deny, from: [{namespaces: {}}]}]"),
 				admin("AdminNetworkPolicy", "b", "priority: 1, ingress: [{action: Allow, from: [{namespaces: {}}]}, {action: Deny, from: [{namespaces: {}}]}]"),
 			},
-			"shop/db", "shop/web", Depends, []string{"admin AdminNetworkPolicy a deny spec.ingress[0] denies it", "admin AdminNetworkPolicy b accept spec.ingress[0] allows it"},
+			"shop/db", "shop/web", Depends,
+			[]string{"admin AdminNetworkPolicy a deny spec.ingress[0] denies it", "admin AdminNetworkPolicy b accept spec.ingress[0] allows it"},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
