@@ -148,7 +148,7 @@ var cages = []cage{
 	{"golang.org/x/mod", "", "internal/gen/...", "version order of the example's modules"},
 
 	{"k8s.io/client-go", "infrastructure/kube/... infrastructure/lifetime runtime/respond", "", "the live cluster: its reader and the two that act"},
-	{"k8s.io/api", "infrastructure/... internal/testkit/lateral", "", "types of Kubernetes objects"},
+	{"k8s.io/api", "infrastructure/... internal/testkit/lateral internal/gen/lateral", "", "types of Kubernetes objects"},
 	{"k8s.io/apimachinery", "infrastructure/... internal/testkit/lateral", "", "types of Kubernetes objects"},
 	{"k8s.io/component-helpers", "infrastructure/...", "", "the scheduler's and authorizer's own matching"},
 	{"k8s.io/pod-security-admission", "infrastructure/posture", "", "the Pod Security Standards as the API server has them"},

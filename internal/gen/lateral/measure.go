@@ -14,6 +14,8 @@ import (
 	"syscall"
 	"time"
 
+	networkingv1 "k8s.io/api/networking/v1"
+
 	"github.com/scantling/scantling/infrastructure/identity"
 	"github.com/scantling/scantling/infrastructure/kube"
 	"github.com/scantling/scantling/infrastructure/network"
@@ -170,15 +172,36 @@ func peak() int {
 	return 0
 }
 
-// changePolicy builds the network anew. Its engine doesn't change in part yet.
+// changePolicy changes what one policy after another lets in, and answers all
+// pairs anew each time.
 func changePolicy(s *kube.Snapshot) time.Duration {
+	n := network.Build(s)
+	n.Hubs()
 	var taken []time.Duration
-	for range *runs {
+	for i := range *runs {
+		next := withoutRule(s, i)
+		runtime.GC()
 		start := time.Now()
-		network.Build(s).Hubs()
+		n.With(next).Hubs()
 		taken = append(taken, time.Since(start))
 	}
 	return median(taken)
+}
+
+// withoutRule is the snapshot in which one policy lets nothing in. Which one
+// depends on i.
+func withoutRule(s *kube.Snapshot, i int) *kube.Snapshot {
+	list := slices.DeleteFunc(slices.Clone(s.ByKind("NetworkPolicy")), func(o *kube.Object) bool {
+		return len(o.Typed.(*networkingv1.NetworkPolicy).Spec.Ingress) == 0
+	})
+	old := list[(2*i+1)*len(list)/(2**runs)]
+	policy := old.Typed.(*networkingv1.NetworkPolicy).DeepCopy()
+	policy.Spec.Ingress = nil
+	changed := *old
+	changed.Typed = policy
+	next := &kube.Snapshot{Cluster: s.Cluster, Workloads: s.Workloads, Objects: slices.Clone(s.Objects)}
+	next.Objects[slices.Index(next.Objects, old)] = &changed
+	return next
 }
 
 // reading is what a folder of manifests costs.

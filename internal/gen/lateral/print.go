@@ -80,7 +80,7 @@ func printGrowth(results []result) {
 }
 
 func printPolicy(results []result) {
-	fmt.Printf("\none changed policy, all pairs answered anew (bound %s; a whole new engine)\n", boundPolicy)
+	fmt.Printf("\none changed policy, all pairs answered anew (bound %s)\n", boundPolicy)
 	for _, r := range results {
 		fmt.Printf("%9d %9s\n", r.Workloads, short(r.Policy))
 	}
