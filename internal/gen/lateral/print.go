@@ -15,13 +15,13 @@ func printCosts(results []result) {
 	for _, p := range phases {
 		fmt.Printf(" %9s", p)
 	}
-	fmt.Printf(" %6s %8s %8s %6s  %s\n", "heap", "resident", "snapshot", "held", "bounds")
+	fmt.Printf(" %9s %6s %8s %8s %6s  %s\n", "CPU", "heap", "resident", "snapshot", "held", "bounds")
 	for _, r := range results {
 		fmt.Printf("%9d %8d %8d %7d", r.Workloads, r.Pods, r.Policies, r.Roles)
 		for _, took := range r.Median {
 			fmt.Printf(" %9s", short(took))
 		}
-		fmt.Printf(" %6d %8d %8d %6d  %s\n", r.Heap, r.Peak, r.Estate, r.Held, bounds(r))
+		fmt.Printf(" %9s %6d %8d %8d %6d  %s\n", short(r.CPU[total]), r.Heap, r.Peak, r.Estate, r.Held, bounds(r))
 	}
 	fmt.Printf("\n%9s %9s %12s %6s %9s %9s %8s %6s\n", "workloads", "assembled", "pairs", "hubs", "vertices", "steps", "facts", "radii")
 	for _, r := range results {
@@ -54,13 +54,14 @@ func short(d time.Duration) string {
 	return d.Round(unit).String()
 }
 
-// printGrowth prints with which power of the number of workloads each phase
-// grows from one size to the next.
+// printGrowth prints with which power of the number of workloads the processor
+// time of each phase grows from one size to the next: other work on the machine
+// tells less there than by the clock.
 func printGrowth(results []result) {
 	if len(results) < 2 {
 		return
 	}
-	fmt.Printf("\nexponents of growth; of all pairs, whose answer has n² bits, and of the blast radii, which are rows of it, n² would be 2\n%15s", "")
+	fmt.Printf("\nexponents of growth of processor time; of all pairs, whose answer has n² bits, and of the blast radii, which are rows of it, n² would be 2\n%15s", "")
 	for _, p := range phases {
 		fmt.Printf(" %9s", p)
 	}
@@ -69,7 +70,7 @@ func printGrowth(results []result) {
 		ratio := math.Log(float64(b.Workloads) / float64(a.Workloads))
 		fmt.Printf("%6d to %5d", a.Workloads, b.Workloads)
 		for p := range phases {
-			fmt.Printf(" %9.2f", math.Log(float64(b.Median[p])/float64(a.Median[p]))/ratio)
+			fmt.Printf(" %9.2f", math.Log(float64(b.CPU[p])/float64(a.CPU[p]))/ratio)
 		}
 		fmt.Printf(" %9.2f\n", 1+math.Log(math.Log(float64(b.Workloads))/math.Log(float64(a.Workloads)))/ratio)
 	}
@@ -82,7 +83,7 @@ func printGrowth(results []result) {
 func printPolicy(results []result) {
 	fmt.Printf("\none changed policy, all pairs answered anew (bound %s)\n", boundPolicy)
 	for _, r := range results {
-		fmt.Printf("%9d %9s\n", r.Workloads, short(r.Policy))
+		fmt.Printf("%9d %9s, %s of CPU\n", r.Workloads, short(r.Policy), short(r.PolicyCPU))
 	}
 }
 
