@@ -56,7 +56,6 @@ type closer struct {
 	weight []int32 // by component: vertices to follow where its set isn't kept
 	asked  *Set    // vertices whose sets are answers
 	room   int     // words for sets that are none
-	spare  *Set    // a set to use anew
 	next   []Vertex
 	queue  []Vertex
 }
