@@ -2,9 +2,8 @@ package graph
 
 import "math/bits"
 
-// closureWords bounds the memory of Closure's shared sets, in words of 8
-// bytes: 256 MB, which 46,000 vertices fill. Above it every vertex is
-// searched alone.
+// closureWords bounds what Closure keeps beside its answers, in words of 8
+// bytes: 256 MB. It finds them without, in more time.
 const closureWords = 32 << 20
 
 // Closure is the Reach of each vertex of from alone, in the same order: its
@@ -14,16 +13,18 @@ const closureWords = 32 << 20
 // Vertices are condensed into strongly connected components over the steps
 // with one open premise, and a component starts from the finished sets of
 // those that it leads to; only steps with more premises, met in one set for
-// the first time, are left for the worklist.
-func (g *Graph) Closure(from []Vertex, gone *Set) []*Set {
+// the first time, are left for the worklist. Sets that are no answer are kept
+// only where they join others, and as long as there is room.
+func (g *Graph) Closure(from []Vertex, gone *Set) []*Set { return g.closure(from, gone, closureWords) }
+
+// closure is Closure that keeps words of sets beside its answers.
+func (g *Graph) closure(from []Vertex, gone *Set, words int) []*Set {
 	out := make([]*Set, len(from))
-	if g.vertices*(g.vertices/64+1) > closureWords {
-		for i, v := range from {
-			out[i] = g.Reach([]Vertex{v}, gone)
-		}
-		return out
-	}
 	c := newCloser(g, gone)
+	c.room = words
+	for _, v := range from {
+		c.asked.Add(int(v))
+	}
 	for i, v := range from {
 		switch {
 		case c.base.Has(int(v)):
@@ -41,6 +42,7 @@ type closer struct {
 	g    *Graph
 	base *Set    // what holds without any vertex
 	rest []int32 // by step: premises outside of base; 0 when the step adds nothing
+	many *Set    // vertices on which a step with more premises rests
 
 	// Tarjan, with the recursion kept in frames.
 	index, low []int32 // from 1; 0 is unseen
@@ -49,9 +51,13 @@ type closer struct {
 	frames     []frame
 	seen       int32
 
-	sets  []*Set // by component, finished
-	sizes []int
-	queue []Vertex
+	sets   []*Set  // by component, finished; nil where it isn't kept
+	sizes  []int   // by component, of the sets that are kept
+	weight []int32 // by component: vertices to follow where its set isn't kept
+	asked  *Set    // vertices whose sets are answers
+	room   int     // words for sets that are none
+	next   []Vertex
+	queue  []Vertex
 }
 
 // frame is a vertex whose steps before next have been followed.
@@ -64,6 +70,7 @@ func newCloser(g *Graph, gone *Set) *closer {
 	c := &closer{
 		g: g, base: g.Reach(nil, gone), rest: make([]int32, len(g.head)),
 		index: make([]int32, g.vertices), low: make([]int32, g.vertices), comp: make([]int32, g.vertices),
+		many: NewSet(g.vertices), asked: NewSet(g.vertices),
 	}
 	for v := range c.comp {
 		c.comp[v] = -1
@@ -75,6 +82,11 @@ func newCloser(g *Graph, gone *Set) *closer {
 		for _, v := range g.Needs(Step(s)) {
 			if !c.base.Has(int(v)) {
 				c.rest[s]++
+			}
+		}
+		if c.rest[s] > 1 {
+			for _, v := range g.Needs(Step(s)) {
+				c.many.Add(int(v))
 			}
 		}
 	}
@@ -137,7 +149,64 @@ func (c *closer) close(first Vertex) {
 	}
 	members := c.stack[at:]
 	c.stack = c.stack[:at]
-	set := c.start(members)
+	var set *Set
+	if heavy, answer := c.lead(members); answer || heavy && c.room >= len(c.base.words) {
+		set = c.reach(members)
+		if !answer {
+			c.room -= len(set.words)
+		}
+	}
+	for _, v := range members {
+		c.comp[v] = int32(len(c.sets))
+	}
+	c.sets, c.sizes = append(c.sets, set), append(c.sizes, set.Len())
+}
+
+// light is how many vertices may have to be followed anew in place of a set.
+const light = 32
+
+// lead lists where the steps of the members lead to outside of them. A
+// component is heavy when these are several or when following them is long;
+// it is an answer when a member is asked for.
+func (c *closer) lead(members []Vertex) (heavy, answer bool) {
+	c.next = c.next[:0]
+	last, weight := int32(-1), int32(len(members))
+	for _, v := range members {
+		answer = answer || c.asked.Has(int(v))
+		for _, s := range c.g.usesOf(v) {
+			k := c.comp[c.g.head[s]]
+			if c.rest[s] != 1 || k < 0 || k == last {
+				continue
+			}
+			heavy, last = heavy || last >= 0, k
+			c.next = append(c.next, c.g.head[s])
+			if c.sets[k] == nil {
+				weight += c.weight[k]
+			}
+		}
+	}
+	heavy = heavy || weight > light
+	c.weight = append(c.weight, min(weight, light+1))
+	return heavy, answer
+}
+
+// reach is the set of what follows from the members, whose steps lead to next.
+// It starts from the largest set of those: a step can only fire anew on what
+// that one lacks.
+func (c *closer) reach(members []Vertex) *Set {
+	set, most := c.base, -1
+	for _, v := range c.next {
+		if known := c.sets[c.comp[v]]; known != nil && c.sizes[c.comp[v]] > most {
+			set, most = known, c.sizes[c.comp[v]]
+		}
+	}
+	set = set.Clone()
+	for _, v := range c.next {
+		c.add(set, v)
+	}
+	for _, v := range members {
+		c.add(set, v)
+	}
 	for len(c.queue) > 0 {
 		v := c.queue[len(c.queue)-1]
 		c.queue = c.queue[:len(c.queue)-1]
@@ -147,53 +216,33 @@ func (c *closer) close(first Vertex) {
 			}
 		}
 	}
-	for _, v := range members {
-		c.comp[v] = int32(len(c.sets))
-	}
-	c.sets = append(c.sets, set)
-	c.sizes = append(c.sizes, set.Len())
-}
-
-// start joins the sets that the members lead to, and queues what the largest
-// of them lacks: a step can only fire anew on one of those.
-func (c *closer) start(members []Vertex) *Set {
-	largest := -1
-	var next []Vertex
-	for _, v := range members {
-		for _, s := range c.g.usesOf(v) {
-			if h := c.g.head[s]; c.rest[s] == 1 && c.comp[h] >= 0 {
-				next = append(next, h)
-				if k := int(c.comp[h]); largest < 0 || c.sizes[k] > c.sizes[largest] {
-					largest = k
-				}
-			}
-		}
-	}
-	set := c.base.Clone()
-	if largest >= 0 {
-		set = c.sets[largest].Clone()
-	}
-	for _, v := range append(next, members...) {
-		c.add(set, v)
-	}
 	return set
 }
 
 // add puts v and, where it is known, all that follows from v into the set,
-// and queues what is new.
+// and queues what may add more: of a finished set that is what rests on other
+// vertices as well.
 func (c *closer) add(set *Set, v Vertex) {
 	if set.Has(int(v)) {
 		return
 	}
-	if c.comp[v] < 0 {
+	var known *Set
+	if k := c.comp[v]; k >= 0 {
+		known = c.sets[k]
+	}
+	if known == nil {
 		set.Add(int(v))
 		c.queue = append(c.queue, v)
 		return
 	}
-	for k, w := range c.sets[c.comp[v]].words {
-		w &^= set.words[k]
-		set.words[k] |= w
-		for ; w != 0; w &= w - 1 {
+	into, many := set.words[:len(known.words)], c.many.words[:len(known.words)]
+	for k, w := range known.words {
+		fresh := w &^ into[k]
+		if fresh == 0 {
+			continue
+		}
+		into[k] |= fresh
+		for w := fresh & many[k]; w != 0; w &= w - 1 {
 			c.queue = append(c.queue, Vertex(k<<6|bits.TrailingZeros64(w)))
 		}
 	}

@@ -79,6 +79,13 @@ func TestSet(t *testing.T) {
 			t.Errorf("Has(%d) is %v", i, !want)
 		}
 	}
+	other := NewSet(300)
+	for _, i := range []int{0, 1, 64, 250} {
+		other.Add(i)
+	}
+	if s.Common(other) != 2 || other.Common(s) != 2 || s.Common(none) != 0 || none.Common(s) != 0 {
+		t.Errorf("%d members in common", s.Common(other))
+	}
 	c := s.Clone()
 	c.Add(5)
 	if s.Has(5) || !c.Has(64) {

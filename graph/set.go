@@ -43,6 +43,18 @@ func (s *Set) Len() int {
 	return n
 }
 
+// Common counts the members that are in o as well.
+func (s *Set) Common(o *Set) int {
+	if s == nil || o == nil {
+		return 0
+	}
+	n := 0
+	for k := range min(len(s.words), len(o.words)) {
+		n += bits.OnesCount64(s.words[k] & o.words[k])
+	}
+	return n
+}
+
 // All yields the members in ascending order.
 func (s *Set) All() iter.Seq[int] {
 	return func(yield func(int) bool) {

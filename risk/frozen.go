@@ -33,6 +33,7 @@ type frozen struct {
 	ratesOf  map[int32][]int32      // part -> indexes into rates
 	worthsOf map[graph.Fact][]int32 // leaf -> indexes into worths
 	supports [][]graph.Fact         // by index of worths
+	chances  []float64              // of them at the start
 	base     *state
 }
 
@@ -84,20 +85,19 @@ func (f *frozen) addRates(i int32) {
 
 func (f *frozen) addWorths(i int32) {
 	wl := f.world.workloads[i]
-	rho := f.base.sight.rho
 	for k := wl.first; k < wl.last; k++ {
 		pr := f.world.pairs[k]
 		for _, facts := range pr.supports {
-			p, q := product(facts, f.base.p), product(facts, f.base.q)
-			if p < floor {
+			if product(facts, f.base.p) < floor {
 				continue
 			}
-			weight := f.world.jewels[pr.jewel].value * ((1-rho)*p + rho*q)
+			chance := f.base.chance(facts)
+			weight := f.world.jewels[pr.jewel].value * chance
 			for _, leaf := range facts {
 				f.worthsOf[leaf] = append(f.worthsOf[leaf], int32(len(f.worths)))
 			}
 			f.worths = append(f.worths, term{i, weight, 1})
-			f.supports = append(f.supports, facts)
+			f.supports, f.chances = append(f.supports, facts), append(f.chances, chance)
 			f.worthSum[i] += weight
 		}
 	}
@@ -138,29 +138,29 @@ func (f *frozen) effect(c candidate) effect {
 
 // worthFactors compares each support that rests on one of the leaves.
 func (f *frozen) worthFactors(after *state, leaves []graph.Fact) []factor {
-	touched := map[int32]bool{}
+	touched := graph.NewSet(len(f.worths))
 	for _, leaf := range leaves {
 		if after.leaf(leaf) {
 			for _, t := range f.worthsOf[leaf] {
-				touched[t] = true
+				touched.Add(int(t))
 			}
 		}
 	}
 	if after.sight.rho != f.base.sight.rho {
 		for t := range f.worths {
-			touched[int32(t)] = true
+			touched.Add(t)
 		}
 	}
-	value := func(s *state, facts []graph.Fact) float64 {
-		return (1-s.sight.rho)*product(facts, s.p) + s.sight.rho*product(facts, s.q)
+	out := make([]factor, 0, touched.Len())
+	for t := range touched.All() {
+		out = append(out, factor{int32(t), math.Min(1, after.chance(f.supports[t])/f.chances[t])})
 	}
-	out := make([]factor, 0, len(touched))
-	for t := range touched {
-		before := value(f.base, f.supports[t])
-		out = append(out, factor{t, math.Min(1, value(after, f.supports[t])/before)})
-	}
-	slices.SortFunc(out, func(a, b factor) int { return cmp.Compare(a.term, b.term) })
 	return out
+}
+
+// chance is that of all the leaves of one support, seen or not.
+func (s *state) chance(facts []graph.Fact) float64 {
+	return (1-s.sight.rho)*product(facts, s.p) + s.sight.rho*product(facts, s.q)
 }
 
 // gain is what an effect removes on top of what was taken so far.

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"net/netip"
 	"slices"
 	"sort"
@@ -21,7 +22,8 @@ func (b block) String() string { return b.first.String() + "-" + b.last.String()
 // IPv6, each sorted.
 type addressSpace struct {
 	blocks []block
-	v6     int // index of the first IPv6 block
+	v6     int   // index of the first IPv6 block
+	like   []int // of each block, the first that the same prefixes hold
 }
 
 // cidr is a prefix that a policy of a direction names.
@@ -35,7 +37,38 @@ func newAddressSpace(cidrs []cidr) addressSpace {
 	space.blocks = family(netip.IPv4Unspecified(), cidrs)
 	space.v6 = len(space.blocks)
 	space.blocks = append(space.blocks, family(netip.IPv6Unspecified(), cidrs)...)
+	space.findAlike(cidrs)
 	return space
+}
+
+// findAlike fills like. Prefixes hold each other or nothing in common, so the
+// longest one that holds a block tells all others.
+func (s *addressSpace) findAlike(cidrs []cidr) {
+	prefixes := make([]netip.Prefix, len(cidrs))
+	for i, c := range cidrs {
+		prefixes[i] = c.prefix.Masked()
+	}
+	slices.SortFunc(prefixes, netip.Prefix.Compare)
+	prefixes = slices.Compact(prefixes)
+	slices.SortStableFunc(prefixes, func(a, b netip.Prefix) int { return cmp.Compare(a.Bits(), b.Bits()) })
+	longest := make([]int, len(s.blocks)) // index of a prefix, from 1; 0 and -1 for none, by family
+	for i := s.v6; i < len(longest); i++ {
+		longest[i] = -1
+	}
+	for n, p := range prefixes {
+		from, to := s.within(p)
+		for i := from; i < to; i++ {
+			longest[i] = n + 1
+		}
+	}
+	first := map[int]int{}
+	s.like = make([]int, len(longest))
+	for i, p := range longest {
+		if _, known := first[p]; !known {
+			first[p] = i
+		}
+		s.like[i] = first[p]
+	}
 }
 
 // family returns the blocks of one family, whose lowest address is given.

@@ -1,6 +1,9 @@
 package network
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // set is a set of small integers. Sets of one universe have one length.
 type set []uint64
@@ -68,9 +71,9 @@ func (s set) each(f func(int)) {
 
 // key makes a set usable as the key of a map.
 func (s set) key() string {
-	b := make([]byte, 0, len(s)*8)
-	for _, w := range s {
-		b = append(b, byte(w), byte(w>>8), byte(w>>16), byte(w>>24), byte(w>>32), byte(w>>40), byte(w>>48), byte(w>>56))
+	b := make([]byte, len(s)*8)
+	for i, w := range s {
+		binary.LittleEndian.PutUint64(b[i*8:], w)
 	}
 	return string(b)
 }

@@ -20,7 +20,7 @@ type class struct {
 	host    bool
 	ghost   bool
 	shadow  int   // its ghost, itself where it has none or is one
-	blocks  []int // address blocks of its pods' addresses, sorted
+	blocks  []int // address blocks like those of its pods' addresses, sorted
 	members []int
 }
 
@@ -190,7 +190,7 @@ func (s *signer) of(e *endpoint) []byte {
 	}
 	s.putPorts(e)
 	for _, ip := range e.ips {
-		s.blocks = append(s.blocks, s.space.of(ip))
+		s.blocks = append(s.blocks, s.space.like[s.space.of(ip)])
 	}
 	slices.Sort(s.blocks)
 	s.blocks = slices.Compact(s.blocks)

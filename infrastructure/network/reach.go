@@ -2,7 +2,11 @@ package network
 
 import (
 	"cmp"
+	"math/bits"
+	"runtime"
 	"slices"
+	"sync"
+	"sync/atomic"
 )
 
 // Hub is a part of the reachability of a cluster: every workload of Sources
@@ -118,18 +122,28 @@ func (e *Engine) addNodeMates(r *rows) {
 // sourceClasses returns, for each class, the classes that may connect to it.
 //
 // A source reaches a destination where a grant of its egress side and one of
-// the destination's ingress side share a port. So for every set of ports that
-// egress grants name, the matrix of its grants (from source to destinations)
-// is transposed, 64 by 64, and each column that comes out meets the
-// destination's grants as a whole.
+// the destination's ingress side share a port. Classes share sides, so for
+// every set of ports that egress grants name, the matrix of the grants of
+// sides (from side to destinations) is transposed, 64 by 64, and the classes
+// of each side that comes out meet the destination's grants as a whole.
 func (e *Engine) sourceClasses() []set {
 	n := len(e.world.classes)
 	rows := make([]set, n)
 	for d := range rows {
 		rows[d] = newSet(n)
 	}
-	for _, out := range e.egressGrants() {
-		e.meet(out, rows)
+	classes := e.classesOfSides()
+	ofSide, lists := e.ingressGrants()
+	for _, out := range e.egressGrants(classes) {
+		meeting := make([][]set, len(lists)) // peers that share a port, by ingress side
+		for i, grants := range lists {
+			for _, g := range grants {
+				if g.ports.intersects(out.ports) {
+					meeting[i] = append(meeting[i], g.peers)
+				}
+			}
+		}
+		e.meet(out, func(d int) []set { return meeting[ofSide[d]] }, rows)
 	}
 	for d, row := range rows {
 		// Pods on the host's network are seen by all policies or by none.
@@ -143,85 +157,147 @@ func (e *Engine) sourceClasses() []set {
 	return rows
 }
 
+// crew is the classes that share one egress side.
+type crew struct {
+	side *side
+	list []int
+	all  set
+}
+
+// classesOfSides groups the classes by their egress sides.
+func (e *Engine) classesOfSides() []*crew {
+	var crews []*crew
+	at := map[*side]*crew{}
+	for c, s := range e.sides[egress] {
+		if at[s] == nil {
+			at[s] = &crew{side: s}
+			crews = append(crews, at[s])
+		}
+		at[s].list = append(at[s].list, c)
+	}
+	for _, c := range crews {
+		if len(c.list) > len(e.world.classes)/64 { // else they are asked one by one
+			c.all = newSet(len(e.world.classes))
+			for _, k := range c.list {
+				c.all.add(k)
+			}
+		}
+	}
+	return crews
+}
+
+// ingressGrants numbers the ingress sides: that of each class, and the grants
+// of each.
+func (e *Engine) ingressGrants() (ofSide []int, grants [][]grant) {
+	number := map[*side]int{}
+	for _, s := range e.sides[ingress] {
+		at, known := number[s]
+		if !known {
+			at = len(grants)
+			number[s] = at
+			grants = append(grants, s.grants)
+		}
+		ofSide = append(ofSide, at)
+	}
+	return ofSide, grants
+}
+
 // outward is every grant of egress on one set of ports.
 type outward struct {
 	ports  set
-	blocks []sourceBlock
+	blocks []crewBlock
 }
 
-// sourceBlock holds the grants of 64 classes in a row.
-type sourceBlock struct {
-	word  int // of a set of classes
-	peers [64]set
+// crewBlock holds the grants of up to 64 sides.
+type crewBlock struct {
+	crews []*crew
+	peers []set
 }
 
-// egressGrants gathers the grants of all classes by their ports.
-func (e *Engine) egressGrants() []*outward {
+// egressGrants gathers the grants of all sides by their ports.
+func (e *Engine) egressGrants(crews []*crew) []*outward {
 	var list []*outward
 	byPorts := map[*uint64]*outward{}
-	for c, s := range e.sides[egress] {
-		for _, g := range s.grants {
+	for _, c := range crews {
+		for _, g := range c.side.grants {
 			out := byPorts[&g.ports[0]]
 			if out == nil {
 				out = &outward{ports: g.ports}
 				byPorts[&g.ports[0]] = out
 				list = append(list, out)
 			}
-			if last := len(out.blocks) - 1; last < 0 || out.blocks[last].word != c/64 {
-				out.blocks = append(out.blocks, sourceBlock{word: c / 64})
+			if last := len(out.blocks) - 1; last < 0 || len(out.blocks[last].crews) == 64 {
+				out.blocks = append(out.blocks, crewBlock{})
 			}
-			out.blocks[len(out.blocks)-1].peers[c%64] = g.peers
+			b := &out.blocks[len(out.blocks)-1]
+			b.crews, b.peers = append(b.crews, c), append(b.peers, g.peers)
 		}
 	}
 	return list
 }
 
-// meet adds the sources that reach destinations on the ports of out.
-func (e *Engine) meet(out *outward, rows []set) {
-	shares := map[*uint64]bool{} // with the ports of an ingress grant
-	meeting := make([][]set, len(rows))
-	for d := range rows {
-		for _, g := range e.sides[ingress][d].grants {
-			has, known := shares[&g.ports[0]]
-			if !known {
-				has = g.ports.intersects(out.ports)
-				shares[&g.ports[0]] = has
+// meet adds the sources that reach destinations on the ports of out, whose
+// grants there are those of meeting. Processors share the destinations.
+func (e *Engine) meet(out *outward, meeting func(d int) []set, rows []set) {
+	var words atomic.Int64
+	var work sync.WaitGroup
+	for range runtime.GOMAXPROCS(0) {
+		work.Go(func() {
+			var square [64]uint64
+			for {
+				word := int(words.Add(1)) - 1
+				if word*64 >= len(rows) {
+					return
+				}
+				for b := range out.blocks {
+					out.blocks[b].meet(word, &square, meeting, rows)
+				}
 			}
-			if has {
-				meeting[d] = append(meeting[d], g.peers)
-			}
-		}
+		})
 	}
-	var square [64]uint64
-	for b := range out.blocks {
-		from := &out.blocks[b]
-		for word := 0; word*64 < len(rows); word++ {
-			if !from.gather(word, &square) {
-				continue
-			}
-			transpose(&square)
-			for d := word * 64; d < min(len(rows), word*64+64); d++ {
-				if square[d%64] == 0 {
-					continue
-				}
-				for _, peers := range meeting[d] {
-					rows[d][from.word] |= square[d%64] & peers[from.word]
-				}
+	work.Wait()
+}
+
+// meet adds the sources of the block to 64 destinations.
+func (b *crewBlock) meet(word int, square *[64]uint64, meeting func(d int) []set, rows []set) {
+	if !b.gather(word, square) {
+		return
+	}
+	transpose(square)
+	for i := range min(64, len(rows)-word*64) {
+		d := word*64 + i
+		for sides := square[i]; sides != 0; sides &= sides - 1 {
+			from := b.crews[bits.TrailingZeros64(sides)]
+			for _, peers := range meeting(d) {
+				from.pass(peers, rows[d])
 			}
 		}
 	}
 }
 
-// gather fills a square with the bits of 64 sources about 64 destinations, and
-// reports whether there are any.
-func (b *sourceBlock) gather(word int, square *[64]uint64) bool {
-	found := uint64(0)
-	for i, peers := range &b.peers {
-		square[i] = 0
-		if peers != nil {
-			square[i] = peers[word]
-			found |= peers[word]
+// pass adds those of the classes that are among some peers.
+func (c *crew) pass(peers, row set) {
+	if c.all == nil {
+		for _, k := range c.list {
+			if peers.has(k) {
+				row.add(k)
+			}
 		}
+		return
+	}
+	for k, w := range c.all {
+		row[k] |= w & peers[k]
+	}
+}
+
+// gather fills a square with the bits of the sides about 64 destinations, and
+// reports whether there are any.
+func (b *crewBlock) gather(word int, square *[64]uint64) bool {
+	*square = [64]uint64{}
+	found := uint64(0)
+	for i, peers := range b.peers {
+		square[i] = peers[word]
+		found |= peers[word]
 	}
 	return found != 0
 }

@@ -86,7 +86,7 @@ func (e *Engine) tellsApart(m *mentions) bool {
 		}
 	}
 	space := newAddressSpace(m.cidrs)
-	return m.nodes == e.mentioned.nodes && slices.Equal(space.blocks, e.addresses.blocks)
+	return m.nodes == e.mentioned.nodes && slices.Equal(space.blocks, e.addresses.blocks) && slices.Equal(space.like, e.addresses.like)
 }
 
 // unchanged finds the policies that are as they were. Known holds their parts

@@ -130,3 +130,33 @@ func BenchmarkOnePolicy1000(b *testing.B) {
 	slices.Sort(took)
 	b.ReportMetric(float64(took[len(took)/2].Microseconds())/1000, "ms-median")
 }
+
+// TestGapsAreAlike: pods beside the ranges that policies name are one class
+// wherever they are, until a policy names just their gap, though every end of
+// it was named before.
+func TestGapsAreAlike(t *testing.T) {
+	text := ""
+	for i := range 5 {
+		text += fmt.Sprintf("---\n{apiVersion: v1, kind: Pod, metadata: {name: p%d, namespace: a, labels: {app: x}}, spec: {containers: [{name: c, image: i}]}, status: {phase: Running, podIP: 10.0.%d.5}}\n", i, i)
+	}
+	policy := func(cidr string) string {
+		return fmt.Sprintf("---\n{apiVersion: networking.k8s.io/v1, kind: NetworkPolicy, metadata: {name: n%s, namespace: a}, spec: {podSelector: {}, ingress: [{from: [{ipBlock: {cidr: 10.0.%s.0/24}}]}]}}\n", cidr, cidr)
+	}
+	read := func(text string) *kube.Snapshot {
+		s, err := kube.ReadFrom(context.Background(), "", "gaps.yaml", strings.NewReader(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+	before := read(text + policy("1") + policy("3"))
+	e := Build(before)
+	if got := len(e.world.classes); got != 3 {
+		t.Errorf("%d classes of pods in 10.0.1, in 10.0.3, and in neither, want 3", got)
+	}
+	after := changed(before, slices.Concat(before.ByKind("NetworkPolicy"), read(policy("2")).ByKind("NetworkPolicy")))
+	compareEngines(t, "the gap is named", e.With(after), Build(after))
+	if got := len(e.With(after).world.classes); got != 4 {
+		t.Errorf("%d classes, want 4", got)
+	}
+}

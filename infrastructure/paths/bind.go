@@ -191,12 +191,20 @@ func (c *combiner) join(scope string) {
 		}
 		c.both(joinBinding, goal, scope, c.get(change, scope, o.Name), c.get(right, scope, ref.Name))
 	}
-	// Any binding and any ClusterRole: one hub stands for all of them.
-	whole := c.both(joinBinding, key{sort: joins, a: scope}, scope, c.get(changeBinding, scope, ""), c.get(bindClusterRoles, scope, ""))
-	if len(c.has[changeBinding.name]) > 0 && (!whole || len(c.has[bindRoles.name]) > 0) {
+	// Any binding and any role of a sort: one hub stands for all of them, and
+	// only what rules name is another way.
+	change := c.get(changeBinding, scope, "")
+	whole := map[string]bool{
+		"ClusterRole": c.both(joinBinding, key{sort: joins, a: scope}, scope, change, c.get(bindClusterRoles, scope, "")),
+		"Role":        c.both(joinBinding, key{sort: joins, a: scope, b: "Role"}, scope, change, c.get(bindRoles, scope, "")),
+	}
+	limited := map[string][]string{"ClusterRole": c.names(scope, bindClusterRoles), "Role": c.names(scope, bindRoles)}
+	bindings := c.names(scope, changeBinding)
+	if every := whole["ClusterRole"] && whole["Role"]; len(c.has[changeBinding.name]) > 0 && (!every || len(limited["ClusterRole"])+len(limited["Role"])+len(bindings) > 0) {
 		c.eachScope(scope, func(in string) {
 			for _, o := range c.b.inSpace[in] {
-				if ref, _, _ := bindingOf(o); !whole || ref.Kind == "Role" {
+				ref, _, _ := bindingOf(o)
+				if !whole[ref.Kind] || slices.Contains(limited[ref.Kind], ref.Name) || slices.Contains(bindings, o.Name) {
 					visit(o, changeBinding)
 				}
 			}
@@ -268,32 +276,38 @@ func (b *builder) expandGranted(k key) {
 func (b *builder) expandRoles(k key) {
 	if k.a == "" && k.sort != rewrite {
 		for _, n := range b.namespaces {
-			b.step(implied, key{sort: k.sort, a: n}, k)
+			b.step(implied, key{sort: k.sort, a: n, b: k.b}, k)
 		}
 		return
 	}
 	switch k.sort {
 	case binds:
-		for _, o := range b.snapshot.ByKind("Role") {
-			if _, ok := o.Typed.(*rbacv1.Role); ok && o.Namespace == k.a {
+		for _, o := range b.rolesIn(k.a) {
+			if _, ok := o.Typed.(*rbacv1.Role); ok {
 				b.step(useRole, key{granted, k.a, o.Name, k.a}, k)
 			}
 		}
 	case joins:
 		for _, o := range b.inSpace[k.a] {
-			if ref, _, _ := bindingOf(o); ref.Kind == "ClusterRole" {
+			switch ref, _, _ := bindingOf(o); {
+			case ref.Kind == "ClusterRole" && k.b == "":
 				b.step(useRole, key{granted, "", ref.Name, k.a}, k)
+			case ref.Kind == "Role" && k.b == "Role":
+				b.step(useRole, key{granted, k.a, ref.Name, k.a}, k)
 			}
 		}
 	case rewrites:
-		for _, o := range b.snapshot.ByKind("Role") {
-			if o.Namespace == k.a {
-				b.step(implied, key{rewrite, k.a, o.Name, ""}, k)
-			}
+		for _, o := range b.rolesIn(k.a) {
+			b.step(implied, key{rewrite, k.a, o.Name, ""}, k)
 		}
 	case rewrite:
 		b.expandRewrite(k)
 	}
+}
+
+// rolesIn lists the Roles of a namespace: kinds are sorted by it.
+func (b *builder) rolesIn(namespace string) []*kube.Object {
+	return part(b.snapshot.ByKind("Role"), namespace, func(o *kube.Object) string { return o.Namespace })
 }
 
 // expandRewrite leads from a role that can be given any rule to what its

@@ -1,7 +1,7 @@
 package paths
 
 import (
-	"fmt"
+	"strconv"
 
 	"github.com/scantling/scantling/graph"
 	"github.com/scantling/scantling/infrastructure/identity"
@@ -77,10 +77,8 @@ func (b *builder) expandNamespace(k key) {
 			b.step(implied, l.key, k)
 		}
 	case reads:
-		for _, s := range b.secrets {
-			if s.a == k.a {
-				b.step(implied, s, k)
-			}
+		for _, s := range b.secretsIn(k.a) {
+			b.step(implied, s, k)
 		}
 	case makes:
 		// A new Secret of the token type is filled in by the cluster.
@@ -100,10 +98,8 @@ func (b *builder) expandNamespace(k key) {
 }
 
 func (b *builder) expandAccounts(k key) {
-	for _, s := range b.accounts {
-		if s.Namespace == k.a {
-			b.step(implied, subjectKey(s), k)
-		}
+	for _, s := range b.accountsIn(k.a) {
+		b.step(implied, subjectKey(s), k)
 	}
 	if k.a == systemNamespace {
 		b.step(systemAccount, key{sort: admin}, k)
@@ -161,10 +157,8 @@ func (b *builder) expandNode(k key) {
 				b.step(nodeIdentity, subjectKey(s), k)
 			}
 		}
-		for _, n := range b.nodes {
-			if n.name == k.a && n.control != "" {
-				b.step(controlPlane, key{sort: admin}, k)
-			}
+		if at, ok := b.findNode(k.a); ok && b.nodes[at].control != "" {
+			b.step(controlPlane, key{sort: admin}, k)
 		}
 	case on:
 		for _, l := range b.onNode[k.a] {
@@ -215,16 +209,33 @@ func (b *builder) expandWorkload(k key) {
 	}
 }
 
+// leak is something that a workload's containers give away.
+type leak struct {
+	edge edge
+	to   key
+	fact []graph.Fact
+}
+
 // leaks adds what the files and the environment of a workload's containers
 // give away to who holds from: its token and its Secrets.
 func (b *builder) leaks(l *load, from key) {
+	if l.leaks == nil {
+		l.leaks = b.findLeaks(l) // the same for each of its nodes
+	}
+	for _, k := range l.leaks {
+		b.stepOn(k.edge, k.to, k.fact, from)
+	}
+}
+
+func (b *builder) findLeaks(l *load) []leak {
 	w, cluster := l.Workload, b.snapshot.Cluster
+	out := []leak{}
 	if l.token.Mounted {
 		f := b.fact(model.Fact{
 			Kind: model.Token, Asset: l.key.ref(cluster), Object: l.account.Ref(cluster), P: pRead, Origin: model.Measured, Attack: moves[token].attack,
 			Evidence: []model.Evidence{{What: "token of " + l.account.String() + " is mounted", Where: place(w.Object), Value: l.token.Source + " " + l.token.Field}},
 		}, model.Proof{Object: l.token.Source, Field: l.token.Field})
-		b.stepOn(token, subjectKey(l.account), []graph.Fact{f}, from)
+		out = append(out, leak{token, subjectKey(l.account), []graph.Fact{f}})
 	}
 	for _, use := range l.secrets {
 		secret := key{sort: known, a: w.Namespace, b: use.name}
@@ -232,8 +243,9 @@ func (b *builder) leaks(l *load, from key) {
 			Kind: model.Holds, Asset: l.key.ref(cluster), Object: secret.ref(cluster), P: pRead, Origin: model.Measured, Attack: moves[mounted].attack,
 			Evidence: []model.Evidence{{What: "Secret " + use.name + " is readable in the container", Where: place(w.Object), Value: use.field}},
 		}, model.Proof{Object: nameOfLoad(w), Field: use.field})
-		b.stepOn(mounted, secret, []graph.Fact{f}, from)
+		out = append(out, leak{mounted, secret, []graph.Fact{f}})
 	}
+	return out
 }
 
 // escapeFact states one way out of a workload. Its object is the node where
@@ -265,8 +277,10 @@ func (b *builder) connect() {
 			factOf[sp.namespace] = b.networkFact(sp)
 		}
 	}
-	for at, h := range b.network.Hubs() {
-		whole := key{sort: arrives, a: fmt.Sprint(at + 1)}
+	hubs := b.network.Hubs()
+	crowds := newCrowds(b.loads, hubs)
+	for at, h := range hubs {
+		whole := key{sort: arrives, a: strconv.Itoa(at + 1)}
 		for _, d := range h.Destinations {
 			dst := &b.loads[d]
 			exploit := b.exploitFact(dst)
@@ -277,14 +291,8 @@ func (b *builder) connect() {
 			b.stepOn(overNetwork, dst.key, []graph.Fact{factOf[dst.Namespace], exploit}, whole)
 			b.stepOn(overNetwork, dst.key, []graph.Fact{exploit}, key{sort: arrives, a: whole.a, b: dst.Namespace})
 		}
-		for _, s := range h.Sources {
-			src := &b.loads[s]
-			b.step(implied, whole, src.key)
-			near := key{sort: arrives, a: whole.a, b: src.Namespace}
-			if _, used := b.vertices[near]; used {
-				b.step(implied, near, src.key)
-			}
-		}
+		b.admit(crowds, crowds.roots[at], b.vertex(whole))
+		b.near(crowds, crowds.roots[at], whole.a)
 	}
 }
 

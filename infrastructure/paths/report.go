@@ -89,10 +89,10 @@ func (m *Model) Report(k int) Report {
 	}
 	entries := m.entries()
 	reach := m.graph.Closure(entries, nil)
+	r.Blast = m.blasts(entries, reach)
 	var found []likely
 	for i, v := range entries {
 		r.Entries = append(r.Entries, m.refs[v].Key)
-		r.Blast = append(r.Blast, m.blast(v, reach[i]))
 		found = append(found, m.likeliest(v, reach[i], targets, max(k, 1))...)
 	}
 	r.Paths = m.paths(found, fixed(r.Fixes))
@@ -197,44 +197,6 @@ func (m *Model) derivation(from graph.Vertex, steps []graph.Step) []model.Step {
 		}
 	}
 	return out
-}
-
-// blast counts what one entry leads to.
-func (m *Model) blast(from graph.Vertex, reach *graph.Set) Blast {
-	b := Blast{Workload: m.refs[from].Key}
-	isNode := func(name string) bool { return name != anyNode || len(m.nodes) == 1 }
-	nodes := 0
-	for _, n := range m.nodes {
-		if isNode(n.name) {
-			nodes++
-		}
-	}
-	for v := range reach.All() {
-		switch m.keys[v].sort {
-		case control:
-			b.Reaches.Workloads++
-		case known:
-			b.Reaches.Secrets++
-		case root:
-			if isNode(m.keys[v].a) {
-				b.Reaches.Nodes++
-			}
-		case admin:
-			b.Reaches.ClusterAdmin = true
-		}
-	}
-	b.Reaches.Workloads-- // itself
-	if b.Reaches.ClusterAdmin {
-		b.Score = adminPoints
-	}
-	if n := len(m.secrets); n > 0 {
-		b.Score += secretPoints * float64(b.Reaches.Secrets) / float64(n)
-	}
-	if nodes > 0 {
-		b.Score += nodePoints * float64(b.Reaches.Nodes) / float64(nodes)
-	}
-	b.Score = round(b.Score)
-	return b
 }
 
 // round keeps four digits after the point: more would be invented.

@@ -3,6 +3,7 @@ package paths
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 
@@ -187,8 +188,8 @@ func (b *builder) nodesNamed(_ string, names []string) []key {
 
 func (b *builder) secretsNamed(namespace string, names []string) []key {
 	var out []key
-	for _, s := range b.secrets {
-		if (namespace == "" || s.a == namespace) && slices.Contains(names, s.b) {
+	for _, s := range b.secretsIn(namespace) {
+		if slices.Contains(names, s.b) {
 			out = append(out, s)
 		}
 	}
@@ -197,12 +198,33 @@ func (b *builder) secretsNamed(namespace string, names []string) []key {
 
 func (b *builder) accountsNamed(namespace string, names []string) []key {
 	var out []key
-	for _, s := range b.accounts {
-		if (namespace == "" || s.Namespace == namespace) && slices.Contains(names, s.Name) {
+	for _, s := range b.accountsIn(namespace) {
+		if slices.Contains(names, s.Name) {
 			out = append(out, subjectKey(s))
 		}
 	}
 	return out
+}
+
+// secretsIn lists the Secrets of a namespace, of all for "".
+func (b *builder) secretsIn(namespace string) []key {
+	return part(b.secrets, namespace, func(k key) string { return k.a })
+}
+
+// accountsIn lists the ServiceAccounts of a namespace, of all for "".
+func (b *builder) accountsIn(namespace string) []identity.Subject {
+	return part(b.accounts, namespace, func(s identity.Subject) string { return s.Namespace })
+}
+
+// part is the part of a list, sorted by namespace, that is in one; all for "".
+func part[T any](list []T, namespace string, of func(T) string) []T {
+	if namespace == "" {
+		return list
+	}
+	compare := func(x T, n string) int { return strings.Compare(of(x), n) }
+	first, _ := slices.BinarySearchFunc(list, namespace, compare)
+	count, _ := slices.BinarySearchFunc(list[first:], namespace+"\x00", compare)
+	return list[first : first+count]
 }
 
 // usersNamed gives the named users. The names of ServiceAccounts are not among

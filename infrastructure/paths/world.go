@@ -34,6 +34,7 @@ type load struct {
 	account identity.Subject
 	ways    []way
 	secrets []secretUse
+	leaks   []leak              // made once, when first asked for
 	labels  []map[string]string // of its template, then of its pods
 	host    bool                // all its pods use the host's network
 	open    bool                // a policy could isolate it, and none does

@@ -147,7 +147,7 @@ func TestCheckReports(t *testing.T) {
 			"cli/a.go":                    source("cli", "github.com/rogpeppe/go-internal/testscript", "github.com/rogpeppe/go-internal/other"),
 			"model/a.go":                  source("model", "github.com/valyala/fastjson"),
 		}, []string{
-			"build/lint/a.go:3: k8s.io/api/core/v1 belongs in infrastructure/...",
+			"build/lint/a.go:3: k8s.io/api/core/v1 belongs in infrastructure/..., internal/testkit/lateral, internal/gen/lateral",
 			"build/lint/a.go:4: github.com/moby/buildkit/frontend/dockerfile/parser belongs in build/dockerfile",
 			"cli/a.go:3: github.com/rogpeppe/go-internal/testscript is for tests",
 			"cli/a.go:4: no cage names github.com/rogpeppe/go-internal/other: add it to the table with a reason",

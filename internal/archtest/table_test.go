@@ -23,7 +23,8 @@ var layers = []layer{
 	{"docs", "config risk ladder " + stages + " graph model", "tests that hold the documents against the code"},
 	{"cmd/scantling", "cli", "a main of under 20 lines"},
 	{"cli", "server web report report/drawing notify config " + memory + " " + stages + " " + means + " rules examples/shop deploy", "the only place that wires the rest together"},
-	{"internal/gen/...", "server web report notify config " + memory + " " + stages + " " + means + " rules examples/shop internal/testkit oci/ocitest", "generators and benchmarks: anything below cli"},
+	{"internal/gen/...", "server web report notify config " + memory + " " + stages + " " + means + " rules examples/shop internal/testkit/... oci/ocitest", "generators and benchmarks: anything below cli"},
+	{"internal/testkit/lateral", "infrastructure/kube model", "clusters as their reader gives them"},
 	{"internal/testkit/...", "model", "for tests of every package, so below them all but the words"},
 
 	// Surfaces.
@@ -133,7 +134,7 @@ var cages = []cage{
 	{"github.com/charmbracelet/x/ansi", "cli", "", "how wide a text is on a terminal"},
 	{"golang.org/x/term", "cli", "", "is it a terminal, how wide"},
 	{"go.yaml.in/yaml/v3", "config rule splice infrastructure/amend infrastructure/kube infrastructure/render runtime/detect internal/gen/...", everywhere, "YAML with positions: settings, rules, manifests, Sigma"},
-	{"sigs.k8s.io/yaml", "infrastructure/...", "", "YAML as Kubernetes reads it"},
+	{"sigs.k8s.io/yaml", "infrastructure/... internal/testkit/lateral", "", "YAML as Kubernetes reads it"},
 
 	{"modernc.org/sqlite", "store", "", "the default database"},
 	{"github.com/jackc/pgx", "store store/storetest", "", "PostgreSQL"},
@@ -154,8 +155,8 @@ var cages = []cage{
 	{"golang.org/x/mod", "", "internal/gen/...", "version order of the example's modules"},
 
 	{"k8s.io/client-go", "infrastructure/kube/... infrastructure/lifetime runtime/respond", "", "the live cluster: its reader and the two that act"},
-	{"k8s.io/api", "infrastructure/...", "", "types of Kubernetes objects"},
-	{"k8s.io/apimachinery", "infrastructure/...", "", "types of Kubernetes objects"},
+	{"k8s.io/api", "infrastructure/... internal/testkit/lateral internal/gen/lateral", "", "types of Kubernetes objects"},
+	{"k8s.io/apimachinery", "infrastructure/... internal/testkit/lateral", "", "types of Kubernetes objects"},
 	{"k8s.io/component-helpers", "infrastructure/...", "", "the scheduler's and authorizer's own matching"},
 	{"k8s.io/pod-security-admission", "infrastructure/posture", "", "the Pod Security Standards as the API server has them"},
 	{"helm.sh/helm/v4", "infrastructure/render", "", "charts, rendered by their own library"},

@@ -1,0 +1,109 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/scantling/scantling/internal/testkit/lateral"
+)
+
+func printCosts(results []result) {
+	fmt.Printf("median of %d; MiB: heap at its largest, resident at its largest, held by the snapshot, held with all results\n", *runs)
+	fmt.Printf("%9s %8s %8s %7s", "workloads", "pods", "policies", "roles")
+	for _, p := range phases {
+		fmt.Printf(" %9s", p)
+	}
+	fmt.Printf(" %9s %6s %8s %8s %6s  %s\n", "CPU", "heap", "resident", "snapshot", "held", "bounds")
+	for _, r := range results {
+		fmt.Printf("%9d %8d %8d %7d", r.Workloads, r.Pods, r.Policies, r.Roles)
+		for _, took := range r.Median {
+			fmt.Printf(" %9s", short(took))
+		}
+		fmt.Printf(" %9s %6d %8d %8d %6d  %s\n", short(r.CPU[total]), r.Heap, r.Peak, r.Estate, r.Held, bounds(r))
+	}
+	fmt.Printf("\n%9s %9s %12s %6s %9s %9s %8s %6s\n", "workloads", "assembled", "pairs", "hubs", "vertices", "steps", "facts", "radii")
+	for _, r := range results {
+		fmt.Printf("%9d %9s %12d %6d %9d %9d %8d %6d\n", r.Workloads, short(r.Assembled), r.AllPairs, r.Hubs, r.Vertices, r.Steps, r.Facts, r.Radii)
+	}
+}
+
+// bounds says whether a size keeps its own.
+func bounds(r result) string {
+	var out []string
+	check := func(what string, holds bool) {
+		out = append(out, what+map[bool]string{true: " met", false: " MISSED"}[holds])
+	}
+	switch r.Workloads {
+	case 1000:
+		check(fmt.Sprint(boundThousand), r.Median[total] <= boundThousand)
+	case 10_000:
+		check(fmt.Sprint(boundTenThousand), r.Median[total] <= boundTenThousand)
+		check(fmt.Sprintf("%d MiB", boundMemory), r.Peak <= boundMemory)
+	}
+	return strings.Join(out, ", ")
+}
+
+// short rounds to three digits.
+func short(d time.Duration) string {
+	unit := time.Duration(1)
+	for d/unit >= 1000 {
+		unit *= 10
+	}
+	return d.Round(unit).String()
+}
+
+// printGrowth prints with which power of the number of workloads the processor
+// time of each phase grows from one size to the next: other work on the machine
+// tells less there than by the clock.
+func printGrowth(results []result) {
+	if len(results) < 2 {
+		return
+	}
+	fmt.Printf("\nexponents of growth of processor time; of all pairs, whose answer has n² bits, and of the blast radii, which are rows of it, n² would be 2\n%15s", "")
+	for _, p := range phases {
+		fmt.Printf(" %9s", p)
+	}
+	fmt.Printf(" %9s\n", "n log n")
+	line := func(a, b result) {
+		ratio := math.Log(float64(b.Workloads) / float64(a.Workloads))
+		fmt.Printf("%6d to %5d", a.Workloads, b.Workloads)
+		for p := range phases {
+			fmt.Printf(" %9.2f", math.Log(float64(b.CPU[p])/float64(a.CPU[p]))/ratio)
+		}
+		fmt.Printf(" %9.2f\n", 1+math.Log(math.Log(float64(b.Workloads))/math.Log(float64(a.Workloads)))/ratio)
+	}
+	for i := range results[1:] {
+		line(results[i], results[i+1])
+	}
+	line(results[0], results[len(results)-1])
+}
+
+func printPolicy(results []result) {
+	fmt.Printf("\none changed policy, all pairs answered anew (bound %s)\n", boundPolicy)
+	for _, r := range results {
+		fmt.Printf("%9d %9s, %s of CPU\n", r.Workloads, short(r.Policy), short(r.PolicyCPU))
+	}
+}
+
+// printReading reads the cluster as YAML, which is no part of the costs above.
+func printReading(r result) error {
+	read, cpu, err := onDisk(lateral.Estate{Seed: 1, Workloads: r.Workloads})
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\nreading %d workloads as YAML: %d objects, %d MiB in %s, %s of CPU, %d MiB resident\n",
+		r.Workloads, read.Objects, read.Bytes>>20, short(read.Took), short(cpu), read.Peak)
+	return nil
+}
+
+func printPeer() error {
+	read, cpu, err := onDisk(lateral.Estate{Seed: 1, Workloads: peerWorkloads, Policies: peerPolicies, NoPods: true}, "-list")
+	if err != nil {
+		return err
+	}
+	fmt.Printf("\nlist of %d workloads under %d policies, manifests read and all: %s of CPU for %d connections; netpol-analyzer v1.4.4 took %s for as many: %.0f times that\n",
+		peerWorkloads, peerPolicies, short(cpu), read.Connections, peerTime, peerTime.Seconds()/cpu.Seconds())
+	return nil
+}
