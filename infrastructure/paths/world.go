@@ -117,7 +117,7 @@ func (b *builder) readNodes() {
 func (b *builder) place(l *load) {
 	if len(l.nodes) == 0 {
 		for _, n := range b.nodes {
-			if fits(l.Workload, n.object) {
+			if Fits(l.Workload, n.object) {
 				l.nodes = append(l.nodes, n.name)
 			}
 		}
@@ -139,10 +139,11 @@ func (b *builder) findNode(name string) (int, bool) {
 	return slices.BinarySearchFunc(b.nodes, name, func(n node, s string) int { return strings.Compare(n.name, s) })
 }
 
-// fits reports whether the scheduler could put a DaemonSet's pod on a node:
-// node selector, affinity, and taints against tolerations. A node that only
-// pods name may have any labels.
-func fits(w *kube.Workload, o *kube.Object) bool {
+// Fits reports whether the scheduler could put a workload's pod on a node: node
+// selector, affinity, and taints against tolerations, those that the DaemonSet
+// controller adds itself always. A node that only pods name (nil) may have any
+// labels.
+func Fits(w *kube.Workload, o *kube.Object) bool {
 	if o == nil {
 		return true
 	}
