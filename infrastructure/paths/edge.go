@@ -38,10 +38,34 @@ const (
 	podSecret
 	tokenFromSecret
 	systemAccount
+	escapeLogs
+	attachPods
+	forwardPods
+	readLogs
+	createClaims
+	createVolumes
+	hostVolume
+	requestCert
+	approveCert
+	clientCert
+	nodeCert
+	mutatingWebhook
+	validatingWebhook
+	taintNodes
+	intercept
+	mapAWS
+	redirectDNS
+	issuerSecret
+	storeSecret
+	bootstrapToken
+	instanceMetadata
+	assumeRole
+	cloudAccess
 )
 
 // moves names each kind of step and gives the ATT&CK technique of taking it
-// (Containers matrix, v18.1); none where the step is no visible act.
+// (v18.1, of the Containers matrix where it has one); none where the step is no
+// visible act.
 var moves = [...]struct{ name, attack string }{
 	implied:          {"implied", ""},
 	token:            {"token", "T1528"},
@@ -77,4 +101,28 @@ var moves = [...]struct{ name, attack string }{
 	podSecret:        {"pod-secret", "T1552.007"},
 	tokenFromSecret:  {"token-for-secret", "T1528"},
 	systemAccount:    {"system-account", "T1098.006"},
+
+	escapeLogs:        {"escape-log-links", "T1611"},
+	attachPods:        {"attach", "T1609"},
+	forwardPods:       {"port-forward", "T1210"},
+	readLogs:          {"read-logs", "T1552.001"},
+	createClaims:      {"create-claims", "T1610"},
+	createVolumes:     {"create-volumes", "T1610"},
+	hostVolume:        {"host-volume", "T1611"},
+	requestCert:       {"request-certificate", "T1649"},
+	approveCert:       {"approve-certificate", "T1649"},
+	clientCert:        {"client-certificate", "T1649"},
+	nodeCert:          {"node-certificate", "T1649"},
+	mutatingWebhook:   {"mutating-webhook", "T1610"},
+	validatingWebhook: {"validating-webhook", "T1552.007"},
+	taintNodes:        {"taint-nodes", "T1552.001"},
+	intercept:         {"intercept", "T1557"},
+	mapAWS:            {"aws-auth", "T1098"},
+	redirectDNS:       {"cluster-dns", "T1557"},
+	issuerSecret:      {"issuer-secret", "T1552.007"},
+	storeSecret:       {"store-secret", "T1552.007"},
+	bootstrapToken:    {"bootstrap-token", "T1098"},
+	instanceMetadata:  {"instance-metadata", "T1552.005"},
+	assumeRole:        {"assume-cloud-role", "T1078.004"},
+	cloudAccess:       {"cloud-access", "T1078.004"},
 }

@@ -69,6 +69,7 @@ func (b *builder) readNamespaces() {
 func (b *builder) readWorkloads() {
 	b.loads = make([]load, len(b.snapshot.Workloads))
 	for i, w := range b.snapshot.Workloads {
+		w = b.host.resolve(w)
 		b.loads[i] = load{
 			Workload: w, key: key{control, w.Namespace, w.Kind, w.Name}, token: b.identity.Token(w), account: b.identity.Account(w),
 			ways: ways(&w.Spec), secrets: secretsOf(&w.Spec),

@@ -50,7 +50,7 @@ type Edge struct {
 	Type   string        `json:"type"`
 	From   Vertex        `json:"from"`
 	To     Vertex        `json:"to"`
-	Attack string        `json:"attack,omitempty"` // ATT&CK id
+	Attack string        `json:"attack"` // ATT&CK id
 	Proof  []model.Proof `json:"proof"`
 }
 
@@ -77,7 +77,9 @@ func Edges(s *kube.Snapshot, id *identity.Engine) []Edge {
 	b.setEdges()
 	b.roleBinds()
 	b.endpointEdges()
-	order := func(x, y Edge) int { return cmp.Or(cmp.Compare(x.Type, y.Type), x.From.compare(y.From), x.To.compare(y.To)) }
+	order := func(x, y Edge) int {
+		return cmp.Or(cmp.Compare(x.Type, y.Type), x.From.compare(y.From), x.To.compare(y.To))
+	}
 	slices.SortStableFunc(b.edges, order)
 	return slices.CompactFunc(b.edges, func(x, y Edge) bool { return order(x, y) == 0 })
 }

@@ -106,9 +106,13 @@ func TestEveryExpectedEdge(t *testing.T) {
 		"TestEdge_TOKEN_LIST":          func(e Edge) bool { return e.Type == "TOKEN_LIST" && e.From.Namespace == "default" },
 		"TestEdge_TOKEN_STEAL":         func(e Edge) bool { return e.Type == "TOKEN_STEAL" && e.To.Namespace == "default" },
 		"TestEdge_SHARE_PS_NAMESPACE":  func(e Edge) bool { return e.Type == "SHARE_PS_NAMESPACE" },
-		"TestEdge_ROLE_BIND_CASE_1":    func(e Edge) bool { return e.Type == "ROLE_BIND" && !e.From.Namespaced && !e.To.Namespaced && rolebind(e) },
-		"TestEdge_ROLE_BIND_CASE_2":    func(e Edge) bool { return e.Type == "ROLE_BIND" && !e.From.Namespaced && !e.To.Namespaced && rolebind(e) },
-		"TestEdge_ROLE_BIND_CASE_3":    func(e Edge) bool { return e.Type == "ROLE_BIND" && e.From.Namespaced && e.To.Namespaced && rolebind(e) },
+		"TestEdge_ROLE_BIND_CASE_1": func(e Edge) bool {
+			return e.Type == "ROLE_BIND" && !e.From.Namespaced && !e.To.Namespaced && rolebind(e)
+		},
+		"TestEdge_ROLE_BIND_CASE_2": func(e Edge) bool {
+			return e.Type == "ROLE_BIND" && !e.From.Namespaced && !e.To.Namespaced && rolebind(e)
+		},
+		"TestEdge_ROLE_BIND_CASE_3": func(e Edge) bool { return e.Type == "ROLE_BIND" && e.From.Namespaced && e.To.Namespaced && rolebind(e) },
 	} {
 		got := map[string]bool{}
 		for _, e := range edges {
