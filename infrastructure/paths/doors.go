@@ -213,7 +213,7 @@ func (b *builder) expandDoor(k key) {
 		b.step(implied, key{sort: reads}, k)
 	case drains:
 		for _, n := range b.nodes {
-			b.step(taintNodes, key{sort: stolen}, k, key{sort: root, a: n.name})
+			b.step(stealPods, key{sort: stolen}, k, key{sort: root, a: n.name})
 		}
 	case stolen:
 		for i := range b.loads {

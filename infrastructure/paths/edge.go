@@ -52,6 +52,7 @@ const (
 	mutatingWebhook
 	validatingWebhook
 	taintNodes
+	stealPods
 	intercept
 	mapAWS
 	redirectDNS
@@ -115,7 +116,8 @@ var moves = [...]struct{ name, attack string }{
 	nodeCert:          {"node-certificate", "T1649"},
 	mutatingWebhook:   {"mutating-webhook", "T1610"},
 	validatingWebhook: {"validating-webhook", "T1552.007"},
-	taintNodes:        {"taint-nodes", "T1552.001"},
+	taintNodes:        {"taint-nodes", "T1610"},
+	stealPods:         {"steal-pods", "T1552.001"},
 	intercept:         {"intercept", "T1557"},
 	mapAWS:            {"aws-auth", "T1098"},
 	redirectDNS:       {"cluster-dns", "T1557"},
