@@ -342,7 +342,7 @@ func (a *app) pathsCommand() *cobra.Command {
 			if err != nil {
 				return failed("building the attack graph: %w", err)
 			}
-			missed := missedOf(s, slices.Concat(net.Incomplete, id.Incomplete()))
+			missed := missedOf(s, slices.Concat(net.Incomplete, id.Incomplete(), m.Incomplete()))
 			doc := pathsReport{Schema: report.Schema, Tool: a.tool(), Report: m.Report(k), Incomplete: missed, most: k}
 			if edges {
 				doc.Edges = m.Edges()
