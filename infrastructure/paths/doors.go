@@ -8,6 +8,7 @@ import (
 
 	"github.com/scantling/scantling/infrastructure/identity"
 	"github.com/scantling/scantling/infrastructure/kube"
+	"github.com/scantling/scantling/model"
 )
 
 // API groups of the rights below.
@@ -249,4 +250,35 @@ func (b *builder) bootstrappers(k key) {
 			b.step(bootstrapToken, subjectKey(s), k)
 		}
 	}
+}
+
+// doorReasons say why the steps that rest on no fact hold; Object is where the
+// attack is made.
+var doorReasons = map[edge]model.Proof{
+	hostVolume:     {Field: "persistentVolumeClaim", Rule: "Pod Security of level baseline looks at volumes of a pod, not at what stands behind a claim"},
+	clientCert:     {Object: "CertificateSigningRequest", Field: "spec.signerName", Rule: clientSigner + " signs any user's name; system:kube-controller-manager may make tokens for all"},
+	nodeCert:       {Object: "CertificateSigningRequest", Field: "spec.signerName", Rule: kubeletSigner + " signs any node's name"},
+	nodeToken:      {Field: "kubelet's credentials", Rule: "a node may request tokens for the ServiceAccounts of its pods"},
+	stealPods:      {Object: "Node", Field: "spec.taints", Rule: "NoExecute on every other node moves pods to the attacker's"},
+	bootstrapToken: {Object: "Namespace " + systemNamespace, Field: "secrets", Rule: "a Secret of type bootstrap.kubernetes.io/token names the groups of its bearer"},
+	intercept:      {Field: "services", Rule: "spec.externalIPs and status.loadBalancer draw connections to any address (CVE-2020-8554)"},
+
+	instanceMetadata: {Field: "hostNetwork", Rule: "the metadata service answers whatever uses the node's own network"},
+}
+
+// doorReason is the proof of such a step from a vertex.
+func doorReason(e edge, from key) (model.Proof, bool) {
+	p, ok := doorReasons[e]
+	if !ok || p.Object != "" {
+		return p, ok
+	}
+	switch from.sort {
+	case control:
+		p.Object = from.b + " " + from.a + "/" + from.c
+	case lends, root:
+		p.Object = "Node " + from.a
+	default:
+		p.Object = "Namespace " + from.a
+	}
+	return p, true
 }

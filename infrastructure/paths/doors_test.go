@@ -188,7 +188,7 @@ func TestDoors(t *testing.T) {
 		want          []string
 	}{
 		"client certificate":           {"", sign(clientSigner), all},
-		"node certificate":             {"", sign(kubeletSigner) + token, with("sa other/bot")},
+		"node certificate":             {"", sign(kubeletSigner) + token, with("sa other/bot", "sa other/db", "sa shop/api")},
 		"mutating webhook":             {restricted, role("", allow(admissionGroup, "mutatingwebhookconfigurations", "create")), all},
 		"validating webhook":           {restricted, role("", allow(admissionGroup, "validatingwebhookconfigurations", "create")), with("secret other/creds", "secret shop/key")},
 		"volume, baseline":             {baseline, role("", allow("", "persistentvolumes", "create")) + role2("shop", allow("", "pods", "create"), allow("", "persistentvolumeclaims", "create")), all},
@@ -218,8 +218,8 @@ func TestLogLinks(t *testing.T) {
 		text string
 		want []string
 	}{
-		"both":                   {logs("false", "/var/log", read), []string{"sa shop/default", "secret other/key"}},
-		"named":                  {logs("false", "/var/log", strings.Replace(read, "verbs: [get]", "verbs: [get], resourceNames: [web]", 1)), []string{"sa shop/default", "secret other/key"}},
+		"both":                   {logs("false", "/var/log", read), []string{"sa other/default", "sa shop/default", "secret other/key"}},
+		"named":                  {logs("false", "/var/log", strings.Replace(read, "verbs: [get]", "verbs: [get], resourceNames: [web]", 1)), []string{"sa other/default", "sa shop/default", "secret other/key"}},
 		"another pod's logs":     {logs("false", "/var/log", strings.Replace(read, "verbs: [get]", "verbs: [get], resourceNames: [mate]", 1)), []string{"sa shop/default"}},
 		"read-only":              {logs("true", "/var/log", read), []string{"sa shop/default"}},
 		"another folder":         {logs("false", "/var/log/shop", read), []string{"sa shop/default"}},
@@ -245,8 +245,8 @@ func TestHostVolume(t *testing.T) {
 		text string
 		want []string
 	}{
-		"by the volume's reference": {pod(claimed), []string{"node n1"}},
-		"by the claim":              {pod("---\n{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv}, spec: {hostPath: {path: /etc}}}\n---\n{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data, namespace: shop}, spec: {volumeName: pv}}\n"), []string{"node n1"}},
+		"by the volume's reference": {pod(claimed), []string{"node n1", "sa shop/default"}},
+		"by the claim":              {pod("---\n{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv}, spec: {hostPath: {path: /etc}}}\n---\n{apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data, namespace: shop}, spec: {volumeName: pv}}\n"), []string{"node n1", "sa shop/default"}},
 		"of another namespace":      {pod(strings.Replace(claimed, "namespace: shop", "namespace: other", 1)), []string{}},
 		"harmless folder":           {pod(strings.Replace(claimed, "/etc", "/data", 1)), []string{}},
 		"no folder of the host":     {pod("---\n{apiVersion: v1, kind: PersistentVolume, metadata: {name: pv}, spec: {nfs: {server: s, path: /etc}, claimRef: {namespace: shop, name: data}}}\n"), []string{}},

@@ -13,6 +13,7 @@ const (
 	escapeFiles
 	nodePods
 	nodeIdentity
+	nodeToken
 	controlPlane
 	overNetwork
 	fullControl
@@ -77,6 +78,7 @@ var moves = [...]struct{ name, attack string }{
 	escapeFiles:      {"escape-files", "T1611"},
 	nodePods:         {"node-pods", "T1609"},
 	nodeIdentity:     {"node-identity", "T1552.001"},
+	nodeToken:        {"node-token-request", "T1528"},
 	controlPlane:     {"control-plane", "T1552.001"},
 	overNetwork:      {"network", "T1210"},
 	fullControl:      {"full-control", "T1078"},

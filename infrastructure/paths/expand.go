@@ -23,7 +23,7 @@ func (b *builder) expand(k key) {
 		b.expandWorkload(k)
 	case held:
 		b.expandIdentity(k)
-	case root, files, on, tokens, anywhere, kubelets:
+	case root, files, on, tokens, lends, anywhere, kubelets:
 		b.expandNode(k)
 	case known:
 		if account, ok := b.legacy[k]; ok {
@@ -42,7 +42,7 @@ func (b *builder) expand(k key) {
 		b.expandRoles(k)
 	case injects, watches, drains, stolen:
 		b.expandDoor(k)
-	case approves, certs:
+	case approves, certs, creds:
 		b.expandCertificate(k)
 	case may, sends, arrives, volumes, requests, metadata, cloud:
 	default:
@@ -151,7 +151,7 @@ func (b *builder) unknownNode(k key) {
 				b.step(implied, key{sort: root, a: n.name}, k)
 			}
 		}
-	case (k.sort == on || k.sort == tokens) && k.a != anyNode:
+	case (k.sort == on || k.sort == tokens || k.sort == lends) && k.a != anyNode:
 		b.step(implied, key{sort: k.sort, a: anyNode}, k)
 	}
 }
@@ -197,6 +197,12 @@ func (b *builder) expandNode(k key) {
 	case tokens:
 		for _, l := range b.onNode[k.a] {
 			b.leaks(l, k)
+		}
+	case lends:
+		for _, l := range b.onNode[k.a] {
+			if l.token.Field != "metadata.annotations" { // a static pod has no account
+				b.step(nodeToken, subjectKey(l.account), k)
+			}
 		}
 	case anywhere:
 		for _, n := range b.nodes {

@@ -118,6 +118,7 @@ func (o *oracle) behindDoors() {
 			continue
 		}
 		o.add("tokens on %s", n)
+		o.add("node's tokens %s", n)
 		if slices.Contains(o.id.Subjects(), identity.NodeGroup()) {
 			o.identity(identity.NodeGroup())
 		}
@@ -144,6 +145,11 @@ func (o *oracle) behindDoors() {
 	}
 	for _, w := range o.s.Workloads {
 		o.leaks(w)
+		for _, n := range o.onNodes[loadName(w)] {
+			if o.have["node's tokens "+n] || o.have["node "+n] {
+				o.identity(o.id.Account(w))
+			}
+		}
 		name := loadName(w)
 		if o.have["injects"] || o.have["intercepts"] || o.have["intercepts in "+w.Namespace] || o.have["stolen"] && w.Kind == "Deployment" {
 			o.add("control %s", name)

@@ -375,7 +375,7 @@ func (o *oracle) selfMade(change func(resource, ns, name string) bool, can func(
 // clusters leads to.
 func TestReachAgreesWithNaiveEvaluator(t *testing.T) {
 	admins, little, compared := 0, 0, 0
-	for seed := range uint64(250) {
+	for seed := range uint64(150) {
 		text := randomCluster(rand.New(rand.NewPCG(seed, 7)))
 		s, err := kube.ReadFrom(context.Background(), "c", "world.yaml", strings.NewReader(text))
 		if err != nil || len(s.Incomplete) > 0 {

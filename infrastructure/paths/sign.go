@@ -53,14 +53,19 @@ func (b *builder) expandCertificate(k key) {
 		b.step(nodeCert, key{sort: certs}, key{sort: requests}, k)
 	case k.sort == certs:
 		for _, n := range b.nodes {
-			b.step(implied, key{sort: tokens, a: n.name}, k)
-			b.asNode(k, n.name)
+			b.step(implied, key{sort: creds, a: n.name}, k)
 		}
+	case k.sort == creds:
+		b.step(implied, key{sort: tokens, a: k.a}, k)
+		b.asNode(k, k.a)
 	}
 }
 
-// asNode adds the identities of a node, as far as bindings name them.
+// asNode adds what the credentials of a node give: tokens of the accounts of its
+// pods, bound to those pods, and its own identities, as far as bindings name
+// them.
 func (b *builder) asNode(from key, name string) {
+	b.step(implied, key{sort: lends, a: name}, from)
 	for _, s := range []identity.Subject{identity.NodeUser(name), identity.NodeGroup()} {
 		if b.named[s] {
 			b.step(nodeIdentity, subjectKey(s), from)

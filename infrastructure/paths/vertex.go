@@ -29,6 +29,7 @@ const (
 	on                     // every pod on a node: a name
 	kubelets               // every kubelet's exec
 	tokens                 // tokens and Secrets of the pods on a node: a name
+	lends                  // new tokens for the pods on a node: a name
 	rewrite                // the rules of a role: a namespace ("" cluster role), b name
 	rewrites               // the rules of every Role of a namespace: a ("" every one)
 	granted                // the rules of a role, in scope: a namespace of the role, b name, c scope ("" cluster)
@@ -46,6 +47,7 @@ const (
 	requests               // new certificate signing requests
 	approves               // approval of them, for a signer: a clientSigner or kubeletSigner
 	certs                  // the client certificate of any node
+	creds                  // the credentials of a node: a name
 	injects                // changes to whatever the API server is about to store
 	watches                // sight of whatever the API server is about to store
 	drains                 // the taints of every node
@@ -130,6 +132,8 @@ func (k key) name(cluster string) string {
 		return "exec through every kubelet"
 	case tokens:
 		return "read the tokens and Secrets of pods on node " + k.a
+	case lends:
+		return "request tokens for pods on node " + k.a
 	}
 	return k.authority()
 }
@@ -186,6 +190,8 @@ func (k key) power() string {
 		return "create certificate signing requests"
 	case approves:
 		return "approve signing requests of signer " + k.a
+	case creds:
+		return "hold the credentials of node " + k.a
 	case certs:
 		return "hold the client certificate of any node"
 	case injects:
