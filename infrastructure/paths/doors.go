@@ -38,6 +38,9 @@ func (b *builder) doorRights() []right {
 		{edge: createVolumes, verbs: []string{"create"}, on: []target{{"", "persistentvolumes", ""}}, cluster: true, hub: hub(volumes)},
 		{edge: requestCert, verbs: []string{"create"}, on: []target{{certGroup, "certificatesigningrequests", ""}}, cluster: true, hub: hub(requests)},
 		{edge: taintNodes, verbs: altering, on: []target{{"", "nodes", ""}}, cluster: true, hub: hub(drains)},
+		{edge: steerNodes, verbs: altering, on: []target{{"", "nodes", "status"}}, cluster: true, hub: hub(steers)},
+		{edge: evictPods, verbs: []string{"delete", "deletecollection"}, on: []target{{"", "pods", ""}}, hub: hub(evicts), named: (*builder).evictNamed},
+		{edge: evictPods, verbs: []string{"create"}, on: []target{{"", "pods", "eviction"}}, hub: hub(evicts), named: (*builder).evictNamed},
 		{edge: mapAWS, verbs: altering, on: []target{{"", "configmaps", ""}}, hub: b.ifSystem(b.awsAuth), named: b.ifNamed("aws-auth", b.awsAuth)},
 		{edge: redirectDNS, verbs: altering, on: []target{{"", "configmaps", ""}}, hub: b.ifSystem(b.clusterDNS), named: b.ifNamed("coredns", b.clusterDNS)},
 	}
@@ -160,6 +163,12 @@ func (b *builder) attachNamed(namespace string, names []string) []key {
 	return slices.DeleteFunc(b.podsNamed(namespace, names), func(k key) bool { return !interactive(b.loadOf[k]) })
 }
 
+// evictNamed leads to the workloads of named pods that start again elsewhere.
+func (b *builder) evictNamed(namespace string, names []string) []key {
+	out := oneByOne(evicts)(b, namespace, names)
+	return slices.DeleteFunc(out, func(k key) bool { return k.b == "DaemonSet" || k.b == "Pod" })
+}
+
 // statusNamed leads to the namespaces of named pods.
 func (b *builder) statusNamed(namespace string, names []string) []key {
 	var out []key
@@ -213,12 +222,28 @@ func (b *builder) expandDoor(k key) {
 	case watches:
 		b.step(implied, key{sort: reads}, k)
 	case drains:
+		b.step(stealPods, key{sort: stolen}, k, key{sort: ownNode})
+	case ownNode:
 		for _, n := range b.nodes {
-			b.step(stealPods, key{sort: stolen}, k, key{sort: root, a: n.name})
+			b.step(implied, k, key{sort: root, a: n.name})
 		}
-	case stolen:
-		for i := range b.loads {
-			if l := &b.loads[i]; l.Kind != "DaemonSet" && l.Kind != "Pod" { // the others start again where they may
+	case evicts, stolen:
+		b.expandMoving(k)
+	}
+}
+
+// expandMoving leads from pods that somebody makes an end of to the node where
+// they start again: one of the attacker's, where he decides which node may have
+// them. Those of DaemonSets stay where they are, and bare ones are gone.
+func (b *builder) expandMoving(k key) {
+	switch {
+	case k.b != "":
+		b.step(stealPods, key{control, k.a, k.b, k.c}, k, key{sort: steers}, key{sort: ownNode})
+	case k.sort == evicts:
+		b.step(stealPods, key{sort: stolen, a: k.a}, k, key{sort: steers}, key{sort: ownNode})
+	default:
+		for _, l := range b.bySpace[k.a] {
+			if l.Kind != "DaemonSet" && l.Kind != "Pod" {
 				b.step(implied, l.key, k)
 			}
 		}
@@ -259,7 +284,7 @@ var doorReasons = map[edge]model.Proof{
 	clientCert:     {Object: "CertificateSigningRequest", Field: "spec.signerName", Rule: clientSigner + " signs any user's name; system:kube-controller-manager may make tokens for all"},
 	nodeCert:       {Object: "CertificateSigningRequest", Field: "spec.signerName", Rule: kubeletSigner + " signs any node's name"},
 	nodeToken:      {Field: "kubelet's credentials", Rule: "a node may request tokens for the ServiceAccounts of its pods"},
-	stealPods:      {Object: "Node", Field: "spec.taints", Rule: "NoExecute on every other node moves pods to the attacker's"},
+	stealPods:      {Object: "Node", Field: "spec.taints and status.capacity", Rule: "pods that may run nowhere else start again on the attacker's node"},
 	bootstrapToken: {Object: "Namespace " + systemNamespace, Field: "secrets", Rule: "a Secret of type bootstrap.kubernetes.io/token names the groups of its bearer"},
 	intercept:      {Field: "services", Rule: "spec.externalIPs and status.loadBalancer draw connections to any address (CVE-2020-8554)"},
 

@@ -53,6 +53,8 @@ const (
 	mutatingWebhook
 	validatingWebhook
 	taintNodes
+	steerNodes
+	evictPods
 	stealPods
 	intercept
 	mapAWS
@@ -119,6 +121,8 @@ var moves = [...]struct{ name, attack string }{
 	mutatingWebhook:   {"mutating-webhook", "T1610"},
 	validatingWebhook: {"validating-webhook", "T1552.007"},
 	taintNodes:        {"taint-nodes", "T1610"},
+	steerNodes:        {"node-status", "T1610"},
+	evictPods:         {"evict-pods", "T1489"},
 	stealPods:         {"steal-pods", "T1552.001"},
 	intercept:         {"intercept", "T1557"},
 	mapAWS:            {"aws-auth", "T1098"},

@@ -40,11 +40,11 @@ func (b *builder) expand(k key) {
 		b.expandGranted(k)
 	case rewrite, rewrites, binds, joins:
 		b.expandRoles(k)
-	case injects, watches, drains, stolen:
+	case injects, watches, drains, ownNode:
 		b.expandDoor(k)
 	case approves, certs, creds:
 		b.expandCertificate(k)
-	case may, sends, arrives, volumes, requests, metadata, cloud:
+	case may, sends, arrives, volumes, requests, steers, metadata, cloud:
 	default:
 		b.expandNamespace(k)
 	}

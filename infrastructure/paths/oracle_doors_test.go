@@ -28,6 +28,9 @@ func (o *oracle) doors(h holder) {
 				o.add("intercepts in %s", ns)
 			}
 		}
+		if can("delete", "", "pods", "", ns, stranger) || can("deletecollection", "", "pods", "", ns, "") || can("create", "", "pods", "eviction", ns, stranger) {
+			o.add("evicts %s", ns)
+		}
 		if write("", "pods", "status", ns, stranger) {
 			o.add("intercepts in %s", ns)
 		}
@@ -51,6 +54,9 @@ func (o *oracle) doors(h holder) {
 	}
 	if write("", "nodes", "", "", stranger) {
 		o.add("drains")
+	}
+	if write("", "nodes", "status", "", stranger) {
+		o.add("steers")
 	}
 	for resource, gain := range map[string]string{"mutatingwebhookconfigurations": "injects", "validatingwebhookconfigurations": "watches"} {
 		if can("create", "admissionregistration.k8s.io", resource, "", "", "") || write("admissionregistration.k8s.io", resource, "", "", stranger) {
@@ -111,8 +117,10 @@ func (o *oracle) behindDoors() {
 		o.add("certs")
 	}
 	for _, n := range []string{"n1", "n2", anyNode} {
-		if o.have["drains"] && o.have["node "+n] {
-			o.add("stolen")
+		for _, ns := range o.spaces {
+			if o.have["node "+n] && (o.have["drains"] || o.have["steers"] && o.have["evicts "+ns]) {
+				o.add("stolen %s", ns)
+			}
 		}
 		if !o.have["files on "+n] && !o.have["certs"] {
 			continue
@@ -151,7 +159,7 @@ func (o *oracle) behindDoors() {
 			}
 		}
 		name := loadName(w)
-		if o.have["injects"] || o.have["intercepts"] || o.have["intercepts in "+w.Namespace] || o.have["stolen"] && w.Kind == "Deployment" {
+		if o.have["injects"] || o.have["intercepts"] || o.have["intercepts in "+w.Namespace] || o.have["stolen "+w.Namespace] && w.Kind == "Deployment" {
 			o.add("control %s", name)
 		}
 		for _, n := range o.onNodes[name] {

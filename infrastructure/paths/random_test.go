@@ -65,7 +65,7 @@ func randomRules(r *rand.Rand) string {
 			`apiGroups: ["", batch], resources: [users, groups, jobs], verbs: [impersonate, VERB]`, `apiGroups: [rbac.authorization.k8s.io], resources: [roles, rolebindings], verbs: [escalate, bind, VERB]`,
 			`apiGroups: [rbac.authorization.k8s.io], resources: [clusterroles, clusterrolebindings], verbs: [escalate, bind, VERB]`,
 			`apiGroups: [""], resources: [pods/portforward, pods/attach, pods/proxy], verbs: [VERB]`, `apiGroups: [""], resources: [pods/log, nodes/log], verbs: [VERB, get]`,
-			`apiGroups: [""], resources: [persistentvolumes, persistentvolumeclaims, pods], verbs: [VERB, create]`, `apiGroups: [""], resources: [nodes, pods/status], verbs: [VERB]`,
+			`apiGroups: [""], resources: [persistentvolumes, persistentvolumeclaims, pods], verbs: [VERB, create]`, `apiGroups: [""], resources: [nodes/status, pods, pods/status], verbs: [VERB, VERB]`, `apiGroups: [""], resources: [nodes, pods/eviction], verbs: [VERB]`,
 			`apiGroups: ["", discovery.k8s.io], resources: [services/status, endpointslices], verbs: [VERB]`, `apiGroups: [""], resources: [configmaps], verbs: [VERB, update]`,
 			`apiGroups: [certificates.k8s.io], resources: [certificatesigningrequests, certificatesigningrequests/nodeclient], verbs: [create, VERB]`,
 			`apiGroups: [certificates.k8s.io], resources: [certificatesigningrequests, certificatesigningrequests/approval, signers], verbs: [approve, VERB, VERB]`,

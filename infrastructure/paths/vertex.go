@@ -51,7 +51,10 @@ const (
 	injects                // changes to whatever the API server is about to store
 	watches                // sight of whatever the API server is about to store
 	drains                 // the taints of every node
-	stolen                 // pods that move to a node of the attacker's
+	steers                 // the labels and capacity of every node
+	evicts                 // the running pods of a namespace: a ("" every one), or of one workload: a, b kind, c name
+	ownNode                // root on some node
+	stolen                 // pods of a namespace that move to a node of the attacker's: a ("" every one)
 	intercepts             // connections that workloads of a namespace make: a ("" every one)
 	metadata               // the cloud's metadata service as a node sees it: a name
 	cloud                  // a role in the cloud: a its name there
@@ -201,7 +204,16 @@ func (k key) power() string {
 	case drains:
 		return "taint every node"
 	case stolen:
-		return "draw pods to a node of one's own"
+		return "draw pods to a node of one's own " + in(k.a)
+	case steers:
+		return "change labels and capacity of every node"
+	case evicts:
+		if k.b != "" {
+			return "make an end of " + one
+		}
+		return "make an end of running pods " + in(k.a)
+	case ownNode:
+		return "hold some node"
 	case intercepts:
 		return "intercept connections made " + in(k.a)
 	case metadata:

@@ -11,13 +11,14 @@ import (
 // hostVolumes are the claims behind which stands a folder of the host.
 type hostVolumes struct {
 	byClaim map[[2]string]string // namespace and claim -> path on the host
+	open    map[string]bool      // namespaces with one that is a way out
 }
 
 // readHostVolumes finds them: a claim that names its volume, or a volume that
 // names its claim. Claims of a StatefulSet's template have names that follow
 // from its own; they are not resolved.
 func readHostVolumes(s *kube.Snapshot) *hostVolumes {
-	out := &hostVolumes{map[[2]string]string{}}
+	out := &hostVolumes{map[[2]string]string{}, map[string]bool{}}
 	paths := map[string]string{}
 	for _, v := range kube.All[*corev1.PersistentVolume](s) {
 		if v.Value.Spec.HostPath == nil {
@@ -33,6 +34,7 @@ func readHostVolumes(s *kube.Snapshot) *hostVolumes {
 			out.byClaim[[2]string{c.Object.Namespace, c.Object.Name}] = path
 		}
 	}
+	out.mark()
 	return out
 }
 
@@ -61,20 +63,16 @@ func (h *hostVolumes) resolve(w *kube.Workload) *kube.Workload {
 	return out
 }
 
-// open reports whether a claim of the namespace leads to a folder of the host
-// that a container running as root would make its way out of.
-func (h *hostVolumes) open(namespace string) bool {
+// mark finds the namespaces with a claim that leads to a folder of the host by
+// which a container running as root makes its way out.
+func (h *hostVolumes) mark() {
 	for claim, path := range h.byClaim {
-		if claim[0] != namespace {
-			continue
-		}
-		out := false
-		mountWays(cleanPath(path, ""), false, "", func(w way) { out = out || w.gives == root && !w.logs })
-		if out {
-			return true
-		}
+		mountWays(cleanPath(path, ""), false, "", func(w way) {
+			if w.gives == root && !w.logs {
+				h.open[claim[0]] = true
+			}
+		})
 	}
-	return false
 }
 
 // mountClaims adds pods that mount a folder of the host through a claim, which
@@ -85,7 +83,7 @@ func (b *builder) mountClaims(k key) {
 		return
 	}
 	b.step(hostVolume, key{sort: anywhere}, k, key{sort: claims, a: k.a}, key{sort: volumes})
-	if b.host.open(k.a) {
+	if b.host.open[k.a] {
 		b.step(hostVolume, key{sort: anywhere}, k)
 	}
 }
