@@ -318,6 +318,7 @@ type pathsReport struct {
 
 func (a *app) pathsCommand() *cobra.Command {
 	var edges bool
+	var compat string
 	var k int
 	cmd := &cobra.Command{
 		Use:     "paths [PATH…]",
@@ -327,16 +328,25 @@ func (a *app) pathsCommand() *cobra.Command {
 			if k < 1 || k > maxPaths {
 				return usage("--most %d: use 1 to %d", k, maxPaths)
 			}
+			if compat != "" && compat != compatKubeHound {
+				return usage("--compat %q: use %s", compat, compatKubeHound)
+			}
+			if compat != "" && a.format == "svg" {
+				return usage("--compat prints text or JSON, no drawing")
+			}
 			s, err := a.snapshot(ctx, args)
 			if err != nil {
 				return err
+			}
+			if compat != "" {
+				return a.compat(s, identity.Build(s))
 			}
 			net, id := network.Build(s), identity.Build(s)
 			m, err := paths.Build(s, net, id)
 			if err != nil {
 				return failed("building the attack graph: %w", err)
 			}
-			missed := missedOf(s, slices.Concat(net.Incomplete, id.Incomplete()))
+			missed := missedOf(s, slices.Concat(net.Incomplete, id.Incomplete(), m.Incomplete()))
 			doc := pathsReport{Schema: report.Schema, Tool: a.tool(), Report: m.Report(k), Incomplete: missed, most: k}
 			if edges {
 				doc.Edges = m.Edges()
@@ -346,6 +356,7 @@ func (a *app) pathsCommand() *cobra.Command {
 		}, "svg"),
 	}
 	cmd.Flags().BoolVar(&edges, "edges", false, "print every edge of the graph as well")
+	cmd.Flags().StringVar(&compat, "compat", "", "print edges as another tool names them, and nothing else: kubehound")
 	cmd.Flags().IntVar(&k, "most", 10, "number of paths to print, the most probable first")
 	return a.reads(cmd)
 }

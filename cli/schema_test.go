@@ -25,7 +25,7 @@ var schemaOf = map[string]string{
 	"cluster network list": "connections", "cluster network probe": "probes", "cluster network probe --matrix": "matrix",
 	"cluster network diff":     "network-diff",
 	"cluster identity who-can": "who-can", "cluster identity can": "can", "cluster identity report": "identities",
-	"cluster paths": "paths", "detect run": "alert",
+	"cluster paths": "paths", "cluster paths --compat": "compat", "detect run": "alert",
 	"rules list": "rules", "rules show": "rules", "rules test": "cases",
 	"rules docs": "pages", "rules new": "new-rule",
 	"advisories sync": "advisories", "advisories status": "advisories", "advisories export": "advisories", "advisories import": "advisories",
@@ -132,8 +132,11 @@ func leaves() map[string]bool {
 	return out
 }
 
-// commandOf is the command that arguments call, with --matrix where that
-// makes another output; "" where they call none.
+// otherOutput are the flags with which a command prints another document.
+var otherOutput = []string{" --matrix", " --compat"}
+
+// commandOf is the command that arguments call, with a flag that makes
+// another output; "" where they call none.
 func commandOf(all map[string]bool, args []string) string {
 	path := ""
 	for i, word := range args {
@@ -141,8 +144,10 @@ func commandOf(all map[string]bool, args []string) string {
 		if !all[path] {
 			continue
 		}
-		if slices.Contains(args[i:], "--matrix") {
-			return path + " --matrix"
+		for _, flag := range otherOutput {
+			if slices.Contains(args[i:], flag[1:]) {
+				return path + flag
+			}
 		}
 		return path
 	}
@@ -190,7 +195,10 @@ func TestEveryCommandIsScripted(t *testing.T) {
 			if len(words) < 3 || words[0] != "exits" || words[2] != "scantling" {
 				continue
 			}
-			command := strings.TrimSuffix(commandOf(all, words[3:]), " --matrix")
+			command := commandOf(all, words[3:])
+			for _, flag := range otherOutput {
+				command = strings.TrimSuffix(command, flag)
+			}
 			if seen[command] == nil {
 				seen[command] = map[string]bool{}
 			}

@@ -34,6 +34,7 @@ const (
 	Network FactKind = "network" // namespace (destination): Value says whom its open workloads let in
 	Exploit FactKind = "exploit" // workload: a neighbour can break into it; P is set from its weaknesses
 	Holds   FactKind = "holds"   // workload -> secret: its value is readable in the container
+	Trusts  FactKind = "trusts"  // identity, node or cloud role -> cloud role or identity; Value says by what
 )
 
 // Facts about sight and response.

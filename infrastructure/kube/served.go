@@ -35,6 +35,7 @@ type liveKind struct {
 var liveKinds = slices.Concat(
 	builtin("", "v1", typed, "ConfigMap configmaps LimitRange limitranges Namespace namespaces Node nodes Pod pods ReplicationController replicationcontrollers Service services ServiceAccount serviceaccounts"),
 	builtin("", "v1", bare, "Secret secrets"),
+	builtin("", "v1", typed, "PersistentVolume persistentvolumes PersistentVolumeClaim persistentvolumeclaims"),
 	builtin("admissionregistration.k8s.io", "v1 v1beta1", typed, "MutatingWebhookConfiguration mutatingwebhookconfigurations ValidatingAdmissionPolicyBinding validatingadmissionpolicybindings ValidatingWebhookConfiguration validatingwebhookconfigurations"),
 	builtin("apps", "v1", typed, "DaemonSet daemonsets Deployment deployments ReplicaSet replicasets StatefulSet statefulsets"),
 	builtin("batch", "v1 v1beta1", typed, "CronJob cronjobs Job jobs"),
@@ -49,6 +50,9 @@ var liveKinds = slices.Concat(
 	custom("crd.projectcalico.org", "GlobalNetworkPolicy globalnetworkpolicies GlobalNetworkSet globalnetworksets HostEndpoint hostendpoints NetworkPolicy networkpolicies NetworkSet networksets Tier tiers"),
 	custom("crd.antrea.io", "ClusterNetworkPolicy clusternetworkpolicies NetworkPolicy networkpolicies"),
 	custom("security.istio.io", "AuthorizationPolicy authorizationpolicies PeerAuthentication peerauthentications"),
+	custom("cert-manager.io", "ClusterIssuer clusterissuers Issuer issuers"),
+	custom("external-secrets.io", "ClusterSecretStore clustersecretstores SecretStore secretstores"),
+	custom("aadpodidentity.k8s.io", "AzurePodIdentityException azurepodidentityexceptions"),
 	custom("policy.linkerd.io", "AuthorizationPolicy authorizationpolicies"),
 )
 

@@ -50,7 +50,7 @@ func (b *builder) combine(from key, direct, all []identity.Grant) {
 	c := &combiner{b: b, from: from, has: map[string][]identity.Grant{}}
 	claims := []claim{
 		createBinding, createClusterBinding, changeBinding, changeClusterBinding, bindRoles, bindClusterRoles, changeRole, changeClusterRole,
-		escalateRole, escalateClusterRole, beGroup, beUser, beAccount,
+		escalateRole, escalateClusterRole, beGroup, beUser, beAccount, createRequest, readRequest, approveRequest, approveSigner, askAsNode,
 	}
 	relevant := func(g identity.Grant) bool {
 		return g.Rule != nil && !everything(g.Rule) && slices.ContainsFunc(claims, func(cl claim) bool { return gives(g.Rule, cl.verbs, []target{cl.on}) })
@@ -78,6 +78,7 @@ func (b *builder) combine(from key, direct, all []identity.Grant) {
 		c.escalate(scope)
 	}
 	c.groups()
+	c.sign()
 }
 
 // get lists the grants of a claim that count in a scope; without name those
@@ -110,22 +111,28 @@ func (c *combiner) names(scope string, claims ...claim) []string {
 // both adds a step that needs two claims, when both are granted. In a
 // namespace it says nothing that the whole cluster's step says already.
 func (c *combiner) both(e edge, head key, scope string, one, two []identity.Grant) bool {
-	if len(one) == 0 || len(two) == 0 {
-		return false
-	}
 	wide := func(g identity.Grant) bool { return g.Namespace == "" }
 	if scope != "" && slices.ContainsFunc(one, wide) && slices.ContainsFunc(two, wide) {
 		return false
 	}
+	return c.all(e, head, scope, one, two)
+}
+
+// all adds a step that needs every one of up to three claims, when all are
+// granted.
+func (c *combiner) all(e edge, head key, scope string, lists ...[]identity.Grant) bool {
+	if slices.ContainsFunc(lists, func(list []identity.Grant) bool { return len(list) == 0 }) {
+		return false
+	}
 	needs := []key{c.from}
 	var facts []graph.Fact
-	for i, list := range [][]identity.Grant{one, two} {
+	for i, list := range lists {
 		if len(list) == 1 {
 			facts = append(facts, c.b.right(list[0], e)...)
 			continue
 		}
 		// Several rules give the same: any of them will do.
-		either := key{may, c.from.name(c.b.snapshot.Cluster), moves[e].name + " (" + []string{"first", "second"}[i] + " right) for " + head.name(c.b.snapshot.Cluster), scope}
+		either := key{may, c.from.name(c.b.snapshot.Cluster), moves[e].name + " (" + []string{"first", "second", "third"}[i] + " right) for " + head.name(c.b.snapshot.Cluster), scope}
 		if _, known := c.b.vertices[either]; !known {
 			for _, g := range list {
 				c.b.stepOn(implied, either, c.b.right(g, e), c.from)

@@ -31,12 +31,16 @@ type Model struct {
 	secrets  []key
 	loadOf   map[key]*load
 	actions  []model.Action
+
+	incomplete []model.Incomplete
 }
 
-// Build makes the attack graph. It does no I/O. The error is the graph's own
-// (too many vertices for its numbers).
-func Build(s *kube.Snapshot, n *network.Engine, id *identity.Engine) (*Model, error) {
+// Build makes the attack graph; links are what is known of the cloud, nothing
+// where nobody looked. It does no I/O. The error is the graph's own (too many
+// vertices for its numbers).
+func Build(s *kube.Snapshot, n *network.Engine, id *identity.Engine, links ...Link) (*Model, error) {
 	b := newBuilder(s, n, id)
+	b.readLinks(links)
 	b.vertex(key{sort: admin})
 	for _, k := range b.secrets {
 		b.vertex(k)
@@ -57,7 +61,7 @@ func Build(s *kube.Snapshot, n *network.Engine, id *identity.Engine) (*Model, er
 	}
 	m := &Model{
 		snapshot: s, identity: id, graph: g, keys: b.keys, vertices: b.vertices, facts: b.facts, proofs: b.proofs, edges: b.edges,
-		loads: b.loads, nodes: b.nodes, secrets: b.secrets, loadOf: b.loadOf, byRef: map[model.Ref]graph.Vertex{},
+		loads: b.loads, nodes: b.nodes, secrets: b.secrets, loadOf: b.loadOf, byRef: map[model.Ref]graph.Vertex{}, incomplete: b.incomplete,
 	}
 	m.refs = make([]model.Ref, len(m.keys))
 	for v, k := range m.keys {
@@ -109,15 +113,22 @@ type builder struct {
 	inSpace    map[string][]*kube.Object     // RoleBindings of a namespace; "" cluster role bindings
 	legacy     map[key]identity.Subject      // Secrets that hold a token
 	values     map[*rbacv1.PolicyRule]string // ruleValue, made once
+	links      map[key][]Link                // by where they start
+	byNode     map[string]bool               // nodes that a link starts from
+	version    version                       // of the API server
+	host       *hostVolumes
+	incomplete []model.Incomplete
 }
 
 func newBuilder(s *kube.Snapshot, n *network.Engine, id *identity.Engine) *builder {
 	b := &builder{
-		snapshot: s, network: n, identity: id, rights: rights(), graph: graph.NewBuilder(), vertices: map[key]graph.Vertex{},
+		snapshot: s, network: n, identity: id, graph: graph.NewBuilder(), vertices: map[key]graph.Vertex{},
 		factOf: map[factKey]graph.Fact{}, bySpace: map[string][]*load{}, loadOf: map[key]*load{}, onNode: map[string][]*load{}, guarded: map[string]string{},
 		accounts: id.Accounts(), named: map[identity.Subject]bool{}, bindings: map[[2]string][]*kube.Object{},
 		inSpace: map[string][]*kube.Object{}, legacy: map[key]identity.Subject{}, values: map[*rbacv1.PolicyRule]string{},
 	}
+	b.version = readVersion(s)
+	b.host = readHostVolumes(s)
 	b.readNamespaces()
 	b.readWorkloads()
 	b.readNodes()
@@ -136,6 +147,7 @@ func newBuilder(s *kube.Snapshot, n *network.Engine, id *identity.Engine) *build
 			b.inSpace[o.Namespace] = append(b.inSpace[o.Namespace], o)
 		}
 	}
+	b.rights = slices.Concat(b.baseRights(), b.doorRights())
 	return b
 }
 

@@ -26,19 +26,34 @@
 //   - A right is what RBAC gives (package identity). Admission other than the
 //     namespace's own Pod Security label is not known, so creating a privileged
 //     pod counts as possible where that label doesn't forbid it.
-//   - exec needs create on pods/exec: since Kubernetes 1.35 get is not enough.
-//     nodes/proxy gives exec with get, too, in every version.
+//   - exec, attach and port-forward need create on the subresource; before
+//     Kubernetes 1.35 get was enough. An unknown version is judged as the newest,
+//     and Incomplete names the rules for which that matters. nodes/proxy gives
+//     exec with get in every version.
 //   - Creating pods in a namespace gives its ServiceAccounts and its Secrets,
 //     because a pod may mount any of them.
 //   - kube-system exists in every cluster, and some of its ServiceAccounts can
 //     make anyone administrator; so acting as any of them is authority over the
 //     cluster, even where manifests don't show them.
+//   - Root on a node, and who holds its certificate, can ask for tokens of all
+//     pods on it, mounted or not.
+//   - Connections through the API server, and intercepted ones, get an attacker
+//     in by a flaw of the other end, as over the network.
+//   - An object that a rule names and that the snapshot doesn't have leads
+//     nowhere. aws-auth, the cluster's DNS, issuers and stores count where the
+//     cluster shows that it has them.
+//   - A validating webhook is taken to see every Secret, though it sees only
+//     those that are written while it is there.
+//   - Persistent volumes are followed to a folder of the host through claims
+//     that exist, not through those of a StatefulSet's template. A block device
+//     behind a claim is not looked at.
 //   - Rights that an attacker gets by binding a role to himself are not combined
 //     with those that he had before, where only both together are an attack.
 //   - What isolating a namespace is worth is told for its own pods, which stay
 //     admitted; the ingress controller's namespace, which the policies admit
 //     where an Ingress needs it, counts only once they are there.
 //   - Ways in by routes of the Gateway API are not added to those policies.
-//   - Not yet: signing requests, webhooks, persistent volumes of type hostPath,
-//     host logs through symbolic links, cloud roles, hostPID alone.
+//   - The cloud is what links say (Link). Not yet: admission policies that change
+//     objects, aggregated API servers, impersonation limited to some actions,
+//     kubelet serving certificates, sniffing on the host's network.
 package paths

@@ -13,6 +13,7 @@ const (
 	escapeFiles
 	nodePods
 	nodeIdentity
+	nodeToken
 	controlPlane
 	overNetwork
 	fullControl
@@ -38,10 +39,37 @@ const (
 	podSecret
 	tokenFromSecret
 	systemAccount
+	escapeLogs
+	attachPods
+	forwardPods
+	readLogs
+	createClaims
+	createVolumes
+	hostVolume
+	requestCert
+	approveCert
+	clientCert
+	nodeCert
+	mutatingWebhook
+	validatingWebhook
+	taintNodes
+	steerNodes
+	evictPods
+	stealPods
+	intercept
+	mapAWS
+	redirectDNS
+	issuerSecret
+	storeSecret
+	bootstrapToken
+	instanceMetadata
+	assumeRole
+	cloudAccess
 )
 
 // moves names each kind of step and gives the ATT&CK technique of taking it
-// (Containers matrix, v18.1); none where the step is no visible act.
+// (v18.1, of the Containers matrix where it has one); none where the step is no
+// visible act.
 var moves = [...]struct{ name, attack string }{
 	implied:          {"implied", ""},
 	token:            {"token", "T1528"},
@@ -52,6 +80,7 @@ var moves = [...]struct{ name, attack string }{
 	escapeFiles:      {"escape-files", "T1611"},
 	nodePods:         {"node-pods", "T1609"},
 	nodeIdentity:     {"node-identity", "T1552.001"},
+	nodeToken:        {"node-token-request", "T1528"},
 	controlPlane:     {"control-plane", "T1552.001"},
 	overNetwork:      {"network", "T1210"},
 	fullControl:      {"full-control", "T1078"},
@@ -77,4 +106,31 @@ var moves = [...]struct{ name, attack string }{
 	podSecret:        {"pod-secret", "T1552.007"},
 	tokenFromSecret:  {"token-for-secret", "T1528"},
 	systemAccount:    {"system-account", "T1098.006"},
+
+	escapeLogs:        {"escape-log-links", "T1611"},
+	attachPods:        {"attach", "T1609"},
+	forwardPods:       {"port-forward", "T1210"},
+	readLogs:          {"read-logs", "T1552.001"},
+	createClaims:      {"create-claims", "T1610"},
+	createVolumes:     {"create-volumes", "T1610"},
+	hostVolume:        {"host-volume", "T1611"},
+	requestCert:       {"request-certificate", "T1649"},
+	approveCert:       {"approve-certificate", "T1649"},
+	clientCert:        {"client-certificate", "T1649"},
+	nodeCert:          {"node-certificate", "T1649"},
+	mutatingWebhook:   {"mutating-webhook", "T1610"},
+	validatingWebhook: {"validating-webhook", "T1552.007"},
+	taintNodes:        {"taint-nodes", "T1610"},
+	steerNodes:        {"node-status", "T1610"},
+	evictPods:         {"evict-pods", "T1489"},
+	stealPods:         {"steal-pods", "T1552.001"},
+	intercept:         {"intercept", "T1557"},
+	mapAWS:            {"aws-auth", "T1098"},
+	redirectDNS:       {"cluster-dns", "T1557"},
+	issuerSecret:      {"issuer-secret", "T1552.007"},
+	storeSecret:       {"store-secret", "T1552.007"},
+	bootstrapToken:    {"bootstrap-token", "T1098"},
+	instanceMetadata:  {"instance-metadata", "T1552.005"},
+	assumeRole:        {"assume-cloud-role", "T1078.004"},
+	cloudAccess:       {"cloud-access", "T1078.004"},
 }

@@ -35,13 +35,13 @@ func TestEdgesWithoutRights(t *testing.T) {
 		"secret":  {worker + onNode("shop", "x", "w1", keySpec), []string{"secret shop/key"}},
 		"escape to the node and no further": {
 			worker + onNode("shop", "x", "w1", rootSpec) + onNode("other", "mate", "w1", keySpec) + onNode("other", "z", "w2", quietSpec),
-			[]string{"node w1", "pod other/mate", "secret other/key"},
+			[]string{"node w1", "pod other/mate", "sa other/default", "sa shop/default", "secret other/key"},
 		},
-		"escape to an unknown node":        {onNode("shop", "x", "", rootSpec) + onNode("other", "mate", "", quietSpec), []string{"node (any node)", "pod other/mate"}},
-		"unknown node beside known ones":   {worker + onNode("shop", "x", "", rootSpec) + onNode("other", "mate", "w1", quietSpec), []string{"node (any node)", "node w1", "node w2", "pod other/mate"}},
-		"known node beside an unknown one": {worker + onNode("shop", "x", "w1", rootSpec) + onNode("other", "mate", "", quietSpec), []string{"node w1", "pod other/mate"}},
+		"escape to an unknown node":        {onNode("shop", "x", "", rootSpec) + onNode("other", "mate", "", quietSpec), []string{"node (any node)", "pod other/mate", "sa other/default", "sa shop/default"}},
+		"unknown node beside known ones":   {worker + onNode("shop", "x", "", rootSpec) + onNode("other", "mate", "w1", quietSpec), []string{"node (any node)", "node w1", "node w2", "pod other/mate", "sa other/default", "sa shop/default"}},
+		"known node beside an unknown one": {worker + onNode("shop", "x", "w1", rootSpec) + onNode("other", "mate", "", quietSpec), []string{"node w1", "pod other/mate", "sa other/default", "sa shop/default"}},
 		"files of a node's pods": {worker + onNode("shop", "x", "w1", "automountServiceAccountToken: false, containers: [{name: c, image: i, volumeMounts: [{name: v, mountPath: /v, readOnly: true}]}], volumes: [{name: v, hostPath: {path: /var/lib/kubelet}}]") +
-			onNode("other", "mate", "w1", "containers: [{name: c, image: i, envFrom: [{secretRef: {name: key}}]}]"), []string{"sa other/default", "secret other/key"}},
+			onNode("other", "mate", "w1", "containers: [{name: c, image: i, envFrom: [{secretRef: {name: key}}]}]"), []string{"sa other/default", "sa shop/default", "secret other/key"}},
 		"token of a secret": {worker + `---
 {apiVersion: v1, kind: Secret, type: kubernetes.io/service-account-token, metadata: {name: key, namespace: shop, annotations: {kubernetes.io/service-account.name: robot}}}
 ` + onNode("shop", "x", "w1", keySpec), []string{"sa shop/robot", "secret shop/key"}},
@@ -52,7 +52,7 @@ func TestEdgesWithoutRights(t *testing.T) {
 {apiVersion: v1, kind: Node, metadata: {name: cp, labels: {node-role.kubernetes.io/control-plane: ""}}, spec: {taints: [{key: node-role.kubernetes.io/control-plane, effect: NoSchedule}]}}
 ---
 {apiVersion: apps/v1, kind: DaemonSet, metadata: {name: d, namespace: shop}, spec: {template: {spec: {` + quietSpec + `}}}}
-` + onNode("shop", "x", "w2", rootSpec), []string{"node w2", "pod shop/d"}},
+` + onNode("shop", "x", "w2", rootSpec), []string{"node w2", "pod shop/d", "sa shop/default"}},
 		"DaemonSet that tolerates the control plane": {`{apiVersion: v1, kind: Node, metadata: {name: cp, labels: {node-role.kubernetes.io/control-plane: ""}}, spec: {taints: [{key: node-role.kubernetes.io/control-plane, effect: NoSchedule}]}}
 ---
 {apiVersion: apps/v1, kind: DaemonSet, metadata: {name: x, namespace: shop}, spec: {template: {spec: {tolerations: [{operator: Exists}], ` + rootSpec + `}}}}
@@ -69,7 +69,7 @@ func TestEdgesWithoutRights(t *testing.T) {
 {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: r}, rules: [{apiGroups: [""], resources: [secrets], verbs: [get]}]}
 ---
 {apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: b}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: r}, subjects: [{apiGroup: rbac.authorization.k8s.io, kind: Group, name: "system:nodes"}]}
-`, []string{"group system:nodes", "node w1", "secret other/s"}},
+`, []string{"group system:nodes", "node w1", "sa shop/default", "secret other/s"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			kind := "Pod"

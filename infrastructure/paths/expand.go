@@ -4,7 +4,6 @@ import (
 	"strconv"
 
 	"github.com/scantling/scantling/graph"
-	"github.com/scantling/scantling/infrastructure/identity"
 	"github.com/scantling/scantling/model"
 )
 
@@ -18,12 +17,13 @@ const (
 
 // expand adds the steps that lead on from one vertex.
 func (b *builder) expand(k key) {
+	b.follow(k)
 	switch k.sort {
 	case control:
 		b.expandWorkload(k)
 	case held:
 		b.expandIdentity(k)
-	case root, on, tokens, anywhere, kubelets:
+	case root, files, on, tokens, lends, anywhere, kubelets:
 		b.expandNode(k)
 	case known:
 		if account, ok := b.legacy[k]; ok {
@@ -40,7 +40,11 @@ func (b *builder) expand(k key) {
 		b.expandGranted(k)
 	case rewrite, rewrites, binds, joins:
 		b.expandRoles(k)
-	case may, sends, arrives:
+	case injects, watches, drains, ownNode:
+		b.expandDoor(k)
+	case approves, certs, creds:
+		b.expandCertificate(k)
+	case may, sends, arrives, volumes, requests, steers, metadata, cloud:
 	default:
 		b.expandNamespace(k)
 	}
@@ -59,15 +63,17 @@ func (b *builder) expandNamespace(k key) {
 	}
 	switch k.sort {
 	case rule:
-		for _, s := range []sort{create, controls, reads, accounts, label} {
+		for _, s := range []sort{create, controls, reads, accounts, label, claims, logs} {
 			b.step(implied, key{sort: s, a: k.a}, k)
 		}
+		b.step(intercept, key{sort: intercepts}, k) // addresses of a Service count everywhere
 	case create:
 		b.step(podAccount, key{sort: accounts, a: k.a}, k)
 		b.step(podSecret, key{sort: reads, a: k.a}, k)
 		if b.guarded[k.a] == "" {
 			b.step(privilegedPod, key{sort: anywhere}, k)
 		}
+		b.mountClaims(k)
 	case label:
 		if b.guarded[k.a] != "" {
 			b.step(privilegedPod, key{sort: anywhere}, key{sort: create, a: k.a}, k)
@@ -83,6 +89,9 @@ func (b *builder) expandNamespace(k key) {
 	case makes:
 		// A new Secret of the token type is filled in by the cluster.
 		b.step(tokenFromSecret, key{sort: accounts, a: k.a}, key{sort: reads, a: k.a}, k)
+		if k.a == systemNamespace {
+			b.bootstrappers(k)
+		}
 	case accounts:
 		b.expandAccounts(k)
 	case debug:
@@ -94,6 +103,8 @@ func (b *builder) expandNamespace(k key) {
 				b.step(implied, key{sort: create, a: k.a}, k)
 			}
 		}
+	default:
+		b.expandDoor(k)
 	}
 }
 
@@ -136,27 +147,40 @@ func (b *builder) unknownNode(k key) {
 				b.step(implied, key{sort: root, a: n.name}, k)
 			}
 		}
-	case k.sort == tokens && k.a == anyNode:
-		for _, n := range b.nodes {
-			if n.name != anyNode {
-				b.step(implied, key{sort: tokens, a: n.name}, k)
-			}
-		}
-	case (k.sort == on || k.sort == tokens) && k.a != anyNode:
+	case (k.sort == on || k.sort == tokens || k.sort == lends) && k.a != anyNode:
 		b.step(implied, key{sort: k.sort, a: anyNode}, k)
 	}
 }
 
+// filesOf is what a way out to the files of a node leads to. Where the node is
+// unknown it is one of all: to read the files of one must not mean to read
+// those of the others, so that has a vertex of its own.
+func filesOf(gives sort, node string) key {
+	if node == anyNode {
+		return key{gives, node, oneOfAll, ""}
+	}
+	return key{sort: gives, a: node}
+}
+
+const oneOfAll = "one of all"
+
 func (b *builder) expandNode(k key) {
+	if k.b == oneOfAll {
+		for _, n := range b.nodes {
+			b.step(implied, key{sort: k.sort, a: n.name}, k)
+		}
+		return
+	}
 	b.unknownNode(k)
 	switch k.sort {
-	case root:
-		b.step(nodePods, key{sort: on, a: k.a}, k)
-		for _, s := range []identity.Subject{identity.NodeUser(k.a), identity.NodeGroup()} {
-			if b.named[s] {
-				b.step(nodeIdentity, subjectKey(s), k)
-			}
+	case root, files:
+		if k.sort == root {
+			b.step(nodePods, key{sort: on, a: k.a}, k)
+			b.askMetadata(k, []string{k.a})
+		} else {
+			b.step(implied, key{sort: tokens, a: k.a}, k)
 		}
+		b.asNode(k, k.a)
 		if at, ok := b.findNode(k.a); ok && b.nodes[at].control != "" {
 			b.step(controlPlane, key{sort: admin}, k)
 		}
@@ -167,6 +191,12 @@ func (b *builder) expandNode(k key) {
 	case tokens:
 		for _, l := range b.onNode[k.a] {
 			b.leaks(l, k)
+		}
+	case lends:
+		for _, l := range b.onNode[k.a] {
+			if l.token.Field != "metadata.annotations" { // a static pod has no account
+				b.step(nodeToken, subjectKey(l.account), k)
+			}
 		}
 	case anywhere:
 		for _, n := range b.nodes {
@@ -192,6 +222,7 @@ func (b *builder) expandIdentity(k key) {
 		b.use(k, g)
 	}
 	b.combine(k, b.identity.Direct(s), b.identity.Grants(s))
+	b.doubtConnect(b.identity.Direct(s))
 }
 
 func (b *builder) expandWorkload(k key) {
@@ -200,12 +231,18 @@ func (b *builder) expandWorkload(k key) {
 	for _, w := range l.ways {
 		f := b.escapeFact(l, w)
 		for _, n := range l.nodes {
-			if w.files {
-				b.stepOn(escapeFiles, key{sort: tokens, a: n}, []graph.Fact{f}, k)
-			} else {
+			switch {
+			case w.logs:
+				b.stepOn(escapeLogs, filesOf(w.gives, n), []graph.Fact{f}, k, key{logs, l.Namespace, l.Kind, l.Name})
+			case w.gives == root:
 				b.stepOn(escape, key{sort: root, a: n}, []graph.Fact{f}, k)
+			default:
+				b.stepOn(escapeFiles, filesOf(w.gives, n), []graph.Fact{f}, k)
 			}
 		}
+	}
+	if l.host || b.excepted(l) {
+		b.askMetadata(k, l.nodes)
 	}
 }
 
@@ -295,6 +332,9 @@ func (b *builder) connect() {
 		b.near(crowds, crowds.roots[at], whole.a)
 	}
 }
+
+// exploitOf is exploitFact as the facts of a step.
+func (b *builder) exploitOf(l *load) []graph.Fact { return []graph.Fact{b.exploitFact(l)} }
 
 func (b *builder) exploitFact(l *load) graph.Fact {
 	return b.fact(model.Fact{

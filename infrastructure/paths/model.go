@@ -115,6 +115,9 @@ func (m *Model) reason(e edge, s graph.Step) model.Proof {
 			Rule: "may escalate any ClusterRole; every API server creates both",
 		}
 	}
+	if p, ok := doorReason(e, from); ok {
+		return p
+	}
 	if to.sort == arrives {
 		return model.Proof{Object: from.name(m.snapshot.Cluster), Field: "NetworkPolicy", Rule: "none keeps its connections from pods of network group " + to.a}
 	}

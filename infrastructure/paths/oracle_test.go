@@ -26,7 +26,7 @@ import (
 // where a rule has no resourceNames.
 const stranger = "stranger"
 
-var oracleNames = []string{"", "a", "b", "web", "key", "n1", "n2", "r", "s", "cluster-admin", "system:masters", "shop", "other", stranger}
+var oracleNames = []string{"", "a", "b", "web", "key", "n1", "n2", "r", "s", "cluster-admin", "system:masters", "shop", "other", "aws-auth", "kubernetes.io/*", kubeletSigner, stranger}
 
 // holder is an identity or the rights of a role that the attacker has bound.
 type holder struct {
@@ -81,6 +81,7 @@ func (o *oracle) run(start string) map[string]bool {
 			o.workload(i, w)
 		}
 		o.cluster()
+		o.behindDoors()
 		names := make([]string, 0, len(o.holders))
 		for name := range o.holders {
 			names = append(names, name)
@@ -91,6 +92,7 @@ func (o *oracle) run(start string) map[string]bool {
 			}
 			o.global(o.holders[name])
 			o.roles(o.holders[name])
+			o.doors(o.holders[name])
 		}
 	}
 	return o.have
@@ -101,7 +103,7 @@ func loadName(w *kube.Workload) string { return w.Namespace + "/" + w.Kind + "/"
 func (o *oracle) guarded(ns string) bool {
 	for _, n := range o.s.Namespaces() {
 		if n.Name == ns {
-			return n.Labels[enforceLabel] == "restricted"
+			return n.Labels[enforceLabel] == "restricted" || n.Labels[enforceLabel] == "baseline"
 		}
 	}
 	return false

@@ -68,6 +68,10 @@ func containerPatch(spec *corev1.PodSpec, c *corev1.Container, volumes map[strin
 			security["capabilities"] = object{"add": harmless(c)}
 		case w.field == "spec.hostPID":
 			pod["hostPID"] = false
+		case strings.HasSuffix(w.field, "procMount"):
+			security["procMount"] = "Default"
+		case strings.HasSuffix(w.field, "hostProcess"):
+			security["windowsOptions"] = object{"hostProcess": false}
 		}
 	}
 	for _, m := range c.VolumeMounts {
@@ -123,9 +127,7 @@ func mountedElsewhere(spec *corev1.PodSpec, volume string) bool {
 func harmless(c *corev1.Container) []any {
 	out := []any{}
 	for _, have := range c.SecurityContext.Capabilities.Add {
-		switch strings.TrimPrefix(strings.ToUpper(string(have)), "CAP_") {
-		case "ALL", "SYS_MODULE", "SYS_ADMIN", "SYS_PTRACE", "DAC_READ_SEARCH":
-		default:
+		if !slices.Contains(dangerous, strings.TrimPrefix(strings.ToUpper(string(have)), "CAP_")) {
 			out = append(out, string(have))
 		}
 	}

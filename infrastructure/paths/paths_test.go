@@ -177,7 +177,7 @@ func TestRights(t *testing.T) {
 		"patch pods":                       {"", role("shop", allow("", "pods", "patch")), with("pod shop/api")},
 		"patch pods/status":                {"", role("shop", allow("", "pods/status", "patch")), own},
 		"ephemeral containers, restricted": {restricted, role("shop", allow("", "pods/ephemeralcontainers", "patch")), with("pod shop/api")},
-		"ephemeral containers":             {"", role("shop", allow("", "pods/ephemeralcontainers", "update")), with("pod shop/api", "node n1", "node n3")},
+		"ephemeral containers":             {"", role("shop", allow("", "pods/ephemeralcontainers", "update")), with("pod shop/api", "node n1", "node n3", "sa shop/api")},
 		"ephemeral containers by create":   {"", role("shop", allow("", "pods/ephemeralcontainers", "create")), own},
 		"nodes/proxy get":                  {"", role("", allow("", "nodes/proxy", "get")), with("pod shop/api", "pod other/db")},
 		"nodes/proxy of one node":          {"", role("", allow("", "nodes/proxy", "create", "n4")), with("pod other/db")},

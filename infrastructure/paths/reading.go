@@ -15,7 +15,7 @@ import (
 // attack graph itself travels as such. Read is 0: documents are counted by
 // their reader.
 func (m *Model) Reading() model.Reading {
-	r := model.Reading{Stage: model.Infrastructure, Actions: slices.Clone(m.actions)}
+	r := model.Reading{Stage: model.Infrastructure, Actions: slices.Clone(m.actions), Incomplete: m.Incomplete()}
 	cluster := m.snapshot.Cluster
 	for i := range m.loads {
 		l := &m.loads[i]

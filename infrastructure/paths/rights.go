@@ -45,10 +45,13 @@ func hub(s sort) func(string) []key {
 	return func(namespace string) []key { return []key{{sort: s, a: namespace}} }
 }
 
-// rights is the table of all that one rule alone gives. Its order decides
-// which technique a fact shows when its rule gives several.
-func rights() []right {
-	change := []string{"update", "patch"}
+// altering are the verbs by which an object that exists is changed.
+var altering = []string{"update", "patch"}
+
+// baseRights is the table of what one rule alone gives over pods, Secrets and
+// identities; doorRights goes on with the rest. Their order decides which
+// technique a fact shows when its rule gives several.
+func (b *builder) baseRights() []right {
 	out := []right{
 		{edge: createPods, verbs: []string{"create"}, hub: hub(create), on: []target{
 			{"", "pods", ""},
@@ -60,7 +63,7 @@ func rights() []right {
 			{"batch", "cronjobs", ""},
 			{"", "replicationcontrollers", ""},
 		}},
-		{edge: execPods, verbs: []string{"create"}, on: []target{{"", "pods", "exec"}}, hub: hub(controls), named: (*builder).podsNamed},
+		{edge: execPods, verbs: b.version.connect(), on: []target{{"", "pods", "exec"}}, hub: hub(controls), named: (*builder).podsNamed},
 		{edge: kubeletExec, verbs: []string{"get", "create"}, on: []target{{"", "nodes", "proxy"}}, cluster: true, hub: hub(kubelets), named: (*builder).nodesNamed},
 		{edge: mintToken, verbs: []string{"create"}, on: []target{{"", "serviceaccounts", "token"}}, hub: hub(accounts), named: (*builder).accountsNamed},
 		{edge: readSecrets, verbs: []string{"get", "list", "watch"}, on: []target{{"", "secrets", ""}}, hub: hub(reads), named: (*builder).secretsNamed},
@@ -71,7 +74,7 @@ func rights() []right {
 	}
 	for _, k := range templateKinds {
 		out = append(out, right{
-			edge: patchTemplate, verbs: change, on: []target{k.target},
+			edge: patchTemplate, verbs: altering, on: []target{k.target},
 			hub: func(namespace string) []key { return []key{{template, namespace, k.kind, ""}} },
 			named: func(b *builder, namespace string, names []string) []key {
 				return b.templatesNamed(k.kind, namespace, names)
@@ -80,10 +83,10 @@ func rights() []right {
 	}
 	return append(
 		out,
-		right{edge: debugPods, verbs: change, on: []target{{"", "pods", "ephemeralcontainers"}}, hub: hub(debug), named: (*builder).debugNamed},
-		right{edge: patchPods, verbs: change, on: []target{{"", "pods", ""}}, hub: hub(controls), named: (*builder).podsNamed},
+		right{edge: debugPods, verbs: altering, on: []target{{"", "pods", "ephemeralcontainers"}}, hub: hub(debug), named: (*builder).debugNamed},
+		right{edge: patchPods, verbs: altering, on: []target{{"", "pods", ""}}, hub: hub(controls), named: (*builder).podsNamed},
 		right{edge: createSecrets, verbs: []string{"create"}, on: []target{{"", "secrets", ""}}, hub: hub(makes)},
-		right{edge: relabel, verbs: change, on: []target{{"", "namespaces", ""}}, hub: hub(label), named: (*builder).labelsNamed},
+		right{edge: relabel, verbs: altering, on: []target{{"", "namespaces", ""}}, hub: hub(label), named: (*builder).labelsNamed},
 	)
 }
 

@@ -11,32 +11,53 @@ import (
 type sort uint8
 
 const (
-	control  sort = iota // of a workload: a namespace, b kind, c name
-	held                 // an identity: a kind, b namespace, c name
-	root                 // on a node: a name
-	known                // value of a Secret: a namespace, b name
-	admin                // authority over the cluster
-	rule                 // all rights in a namespace: a ("" every one)
-	create               // pods of one's own making in a namespace: a ("" every one)
-	controls             // every workload of a namespace: a ("" every one)
-	reads                // every Secret of a namespace: a ("" every one)
-	makes                // new Secrets in a namespace: a ("" every one)
-	accounts             // every ServiceAccount of a namespace: a ("" every one)
-	label                // the labels of a namespace: a ("" every one)
-	debug                // containers added to running pods of a namespace: a ("" every one)
-	template             // pod templates of a kind of workload: a namespace ("" every one), b kind
-	anywhere             // a privileged pod on a node of one's choice
-	on                   // every pod on a node: a name
-	kubelets             // every kubelet's exec
-	tokens               // tokens and Secrets of the pods on a node: a name
-	rewrite              // the rules of a role: a namespace ("" cluster role), b name
-	rewrites             // the rules of every Role of a namespace: a ("" every one)
-	granted              // the rules of a role, in scope: a namespace of the role, b name, c scope ("" cluster)
-	binds                // any Role of a namespace may be bound there: a ("" every one)
-	joins                // any RoleBinding of a namespace may be joined: a ("" every one, and cluster role bindings with b)
-	may                  // one of several grants gives a right: a subject, b right, c scope
-	sends                // connections from a class of pods: a
-	arrives              // connections to pods that accept the same classes: a
+	control    sort = iota // of a workload: a namespace, b kind, c name
+	held                   // an identity: a kind, b namespace, c name
+	root                   // on a node: a name
+	known                  // value of a Secret: a namespace, b name
+	admin                  // authority over the cluster
+	rule                   // all rights in a namespace: a ("" every one)
+	create                 // pods of one's own making in a namespace: a ("" every one)
+	controls               // every workload of a namespace: a ("" every one)
+	reads                  // every Secret of a namespace: a ("" every one)
+	makes                  // new Secrets in a namespace: a ("" every one)
+	accounts               // every ServiceAccount of a namespace: a ("" every one)
+	label                  // the labels of a namespace: a ("" every one)
+	debug                  // containers added to running pods of a namespace: a ("" every one)
+	template               // pod templates of a kind of workload: a namespace ("" every one), b kind
+	anywhere               // a privileged pod on a node of one's choice
+	on                     // every pod on a node: a name
+	kubelets               // every kubelet's exec
+	tokens                 // tokens and Secrets of the pods on a node: a name
+	lends                  // new tokens for the pods on a node: a name
+	rewrite                // the rules of a role: a namespace ("" cluster role), b name
+	rewrites               // the rules of every Role of a namespace: a ("" every one)
+	granted                // the rules of a role, in scope: a namespace of the role, b name, c scope ("" cluster)
+	binds                  // any Role of a namespace may be bound there: a ("" every one)
+	joins                  // any RoleBinding of a namespace may be joined: a ("" every one, and cluster role bindings with b)
+	may                    // one of several grants gives a right: a subject, b right, c scope
+	sends                  // connections from a class of pods: a
+	arrives                // connections to pods that accept the same classes: a
+	files                  // every file of a node, as its root reads it: a name
+	attaches               // the running processes of pods in a namespace: a ("" every one)
+	forwards               // connections through the API server to pods of a namespace: a ("" every one), or to one workload: a, b kind, c name
+	logs                   // container logs of a namespace: a ("" every one), or of one workload: a, b kind, c name
+	claims                 // new claims for volumes in a namespace: a ("" every one)
+	volumes                // new persistent volumes
+	requests               // new certificate signing requests
+	approves               // approval of them, for a signer: a clientSigner or kubeletSigner
+	certs                  // the client certificate of any node
+	creds                  // the credentials of a node: a name
+	injects                // changes to whatever the API server is about to store
+	watches                // sight of whatever the API server is about to store
+	drains                 // the taints of every node
+	steers                 // the labels and capacity of every node
+	evicts                 // the running pods of a namespace: a ("" every one), or of one workload: a, b kind, c name
+	ownNode                // root on some node
+	stolen                 // pods of a namespace that move to a node of the attacker's: a ("" every one)
+	intercepts             // connections that workloads of a namespace make: a ("" every one)
+	metadata               // the cloud's metadata service as a node sees it: a name
+	cloud                  // a role in the cloud: a its name there
 )
 
 // anyNode is the node on which workloads without a known node stand.
@@ -68,6 +89,8 @@ func (k key) ref(cluster string) model.Ref {
 		return model.Ref{Kind: model.Secret, Key: cluster + "/" + k.a + "/" + k.b}
 	case admin:
 		return model.Ref{Kind: model.Cluster, Key: cluster}
+	case cloud:
+		return model.Ref{Kind: model.CloudRole, Key: k.a}
 	}
 	return model.Ref{}
 }
@@ -112,6 +135,8 @@ func (k key) name(cluster string) string {
 		return "exec through every kubelet"
 	case tokens:
 		return "read the tokens and Secrets of pods on node " + k.a
+	case lends:
+		return "request tokens for pods on node " + k.a
 	}
 	return k.authority()
 }
@@ -138,6 +163,61 @@ func (k key) authority() string {
 		return "send from pods of network class " + k.a
 	case arrives:
 		return "reach pods of network group " + k.a
+	}
+	return k.power()
+}
+
+// power words the hubs about the API server's other doors.
+func (k key) power() string {
+	one := strings.Join([]string{k.b, k.a + "/" + k.c}, " ")
+	switch k.sort {
+	case files:
+		return "read every file of node " + k.a
+	case attaches:
+		return "attach to running pods " + in(k.a)
+	case forwards:
+		if k.b != "" {
+			return "connect through the API server to " + one
+		}
+		return "connect through the API server to pods " + in(k.a)
+	case logs:
+		if k.b != "" {
+			return "read the logs of " + one
+		}
+		return "read logs " + in(k.a)
+	case claims:
+		return "create volume claims " + in(k.a)
+	case volumes:
+		return "create persistent volumes"
+	case requests:
+		return "create certificate signing requests"
+	case approves:
+		return "approve signing requests of signer " + k.a
+	case creds:
+		return "hold the credentials of node " + k.a
+	case certs:
+		return "hold the client certificate of any node"
+	case injects:
+		return "change objects on their way into the API server"
+	case watches:
+		return "see objects on their way into the API server"
+	case drains:
+		return "taint every node"
+	case stolen:
+		return "draw pods to a node of one's own " + in(k.a)
+	case steers:
+		return "change labels and capacity of every node"
+	case evicts:
+		if k.b != "" {
+			return "make an end of " + one
+		}
+		return "make an end of running pods " + in(k.a)
+	case ownNode:
+		return "hold some node"
+	case intercepts:
+		return "intercept connections made " + in(k.a)
+	case metadata:
+		return "ask the cloud's metadata service as node " + k.a
 	}
 	return ""
 }

@@ -70,6 +70,7 @@ func (b *builder) readNamespaces() {
 func (b *builder) readWorkloads() {
 	b.loads = make([]load, len(b.snapshot.Workloads))
 	for i, w := range b.snapshot.Workloads {
+		w = b.host.resolve(w)
 		b.loads[i] = load{
 			Workload: w, key: key{control, w.Namespace, w.Kind, w.Name}, token: b.identity.Token(w), account: b.identity.Account(w),
 			ways: ways(&w.Spec), secrets: secretsOf(&w.Spec),
@@ -118,7 +119,7 @@ func (b *builder) readNodes() {
 func (b *builder) place(l *load) {
 	if len(l.nodes) == 0 {
 		for _, n := range b.nodes {
-			if fits(l.Workload, n.object) {
+			if Fits(l.Workload, n.object) {
 				l.nodes = append(l.nodes, n.name)
 			}
 		}
@@ -140,10 +141,11 @@ func (b *builder) findNode(name string) (int, bool) {
 	return slices.BinarySearchFunc(b.nodes, name, func(n node, s string) int { return strings.Compare(n.name, s) })
 }
 
-// fits reports whether the scheduler could put a DaemonSet's pod on a node:
-// node selector, affinity, and taints against tolerations. A node that only
-// pods name may have any labels.
-func fits(w *kube.Workload, o *kube.Object) bool {
+// Fits reports whether the scheduler could put a workload's pod on a node: node
+// selector, affinity, and taints against tolerations, those that the DaemonSet
+// controller adds itself always. A node that only pods name (nil) may have any
+// labels.
+func Fits(w *kube.Workload, o *kube.Object) bool {
 	if o == nil {
 		return true
 	}

@@ -62,6 +62,7 @@ var layers = []layer{
 	{"registry/secret", "model", "finds keys and tokens in bytes"},
 
 	{"infrastructure/threat", "infrastructure/paths infrastructure/network infrastructure/identity infrastructure/posture infrastructure/kube " + means, "judges the whole"},
+	{"infrastructure/paths/kubehound", "infrastructure/paths infrastructure/identity infrastructure/kube " + means, "shows the edges as another tool names them"},
 	{"infrastructure/paths", "infrastructure/network infrastructure/identity infrastructure/kube " + means, "judges over network and identity"},
 	{"infrastructure/amend", "infrastructure/kube " + means, "acts"},
 	{"infrastructure/lifetime", "infrastructure/kube " + means, "acts"},

@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/scantling/scantling/infrastructure/identity"
+	"github.com/scantling/scantling/infrastructure/kube"
+	"github.com/scantling/scantling/infrastructure/paths/kubehound"
+	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/report"
+)
+
+// compatReport is the answer of `cluster paths --compat`: edges as another
+// tool names them.
+type compatReport struct {
+	Schema     int                `json:"schema"`
+	Tool       report.Tool        `json:"tool"`
+	Compat     string             `json:"compat"`
+	Edges      []kubehound.Edge   `json:"edges"`
+	Incomplete []model.Incomplete `json:"incomplete"`
+}
+
+// compat lists the edges of a cluster under the names of another tool.
+func (a *app) compat(s *kube.Snapshot, id *identity.Engine) error {
+	missed := missedOf(s, id.Incomplete())
+	doc := compatReport{Schema: report.Schema, Tool: a.tool(), Compat: compatKubeHound, Edges: kubehound.Edges(s, id), Incomplete: missed}
+	a.outcome(nil, len(missed), false)
+	return a.show(doc, func(w io.Writer, p report.Paint) error { return compatText(w, p, doc) })
+}
+
+// compatKubeHound is the one value of --compat.
+const compatKubeHound = "kubehound"
+
+// compatText prints an edge a line, and below it what makes it.
+func compatText(w io.Writer, paint report.Paint, d compatReport) error {
+	for _, e := range d.Edges {
+		line := fmt.Sprintf("%-22s %s → %s  %s", e.Type, compatName(e.From), compatName(e.To), e.Attack)
+		if _, err := fmt.Fprintln(w, report.Clean(line)); err != nil {
+			return err
+		}
+		for _, y := range e.Proof {
+			if _, err := fmt.Fprintf(w, "    %s\n", paint(report.Faint, report.Clean(y.Object+"  "+y.Field))); err != nil {
+				return err
+			}
+		}
+	}
+	for _, x := range d.Incomplete {
+		if _, err := fmt.Fprintf(w, "not read: %s\n", report.Clean(x.What+": "+x.Why)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// compatName writes a vertex as "Class namespace/name".
+func compatName(v kubehound.Vertex) string {
+	name := string(v.Class) + " "
+	if v.Namespace != "" {
+		name += v.Namespace + "/"
+	}
+	if v.Pod != "" && v.Pod != v.Name {
+		name += v.Pod + "/"
+	}
+	name += v.Name
+	if v.Exposure != "" {
+		name += fmt.Sprintf(":%d (%s)", v.Port, v.Exposure)
+	}
+	return name
+}
