@@ -24,6 +24,8 @@ type Choke struct {
 // derivations that use it bounds the pairs that it cuts, and one Closure
 // without it counts them. The list is exact.
 func (g *Graph) Chokes(e Ends, most int, gone *Set) []Choke {
+	e = g.proper(e, gone)
+	g = g.Toward(e)
 	pairs := g.Pairs(e, gone)
 	list := g.candidates(pairs, gone)
 	var out []Choke
@@ -46,16 +48,10 @@ func (g *Graph) Chokes(e Ends, most int, gone *Set) []Choke {
 // candidates are the vertices and facts of one derivation for each pair, with
 // the number of derivations that use them.
 func (g *Graph) candidates(pairs []Pair, gone *Set) []Choke {
-	facts := make([]Fact, 0, len(g.p))
-	for f := range g.p {
-		if !gone.Has(f) {
-			facts = append(facts, Fact(f))
-		}
-	}
 	vertices, leaves := make([]int, g.vertices), make([]int, len(g.p))
 	for _, p := range pairs {
 		rests := &Set{}
-		for _, s := range g.Proof(p.From, p.To, facts) {
+		for _, s := range g.proof(p.From, p.To, func(s Step) bool { return g.holds(s, gone) }) {
 			if h := g.head[s]; h != p.To {
 				vertices[h]++
 			}
@@ -106,13 +102,7 @@ func (g *Graph) pairsWithout(c Choke, e Ends, gone *Set) []Pair {
 	return pairsOf(e, h.Closure(e.From, less), &Set{})
 }
 
-// without is the graph in which no step leads to a vertex: a view that shares
-// all but what can fire.
+// without is the graph in which no step leads to a vertex.
 func (g *Graph) without(v Vertex) *Graph {
-	h := &Graph{vertices: g.vertices, p: g.p, head: g.head, needs: g.needs, facts: g.facts, never: g.never.Clone(), sign: g.sign}
-	for _, s := range g.intoOf(v) {
-		h.never.Add(int(s))
-	}
-	h.index()
-	return h
+	return g.view(func(s Step) bool { return g.head[s] != v })
 }

@@ -30,7 +30,7 @@ type Fix struct {
 // last round leaves is closed by the cheapest change for each.
 const (
 	fixRounds = 100
-	fixBatch  = 64 // derivations that a round adds
+	fixBatch  = 64 // pairs of which a round adds a derivation
 )
 
 // Fix finds the cheapest set of changes that parts the ends: the implicit
@@ -69,6 +69,7 @@ type solver struct {
 
 func newSolver(g *Graph, e Ends, changes []Change) *solver {
 	e = g.proper(e, nil)
+	g = g.Toward(e)
 	s := &solver{g: g, ends: e, changes: changes, by: make([][]int, len(g.p)), stuck: map[Pair]bool{}}
 	for i, c := range changes {
 		s.cost = append(s.cost, c.Cost)
@@ -100,21 +101,22 @@ func (s *solver) gone(pick []int) *Set {
 func (s *solver) add(pick []int) int {
 	s.fresh = len(s.fix.sets)
 	gone := s.gone(pick)
-	seen := map[Vertex]int{}
-	for _, p := range s.g.Pairs(s.ends, gone) {
-		if len(s.fix.sets) == s.fresh+fixBatch {
-			break
-		}
-		if s.stuck[p] || seen[p.To] >= fixBatch/4 { // of many ends some each round
-			continue
-		}
-		set, ok := s.breaks(p, gone)
-		switch {
-		case !ok:
-			s.stuck[p] = true
-		case !slices.ContainsFunc(s.fix.sets[s.fresh:], func(have []int) bool { return slices.Equal(have, set) }):
-			s.fix.sets, s.fix.of = append(s.fix.sets, set), append(s.fix.of, p)
-			seen[p.To]++
+	pairs := slices.DeleteFunc(s.g.Pairs(s.ends, gone), func(p Pair) bool { return s.stuck[p] })
+	stride := len(pairs)/fixBatch + 1 // neighbours in the list often share their ways
+	looked := 0
+	for first := range stride {
+		for i := first; i < len(pairs); i += stride {
+			if looked == fixBatch && len(s.fix.sets) > s.fresh {
+				return len(s.fix.sets) - s.fresh
+			}
+			looked = min(looked+1, fixBatch)
+			set, ok := s.breaks(pairs[i], gone)
+			switch {
+			case !ok:
+				s.stuck[pairs[i]] = true
+			case !slices.ContainsFunc(s.fix.sets[s.fresh:], func(have []int) bool { return slices.Equal(have, set) }):
+				s.fix.sets, s.fix.of = append(s.fix.sets, set), append(s.fix.of, pairs[i])
+			}
 		}
 	}
 	return len(s.fix.sets) - s.fresh
@@ -124,10 +126,10 @@ func (s *solver) add(pick []int) int {
 // of a pair that is left, or another where that is too far to search.
 func (s *solver) breaks(p Pair, gone *Set) (set []int, ok bool) {
 	var facts []Fact
-	if best := s.g.KBest(p.From, p.To, 1, gone); len(best) > 0 {
+	if best := s.g.kBest(p.From, p.To, 1, gone); len(best) > 0 {
 		facts = best[0].Facts
 	} else {
-		for _, step := range s.g.Proof(p.From, p.To, s.left(gone)) {
+		for _, step := range s.g.proof(p.From, p.To, func(s1 Step) bool { return s.g.holds(s1, gone) }) {
 			facts = append(facts, s.g.Rests(step)...)
 		}
 	}
@@ -137,16 +139,6 @@ func (s *solver) breaks(p Pair, gone *Set) (set []int, ok bool) {
 	slices.Sort(set)
 	set = slices.Compact(set)
 	return set, len(set) > 0
-}
-
-func (s *solver) left(gone *Set) []Fact {
-	var out []Fact
-	for f := range s.g.p {
-		if !gone.Has(f) {
-			out = append(out, Fact(f))
-		}
-	}
-	return out
 }
 
 // greedy adds, for each derivation of the last round that is not broken yet,

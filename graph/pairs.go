@@ -10,6 +10,7 @@ import (
 // no pair with itself.
 type Ends struct {
 	From, To []Vertex
+	Except   map[Pair]bool // pairs that Pairs, Fix and Pareto leave out
 }
 
 // Pair is one vertex of From and one of To.
@@ -37,12 +38,35 @@ func pairsOf(e Ends, reach []*Set, given *Set) []Pair {
 	var out []Pair
 	for i, from := range e.From {
 		for _, to := range e.To {
-			if to != from && reach[i].Has(int(to)) && !given.Has(int(to)) {
+			if to != from && reach[i].Has(int(to)) && !given.Has(int(to)) && !e.Except[Pair{from, to}] {
 				out = append(out, Pair{from, to})
 			}
 		}
 	}
 	return out
+}
+
+// Toward is the graph with the steps alone that a derivation between the ends
+// may need: those that lead to where one of To may follow from, and, where To
+// is one vertex, that don't need it. Questions about the ends have the same
+// answers there, sooner. All numbers stay.
+func (g *Graph) Toward(e Ends) *Graph {
+	behind := g.before(e.To)
+	return g.view(func(s Step) bool {
+		return behind.Has(int(g.head[s])) && !(len(e.To) == 1 && slices.Contains(g.Needs(s), e.To[0]))
+	})
+}
+
+// view is the graph with some steps alone. It shares all but what can fire.
+func (g *Graph) view(keep func(Step) bool) *Graph {
+	h := &Graph{vertices: g.vertices, p: g.p, head: g.head, needs: g.needs, facts: g.facts, never: g.never.Clone(), sign: g.sign}
+	for s := range g.head {
+		if !keep(Step(s)) {
+			h.never.Add(s)
+		}
+	}
+	h.index()
+	return h
 }
 
 // Way is a derivation with its ends.
@@ -62,6 +86,7 @@ func (g *Graph) Best(e Ends, k int, gone *Set) []Way {
 	if k <= 0 || len(e.From) == 0 || len(e.To) == 0 {
 		return nil
 	}
+	g = g.Toward(e)
 	joined, source, sink := g.joined(e)
 	var out []Way
 	for ask, before := k, -1; ; ask *= 2 {
@@ -92,7 +117,9 @@ func (g *Graph) joined(e Ends) (joined *Graph, source, sink Vertex) {
 		b.Fact(p)
 	}
 	for s := range g.head {
-		b.Step(g.head[s], g.Needs(Step(s)), g.Rests(Step(s)))
+		if !g.never.Has(s) {
+			b.Step(g.head[s], g.Needs(Step(s)), g.Rests(Step(s)))
+		}
 	}
 	source, sink = b.Vertex(), b.Vertex()
 	for _, v := range e.From {

@@ -13,20 +13,26 @@ type Cut struct {
 	Most  int   // proven upper bound of Pairs for as many changes; equal: no set does more
 }
 
-// paretoTries bounds the sets that Pareto tries for one number of changes;
-// each takes one Closure.
-const paretoTries = 2000
+// Bounds of the sets that Pareto tries for one number of changes. Each takes
+// one Closure, so that the larger the graph the fewer there are.
+const (
+	paretoTries = 2000
+	paretoWork  = 4e6 // steps, pairs and words of sets
+)
 
 // Pareto lists, for 1 to most changes, the set that parts most pairs of the
 // ends, until a set parts all that the fix, which must be of the same ends and
 // changes, does. No set parts fewer pairs than the one before. As long as they
 // are few all sets are tried, and the answer is exact. Beyond that the better
 // of two is told: the last set and the change that adds most to it; and the
-// changes of the fix, those first that add most. What as many changes can part
+// changes of the fix, those first that add most, or, where even they are too
+// many to try, in the order of the fix. What as many changes can part
 // at most is then all pairs of which no derivations are known that need more.
 func (g *Graph) Pareto(e Ends, changes []Change, fix Fix, most int) []Cut {
 	s := newSolver(g, e, changes)
-	p := &pareto{solver: s, fix: fix, useful: s.useful(fix)}
+	g = s.g
+	work := len(g.uses.flat) + len(fix.Pairs) + len(e.From)*(g.vertices/64+1)
+	p := &pareto{solver: s, fix: fix, useful: s.useful(fix), tries: min(paretoTries, paretoWork/max(work, 1))}
 	all := len(fix.Pairs) - len(fix.Open)
 	var out []Cut
 	for n := 1; n <= min(most, len(p.useful)); n++ {
@@ -47,6 +53,7 @@ type pareto struct {
 	fix    Fix
 	useful []int // changes that part something and that no other makes needless
 	grown  []int // the last set of the greedy growth
+	tries  int   // Closures for each number of changes
 	order  []int // the changes of the fix, those first that add most
 }
 
@@ -112,13 +119,15 @@ func (p *pareto) best(n int) Cut {
 			cut.Pick, cut.Pairs = slices.Sorted(slices.Values(pick)), parted
 		}
 	}
-	if choices(len(p.useful), n) <= paretoTries {
+	if choices(len(p.useful), n) <= p.tries {
 		p.each(n, 0, nil, consider)
 		p.grown = cut.Pick
 		cut.Most = cut.Pairs
 		return cut
 	}
-	consider(p.grow())
+	if len(p.useful) <= p.tries {
+		consider(p.grow())
+	}
 	if pick := p.ofFix(n); len(pick) > 0 {
 		consider(pick)
 	}
@@ -174,6 +183,9 @@ func (p *pareto) with(pick, from []int) []int {
 // ofFix are the first n changes of the fix, in the order that parts most.
 func (p *pareto) ofFix(n int) []int {
 	for len(p.order) < min(n, len(p.fix.Pick)) {
+		if len(p.fix.Pick) > p.tries {
+			return p.fix.Pick[:min(n, len(p.fix.Pick))]
+		}
 		p.order = p.with(p.order, p.fix.Pick)
 	}
 	return p.order[:min(n, len(p.order))]

@@ -15,6 +15,7 @@ import (
 // holds without any vertex is no end.
 func (g *Graph) Shortest(e Ends, gone *Set) (best Pair, steps []Step, ok bool) {
 	given := g.Reach(nil, gone)
+	g = g.Toward(e)
 	least := int64(math.MaxInt64)
 	for _, from := range e.From {
 		k := knuth{g: g, gone: gone, size: make([]int64, g.vertices), by: make([]Step, g.vertices), missing: make([]int32, len(g.head))}
