@@ -20,9 +20,15 @@ const (
 	paretoWork  = 4e6 // steps, pairs and words of sets
 )
 
+// paretoBest bounds the pairs whose best derivations are sought, to choose
+// between sets that part as many.
+const paretoBest = 300
+
 // Pareto lists, for 1 to most changes, the set that parts most pairs of the
 // ends, until a set parts all that the fix, which must be of the same ends and
-// changes, does. No set parts fewer pairs than the one before. As long as they
+// changes, does. Of sets that part as many, the one that breaks the best
+// derivations of more probability is told, while the pairs are not too many.
+// No set parts fewer pairs than the one before. As long as they
 // are few all sets are tried, and the answer is exact. Beyond that the better
 // of two is told: the last set and the change that adds most to it; and the
 // changes of the fix, those first that add most, or, where even they are too
@@ -34,6 +40,11 @@ func (g *Graph) Pareto(e Ends, changes []Change, fix Fix, most int) []Cut {
 	work := len(g.uses.flat) + len(fix.Pairs) + len(e.From)*(g.vertices/64+1)
 	p := &pareto{solver: s, fix: fix, useful: s.useful(fix), tries: min(paretoTries, paretoWork/max(work, 1))}
 	all := len(fix.Pairs) - len(fix.Open)
+	if len(fix.Pairs) <= paretoBest {
+		for _, pair := range fix.Pairs {
+			p.likely = append(p.likely, s.g.kBest(pair.From, pair.To, 1, nil)...)
+		}
+	}
 	var out []Cut
 	for n := 1; n <= min(most, len(p.useful)); n++ {
 		cut := p.best(n)
@@ -53,6 +64,7 @@ type pareto struct {
 	fix    Fix
 	useful []int // changes that part something and that no other makes needless
 	grown  []int // the last set of the greedy growth
+	likely []Support
 	tries  int   // Closures for each number of changes
 	order  []int // the changes of the fix, those first that add most
 }
@@ -106,17 +118,35 @@ func (s *solver) useful(fix Fix) []int {
 	return out
 }
 
-// parted counts the pairs that some changes part.
-func (p *pareto) parted(pick []int) int {
-	return len(p.fix.Pairs) - len(p.g.Pairs(p.ends, p.gone(pick)))
+// worth is what a set does: the pairs that it parts, then the probability of
+// the best derivations that it breaks.
+type worth struct {
+	pairs  int
+	broken float64
+}
+
+func (w worth) over(o worth) bool {
+	return w.pairs > o.pairs || w.pairs == o.pairs && w.broken > o.broken
+}
+
+func (p *pareto) worth(pick []int) worth {
+	gone := p.gone(pick)
+	w := worth{pairs: len(p.fix.Pairs) - len(p.g.Pairs(p.ends, gone))}
+	for _, s := range p.likely {
+		if slices.ContainsFunc(s.Facts, func(f Fact) bool { return gone.Has(int(f)) }) {
+			w.broken += s.P
+		}
+	}
+	return w
 }
 
 // best is the set of n changes that parts most.
 func (p *pareto) best(n int) Cut {
 	var cut Cut
+	var most worth
 	consider := func(pick []int) {
-		if parted := p.parted(pick); cut.Pick == nil || parted > cut.Pairs {
-			cut.Pick, cut.Pairs = slices.Sorted(slices.Values(pick)), parted
+		if w := p.worth(pick); cut.Pick == nil || w.over(most) {
+			cut.Pick, cut.Pairs, most = slices.Sorted(slices.Values(pick)), w.pairs, w
 		}
 	}
 	if choices(len(p.useful), n) <= p.tries {
@@ -165,13 +195,13 @@ func (p *pareto) grow() []int {
 
 // with adds the one of some changes that parts most together with a set.
 func (p *pareto) with(pick, from []int) []int {
-	best, most := -1, -1
+	best, most := -1, worth{pairs: -1}
 	for _, i := range from {
 		if slices.Contains(pick, i) {
 			continue
 		}
-		if n := p.parted(append(slices.Clip(pick), i)); n > most {
-			best, most = i, n
+		if w := p.worth(append(slices.Clip(pick), i)); w.over(most) {
+			best, most = i, w
 		}
 	}
 	if best < 0 {

@@ -16,7 +16,8 @@ type Choke struct {
 	By    []string `json:"by"`    // changes that remove a fact; empty for others, and where none does
 }
 
-// Pareto says what the best set of a number of changes does.
+// Pareto says what the best set of a number of changes does. Sets that do no
+// more than one of fewer changes are left out.
 type Pareto struct {
 	Changes []string `json:"changes"`
 	Cuts    float64  `json:"cuts"`  // share of pairs that it parts, in percent
@@ -83,9 +84,15 @@ func (f *fixer) pareto() []Pareto {
 			taken := round(100 * (1 - f.mass(made, known)/whole))
 			row.Mass = &taken
 		}
-		out = append(out, row)
+		if len(out) == 0 || row.over(out[len(out)-1]) {
+			out = append(out, row)
+		}
 	}
 	return out
+}
+
+func (p Pareto) over(less Pareto) bool {
+	return p.Cuts > less.Cuts || p.Mass != nil && less.Mass != nil && *p.Mass > *less.Mass
 }
 
 // mass is the sum of the probabilities of the best path of each pair that some

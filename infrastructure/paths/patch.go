@@ -66,6 +66,10 @@ func containerPatch(spec *corev1.PodSpec, c *corev1.Container, volumes map[strin
 			security["privileged"] = false
 		case strings.HasSuffix(w.field, "capabilities.add"):
 			security["capabilities"] = object{"add": harmless(spec, c)}
+		case strings.HasSuffix(w.field, "procMount"):
+			security["procMount"] = "Default"
+		case strings.HasSuffix(w.field, "hostProcess"):
+			security["windowsOptions"] = object{"hostProcess": false}
 		case slices.Contains([]string{"spec.hostPID", "spec.hostIPC", "spec.hostNetwork", "spec.shareProcessNamespace"}, w.field):
 			pod[strings.TrimPrefix(w.field, "spec.")] = false
 		}
@@ -119,17 +123,21 @@ func mountedElsewhere(spec *corev1.PodSpec, volume string) bool {
 	return stays
 }
 
-// harmless lists the added capabilities that are no way out, each by itself.
+// harmless lists the added capabilities that together are no way out.
 func harmless(spec *corev1.PodSpec, c *corev1.Container) []any {
-	out := []any{}
+	bare := corev1.Container{SecurityContext: c.SecurityContext.DeepCopy()}
+	bare.SecurityContext.Privileged = nil
+	ways := func(add []corev1.Capability) int {
+		bare.SecurityContext.Capabilities.Add = add
+		n := 0
+		containerWays(spec, &bare, "", func(way) { n++ })
+		return n
+	}
+	out, kept := []any{}, []corev1.Capability{}
+	before := ways(nil)
 	for _, have := range c.SecurityContext.Capabilities.Add {
-		alone := corev1.Container{SecurityContext: c.SecurityContext.DeepCopy()}
-		alone.SecurityContext.Privileged = nil
-		alone.SecurityContext.Capabilities.Add = []corev1.Capability{have}
-		bad := false
-		containerWays(spec, &alone, "", func(way) { bad = true })
-		if !bad {
-			out = append(out, string(have))
+		if more := append(slices.Clip(kept), have); ways(more) == before {
+			out, kept = append(out, string(have)), more
 		}
 	}
 	return out

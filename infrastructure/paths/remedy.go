@@ -88,6 +88,8 @@ func (m *Model) unremovable(f model.Fact) string {
 	switch f.Kind {
 	case model.Exploit:
 		return "a flaw of what runs in it is no matter of manifests: patch its image"
+	case "trusts":
+		return "the trust of " + f.Object.Key + " lies in the cloud: narrow it there"
 	case model.Right:
 		return "the cluster itself needs " + f.Asset.Key + ", and the API server makes it and its role again"
 	case model.Token, model.Holds, model.Escape:

@@ -298,6 +298,15 @@ func (m *Model) blast(from graph.Vertex, reach *graph.Set) Blast {
 			nodes++
 		}
 	}
+	if roles := m.cloudRoles(); len(roles) > 0 {
+		n := 0
+		for _, v := range roles {
+			if reach.Has(int(v)) {
+				n++
+			}
+		}
+		b.Reaches.CloudRoles = &n
+	}
 	for v := range reach.All() {
 		switch m.keys[v].sort {
 		case control:
@@ -324,6 +333,17 @@ func (m *Model) blast(from graph.Vertex, reach *graph.Set) Blast {
 	}
 	b.Score = round(b.Score)
 	return b
+}
+
+// cloudRoles are the vertices of roles in the cloud.
+func (m *Model) cloudRoles() []graph.Vertex {
+	var out []graph.Vertex
+	for v, ref := range m.refs {
+		if ref.Kind == model.CloudRole {
+			out = append(out, graph.Vertex(v))
+		}
+	}
+	return out
 }
 
 // round keeps four digits after the point: more would be invented.
