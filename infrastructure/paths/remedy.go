@@ -255,10 +255,14 @@ func (m *Model) narrowings() []change {
 			var gone []string
 			left := []any{}
 			for i := range rules {
+				rule := rules[i]
 				if slices.Contains(items, i) {
-					gone = append(gone, ruleText(&rules[i]))
-				} else {
-					left = append(left, plain(rules[i]))
+					var taken rbacv1.PolicyRule
+					taken, rule = tamed(rule)
+					gone = append(gone, ruleText(&taken))
+				}
+				if len(rule.Verbs) > 0 {
+					left = append(left, plain(rule))
 				}
 			}
 			return "Take from " + nameOf(at.role) + ": " + strings.Join(gone, "; "), []edit{{doc: shell(at.role, "rules", left)}}
@@ -270,6 +274,26 @@ func (m *Model) narrowings() []change {
 		out = append(out, grouped("rules of "+at.role.String(), at.index, write, of[at], costChange+besides(len(bindings)-1)))
 	}
 	return out
+}
+
+// tamed parts a rule into what is to be taken and what may stay: looking at
+// things that hold no secret and are no door, else nothing.
+func tamed(r rbacv1.PolicyRule) (taken, left rbacv1.PolicyRule) {
+	taken, left = r, r
+	taken.Verbs, left.Verbs = nil, nil
+	open := slices.ContainsFunc(slices.Concat(r.APIGroups, r.Resources), func(name string) bool { return strings.ContainsAny(name, "*/") }) ||
+		slices.Contains(r.Resources, "secrets") || len(r.NonResourceURLs) > 0
+	for _, verb := range r.Verbs {
+		if !open && slices.Contains([]string{"get", "list", "watch"}, verb) {
+			left.Verbs = append(left.Verbs, verb)
+		} else {
+			taken.Verbs = append(taken.Verbs, verb)
+		}
+	}
+	if len(taken.Verbs) == 0 {
+		return r, rbacv1.PolicyRule{}
+	}
+	return taken, left
 }
 
 // ruleOf finds the rule that a right rests on, by its proof.
