@@ -111,7 +111,7 @@ func (m *Model) named(name string) ([]graph.Vertex, error) {
 // meant lists the assets that a name may mean.
 func (m *Model) meant(name string) []model.Ref {
 	c := m.snapshot.Cluster
-	if kind, key, ok := strings.Cut(name, " "); ok { // as it is printed
+	if kind, key, ok := strings.Cut(name, " "); ok && !strings.Contains(kind, "/") { // as it is printed
 		return []model.Ref{{Kind: model.Kind(kind), Key: key}}
 	}
 	out := []model.Ref{{Kind: model.Workload, Key: name}}

@@ -47,7 +47,7 @@ type Fix struct {
 const (
 	maxOpen    = 20
 	fixRounds  = 12      // models that are built to find a set that holds
-	pruneWork  = 500_000 // vertices built anew, at most, to look which change can be left out
+	pruneWork  = 150_000 // vertices built anew, at most, to look which change can be left out
 	rankTries  = 200     // Closures that putting the fixes in order may take
 	paretoMost = 10
 )

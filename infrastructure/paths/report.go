@@ -67,7 +67,7 @@ const maxPaths = 1000
 // Query says what is asked of the graph.
 type Query struct {
 	Ends Ends
-	Most int  // paths: of each pair, over all pairs where an end is named
+	Most int  // paths: of each pair, as far as maxPaths has room for all; over all pairs where an end is named
 	Fix  bool // verify the fixes, and seek them for all jewels where nothing leads to the cluster
 }
 
@@ -139,8 +139,17 @@ func (m *Model) likely(q Query, entries []graph.Vertex, reach []*graph.Set) []li
 		}
 		return out
 	}
+	k = max(1, min(k, maxPaths/max(len(entries), 1)))
+	goal := m.vertices[key{sort: admin}]
+	near := m.graph.Toward(graph.Ends{From: entries, To: []graph.Vertex{goal}})
 	for i, v := range entries {
-		out = append(out, m.likeliest(v, reach[i], q.Ends.To, k)...)
+		if !reach[i].Has(int(goal)) {
+			out = append(out, m.likeliest(v, q.Ends.To, k)...)
+			continue
+		}
+		for _, d := range near.KBest(v, goal, k, nil) {
+			out = append(out, likely{v, goal, d.Support})
+		}
 	}
 	return out
 }
@@ -188,17 +197,10 @@ type likely struct {
 // network steps of .02 are under it. Paths to the whole cluster have no floor.
 const pathFloor = 1e-4
 
-// likeliest lists the best supports of one entry: of authority over the
-// cluster, or, where that can't be reached, of every other jewel. Whoever has
-// the cluster has everything in it.
-func (m *Model) likeliest(from graph.Vertex, reach *graph.Set, jewels []graph.Vertex, k int) []likely {
+// likeliest lists the best supports of every jewel from an entry that doesn't
+// lead to the cluster. Whoever has that has everything in it.
+func (m *Model) likeliest(from graph.Vertex, jewels []graph.Vertex, k int) []likely {
 	var out []likely
-	if goal := m.vertices[key{sort: admin}]; reach.Has(int(goal)) {
-		for _, d := range m.graph.KBest(from, goal, k, nil) {
-			out = append(out, likely{from, goal, d.Support})
-		}
-		return out
-	}
 	supports := m.graph.Supports(from, graph.Options{Floor: pathFloor, Max: k, To: jewels})
 	for _, to := range jewels {
 		for _, s := range supports.Of(to) {

@@ -79,7 +79,7 @@ func TestReportOfThousandWorkloads(t *testing.T) {
 		t.Fatal(err)
 	}
 	start := time.Now()
-	r := m.Report(1)
+	r := m.Report(10)
 	reported := time.Since(start)
 	t.Logf("report: %v, %d paths, %d fixes", reported.Round(time.Millisecond), len(r.Paths), len(r.Fixes))
 	if len(r.Paths) != maxPaths || len(r.Blast) != 1001 || len(r.Fixes) == 0 {

@@ -1,6 +1,7 @@
 package paths
 
 import (
+	"errors"
 	"fmt"
 
 	"k8s.io/apimachinery/pkg/util/json"
@@ -47,7 +48,26 @@ func (m *Model) after(changes []change) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Build(s, network.Build(s), identity.Build(s))
+	after, err := Build(s, network.Build(s), identity.Build(s))
+	if err != nil {
+		return nil, err
+	}
+	// What is known of the cloud is in no object, and no change here ends it:
+	// without it the new model would be too good.
+	if trusts(m) > trusts(after) {
+		return nil, errors.New("what is known of the cloud is not in the cluster that was built anew")
+	}
+	return after, nil
+}
+
+func trusts(m *Model) int {
+	n := 0
+	for i := range m.facts {
+		if m.facts[i].Kind == "trusts" {
+			n++
+		}
+	}
+	return n
 }
 
 // merge applies a strategic merge patch to what changes before it left of an
