@@ -5,15 +5,12 @@ import (
 	"fmt"
 	"io"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
 
-	"github.com/scantling/scantling/infrastructure/identity"
 	"github.com/scantling/scantling/infrastructure/kube"
 	"github.com/scantling/scantling/infrastructure/network"
-	"github.com/scantling/scantling/infrastructure/paths"
 	"github.com/scantling/scantling/infrastructure/posture"
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/report"
@@ -300,121 +297,6 @@ func (d probes) text(w io.Writer, paint report.Paint) error {
 			if _, err := fmt.Fprintf(w, "  note: %s\n", report.Clean(n)); err != nil {
 				return err
 			}
-		}
-	}
-	return nil
-}
-
-// pathsReport is the answer of `cluster paths` with what every JSON object
-// carries.
-type pathsReport struct {
-	Schema int         `json:"schema"`
-	Tool   report.Tool `json:"tool"`
-	paths.Report
-	Incomplete []model.Incomplete `json:"incomplete"`
-
-	most int // paths that the text prints
-}
-
-func (a *app) pathsCommand() *cobra.Command {
-	var edges bool
-	var compat string
-	var k int
-	cmd := &cobra.Command{
-		Use:     "paths [PATH…]",
-		Short:   "What a compromised container reaches, and the smallest change that stops it",
-		Example: "  scantling cluster paths examples/shop/k8s\n  scantling cluster paths k8s --edges --format json",
-		RunE: a.checked(func(ctx context.Context, args []string) error {
-			if k < 1 || k > maxPaths {
-				return usage("--most %d: use 1 to %d", k, maxPaths)
-			}
-			if compat != "" && compat != compatKubeHound {
-				return usage("--compat %q: use %s", compat, compatKubeHound)
-			}
-			if compat != "" && a.format == "svg" {
-				return usage("--compat prints text or JSON, no drawing")
-			}
-			s, err := a.snapshot(ctx, args)
-			if err != nil {
-				return err
-			}
-			if compat != "" {
-				return a.compat(s, identity.Build(s))
-			}
-			net, id := network.Build(s), identity.Build(s)
-			m, err := paths.Build(s, net, id)
-			if err != nil {
-				return failed("building the attack graph: %w", err)
-			}
-			missed := missedOf(s, slices.Concat(net.Incomplete, id.Incomplete(), m.Incomplete()))
-			doc := pathsReport{Schema: report.Schema, Tool: a.tool(), Report: m.Report(k), Incomplete: missed, most: k}
-			if edges {
-				doc.Edges = m.Edges()
-			}
-			a.outcome(nil, len(missed), false)
-			return a.show(doc, func(w io.Writer, p report.Paint) error { return a.pathsText(w, p, doc) }, rendering{"svg", doc.svg})
-		}, "svg"),
-	}
-	cmd.Flags().BoolVar(&edges, "edges", false, "print every edge of the graph as well")
-	cmd.Flags().StringVar(&compat, "compat", "", "print edges as another tool names them, and nothing else: kubehound")
-	cmd.Flags().IntVar(&k, "most", 10, "number of paths to print, the most probable first")
-	return a.reads(cmd)
-}
-
-// maxPaths bounds --most.
-const maxPaths = 1000
-
-// pathsText prints the paths as chains, then the blast radius and the fixes.
-func (a *app) pathsText(w io.Writer, paint report.Paint, d pathsReport) error {
-	p := func(format string, args ...any) error {
-		_, err := fmt.Fprintf(w, format+"\n", args...)
-		return err
-	}
-	for i, path := range d.Paths {
-		if i == d.most {
-			if err := p("… %d more paths: --most", len(d.Paths)-i); err != nil {
-				return err
-			}
-			break
-		}
-		if err := p("%s", paint(report.Title, report.Clean(fmt.Sprintf("%s → %s  p %.3g", path.From, path.To, path.Probability)))); err != nil {
-			return err
-		}
-		for _, s := range path.Steps {
-			if err := p("  %-22s %s", s.Edge, report.Clean(s.From+" → "+s.To+"  "+s.Attack)); err != nil {
-				return err
-			}
-			for _, y := range s.Why {
-				if err := p("      %s", paint(report.Faint, report.Clean(y.Object+"  "+y.Field+"  "+y.Rule))); err != nil {
-					return err
-				}
-			}
-		}
-	}
-	if err := p("\n%s", paint(report.Title, "BLAST RADIUS  workloads secrets nodes cluster-admin")); err != nil {
-		return err
-	}
-	rows := make([][]string, len(d.Blast))
-	for i, b := range d.Blast {
-		rows[i] = []string{
-			fmt.Sprintf("%.1f ", b.Score), b.Workload, strconv.Itoa(b.Reaches.Workloads), strconv.Itoa(b.Reaches.Secrets),
-			strconv.Itoa(b.Reaches.Nodes) + " ", strconv.FormatBool(b.Reaches.ClusterAdmin),
-		}
-	}
-	if err := a.table(w, "", []int{-7, 48, -5, -5, -6, 0}, rows); err != nil {
-		return err
-	}
-	if err := p("\n%s", paint(report.Title, "SMALLEST FIX for cluster admin")); err != nil {
-		return err
-	}
-	for i, f := range d.Fixes {
-		if err := p("%3d  %-70s cuts %.0f %%", i+1, report.Clean(f.Change), f.Cuts); err != nil {
-			return err
-		}
-	}
-	for _, x := range d.Incomplete {
-		if err := p("not read: %s", report.Clean(x.What+": "+x.Why)); err != nil {
-			return err
 		}
 	}
 	return nil

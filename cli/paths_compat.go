@@ -1,11 +1,11 @@
 package cli
 
 import (
+	"context"
 	"fmt"
 	"io"
 
 	"github.com/scantling/scantling/infrastructure/identity"
-	"github.com/scantling/scantling/infrastructure/kube"
 	"github.com/scantling/scantling/infrastructure/paths/kubehound"
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/report"
@@ -22,7 +22,18 @@ type compatReport struct {
 }
 
 // compat lists the edges of a cluster under the names of another tool.
-func (a *app) compat(s *kube.Snapshot, id *identity.Engine) error {
+func (a *app) compat(ctx context.Context, args []string, tool string) error {
+	if tool != compatKubeHound {
+		return usage("--compat %q: use %s", tool, compatKubeHound)
+	}
+	if a.format == "svg" || a.format == "dot" {
+		return usage("--compat prints text or JSON, no drawing")
+	}
+	s, err := a.snapshot(ctx, args)
+	if err != nil {
+		return err
+	}
+	id := identity.Build(s)
 	missed := missedOf(s, id.Incomplete())
 	doc := compatReport{Schema: report.Schema, Tool: a.tool(), Compat: compatKubeHound, Edges: kubehound.Edges(s, id), Incomplete: missed}
 	a.outcome(nil, len(missed), false)

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/report"
 	"github.com/scantling/scantling/report/drawing"
 )
@@ -25,10 +24,10 @@ func (d pathsReport) svg(w io.Writer) error {
 	shown := d.Paths[:min(d.most, len(d.Paths))]
 	ways := report.Ways{
 		Title: "Attack paths",
-		Desc:  fmt.Sprintf("The %d most probable of %d paths from a compromised workload to what is of worth.", len(shown), len(d.Paths)),
+		Desc:  fmt.Sprintf("The %d most probable of %d paths from what is compromised to what is of worth.", len(shown), len(d.Paths)),
 	}
 	for _, p := range shown {
-		ways.Ways = append(ways.Ways, report.Way{From: model.Ref{Kind: model.Workload, Key: p.From}.String(), To: p.To, Steps: p.Steps, Cut: p.Cut})
+		ways.Ways = append(ways.Ways, report.Way{From: startOf(p), To: p.To, Steps: p.Steps, Cut: p.Cut})
 	}
 	first := drawing.Part{Heading: "Attack paths", Lines: []string{ways.Desc}}
 	if len(shown) == 0 {
@@ -36,7 +35,7 @@ func (d pathsReport) svg(w io.Writer) error {
 	} else {
 		first.Picture = ways.Graph("paths").Draw()
 	}
-	fixes := drawing.Part{Heading: "Smallest fix for cluster admin", Lines: []string{"Arrows that it cuts are dashed and crossed."}}
+	fixes := drawing.Part{Heading: "Smallest fix for " + ends(d.FixSet.To), Lines: []string{"Arrows that it cuts are dashed and crossed."}}
 	for i, f := range d.Fixes {
 		if i == drawnFixes {
 			fixes.Lines = append(fixes.Lines, fmt.Sprintf("… and %d more", len(d.Fixes)-i))
@@ -45,7 +44,7 @@ func (d pathsReport) svg(w io.Writer) error {
 		fixes.Lines = append(fixes.Lines, fmt.Sprintf("%d  %s  (cuts %.0f %%)", i+1, f.Change, f.Cuts))
 	}
 	if len(d.Fixes) == 0 {
-		fixes.Lines = []string{"None: no path to cluster admin was found, or nothing known ends those that were."}
+		fixes.Lines = []string{"None: no path to " + ends(d.FixSet.To) + " was found, or nothing known ends those that were."}
 	}
 	parts := []drawing.Part{first, fixes, d.blastPart(min(max(first.Picture.W, 720), 960))}
 	if len(d.Incomplete) > 0 {

@@ -16,6 +16,14 @@
 //   - [Union]: the probability that at least one of such sets holds.
 //   - [HittingSet]: the cheapest facts to remove so that none holds.
 //
+// And over pairs of [Ends]:
+//
+//   - [Graph.Pairs]: which are connected; [Graph.Shortest] and [Graph.Best]: the
+//     derivation with the fewest steps, and the most probable ones.
+//   - [Graph.Chokes]: the vertices and facts that every derivation uses.
+//   - [Graph.Fix]: the cheapest changes that part them, with a proven bound;
+//     [Graph.Pareto]: what fewer changes do.
+//
 // Supports are the labels of an assumption-based truth maintenance system (de
 // Kleer, An Assumption-based TMS, 1986) cut by an absolute floor. A superset
 // is never more probable than its subset, so whatever falls under the floor

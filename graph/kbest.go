@@ -26,6 +26,15 @@ type Derivation struct {
 // when the search becomes too large; a vertex on the way with more than 1024
 // supports of higher probability than the k-th may hide some.
 func (g *Graph) KBest(from, to Vertex, k int, gone *Set) []Derivation {
+	var out []Derivation
+	for _, s := range g.kBest(from, to, k, gone) {
+		out = append(out, Derivation{Support: s, Steps: g.Proof(from, to, s.Facts)})
+	}
+	return out
+}
+
+// kBest is KBest without the proofs.
+func (g *Graph) kBest(from, to Vertex, k int, gone *Set) []Support {
 	if k <= 0 {
 		return nil
 	}
@@ -47,11 +56,7 @@ func (g *Graph) KBest(from, to Vertex, k int, gone *Set) []Derivation {
 			settled++
 		}
 	}
-	var out []Derivation
-	for _, s := range l.result(listed([]Vertex{to}), nil).Of(to) {
-		out = append(out, Derivation{Support: s, Steps: g.Proof(from, to, s.Facts)})
-	}
-	return out
+	return l.result(listed([]Vertex{to}), nil).Of(to)
 }
 
 // Proof finds steps that derive to, given from, over the given facts only
@@ -60,10 +65,15 @@ func (g *Graph) KBest(from, to Vertex, k int, gone *Set) []Derivation {
 // fewest steps; ties go to fewer needs, then to the lower step. Empty where
 // from is to, nil where to does not follow. A fact of probability 0 never holds.
 func (g *Graph) Proof(from, to Vertex, facts []Fact) []Step {
+	return g.proof(from, to, func(s Step) bool { return subset(g.Rests(s), facts) })
+}
+
+// proof is Proof over the steps that hold.
+func (g *Graph) proof(from, to Vertex, holds func(Step) bool) []Step {
 	if from == to {
 		return []Step{}
 	}
-	w := waves{g: g, facts: facts, by: make([]Step, g.vertices), round: make([]int32, g.vertices), met: make([]int32, len(g.head))}
+	w := waves{g: g, holds: holds, by: make([]Step, g.vertices), round: make([]int32, g.vertices), met: make([]int32, len(g.head))}
 	w.round[from] = 1
 	w.grow(from, to)
 	if w.round[to] == 0 {
@@ -91,7 +101,7 @@ func (g *Graph) Proof(from, to Vertex, facts []Fact) []Step {
 // waves derives vertices round by round.
 type waves struct {
 	g     *Graph
-	facts []Fact
+	holds func(Step) bool
 	by    []Step  // the step that derived a vertex
 	round []int32 // when, from 2; 1: from itself; 0: not
 	met   []int32 // by step: needs that are derived
@@ -116,7 +126,7 @@ func (w *waves) grow(from, to Vertex) {
 		fresh = nil
 		for _, s := range ready {
 			h := w.g.head[s]
-			if w.round[h] == 0 && subset(w.g.Rests(s), w.facts) {
+			if w.round[h] == 0 && w.holds(s) {
 				w.round[h], w.by[h] = w.round[last[0]]+1, s
 				fresh = append(fresh, h)
 			}

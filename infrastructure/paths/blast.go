@@ -31,6 +31,7 @@ func (m *Model) blasts(entries []graph.Vertex, reach []*graph.Set) []Blast {
 type counter struct {
 	admin                     graph.Vertex
 	workloads, secrets, nodes *graph.Set
+	cloudRoles                *graph.Set // nil where the cluster has no links to a cloud
 	allSecrets, allNodes      int
 }
 
@@ -47,6 +48,12 @@ func (m *Model) newCounter() *counter {
 			c.nodes.Add(v)
 		}
 	}
+	for _, v := range m.cloudRoles() {
+		if c.cloudRoles == nil {
+			c.cloudRoles = graph.NewSet(n)
+		}
+		c.cloudRoles.Add(int(v))
+	}
 	c.allSecrets, c.allNodes = len(m.secrets), c.nodes.Len()
 	return c
 }
@@ -57,6 +64,10 @@ func (c *counter) count(reach *graph.Set) Blast {
 		Workloads: reach.Common(c.workloads) - 1, // itself
 		Secrets:   reach.Common(c.secrets), Nodes: reach.Common(c.nodes), ClusterAdmin: reach.Has(int(c.admin)),
 	}}
+	if c.cloudRoles != nil {
+		n := reach.Common(c.cloudRoles)
+		b.Reaches.CloudRoles = &n
+	}
 	if b.Reaches.ClusterAdmin {
 		b.Score = adminPoints
 	}

@@ -18,6 +18,7 @@ import (
 type Model struct {
 	snapshot *kube.Snapshot
 	identity *identity.Engine
+	links    []Link
 	graph    *graph.Graph
 	keys     []key // by vertex
 	vertices map[key]graph.Vertex
@@ -60,7 +61,7 @@ func Build(s *kube.Snapshot, n *network.Engine, id *identity.Engine, links ...Li
 		return nil, fmt.Errorf("building the attack graph of %s: %w", s.Cluster, err)
 	}
 	m := &Model{
-		snapshot: s, identity: id, graph: g, keys: b.keys, vertices: b.vertices, facts: b.facts, proofs: b.proofs, edges: b.edges,
+		snapshot: s, identity: id, links: links, graph: g, keys: b.keys, vertices: b.vertices, facts: b.facts, proofs: b.proofs, edges: b.edges,
 		loads: b.loads, nodes: b.nodes, secrets: b.secrets, loadOf: b.loadOf, byRef: map[model.Ref]graph.Vertex{}, incomplete: b.incomplete,
 	}
 	m.refs = make([]model.Ref, len(m.keys))

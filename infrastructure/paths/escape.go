@@ -192,9 +192,6 @@ func capabilityWays(spec *corev1.PodSpec, c *corev1.Container, field string, add
 	}
 }
 
-// dangerous are the added capabilities that are part of a way out.
-var dangerous = []string{"ALL", "SYS_MODULE", "SYS_ADMIN", "DAC_READ_SEARCH", "SYS_RAWIO", "BPF", "PERFMON", "SYS_PTRACE"}
-
 // unconfined reports whether the container asks for no AppArmor profile.
 func unconfined(spec *corev1.PodSpec, c *corev1.Container) bool {
 	var profile *corev1.AppArmorProfile

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
@@ -54,39 +55,33 @@ func privilegePatch(l *load) string {
 	return text(wrap(l, spec))
 }
 
-// containerPatch changes one container; nil where it is no way out.
+// containerPatch changes one container; nil where it is no way out. What to
+// take is told by the field of each way.
 func containerPatch(spec *corev1.PodSpec, c *corev1.Container, volumes map[string]bool, pod object) object {
-	var found []way
-	containerWays(spec, c, "", func(w way) { found = append(found, w) })
 	security := object{}
 	var mounts []any
-	for _, w := range found {
+	containerWays(spec, c, "", func(w way) {
 		switch {
-		case w.value == "privileged":
+		case strings.HasSuffix(w.field, "securityContext.privileged"):
 			security["privileged"] = false
 		case strings.HasSuffix(w.field, "capabilities.add"):
-			security["capabilities"] = object{"add": harmless(c)}
-		case w.field == "spec.hostPID":
-			pod["hostPID"] = false
+			security["capabilities"] = object{"add": harmless(spec, c)}
 		case strings.HasSuffix(w.field, "procMount"):
 			security["procMount"] = "Default"
 		case strings.HasSuffix(w.field, "hostProcess"):
 			security["windowsOptions"] = object{"hostProcess": false}
+		case slices.Contains([]string{"spec.hostPID", "spec.hostIPC", "spec.hostNetwork", "spec.shareProcessNamespace"}, w.field):
+			pod[strings.TrimPrefix(w.field, "spec.")] = false
 		}
-	}
-	for _, m := range c.VolumeMounts {
-		host, ok := hostPath(spec, m)
-		if !ok || !mayBeRoot(spec, c) {
-			continue
+	})
+	for _, at := range badMounts(spec, c) {
+		m := c.VolumeMounts[at]
+		if !slices.ContainsFunc(mounts, func(have any) bool { return have.(object)["mountPath"] == m.MountPath }) {
+			mounts = append(mounts, object{"mountPath": m.MountPath, "$patch": "delete"})
 		}
-		mountWays(host, m.ReadOnly, "", func(way) {
-			if !slices.ContainsFunc(mounts, func(have any) bool { return have.(object)["mountPath"] == m.MountPath }) {
-				mounts = append(mounts, object{"mountPath": m.MountPath, "$patch": "delete"})
-			}
-			if !mountedElsewhere(spec, m.Name) {
-				volumes[m.Name] = true
-			}
-		})
+		if !mountedElsewhere(spec, m.Name) {
+			volumes[m.Name] = true
+		}
 	}
 	if len(security) == 0 && len(mounts) == 0 {
 		return nil
@@ -101,34 +96,48 @@ func containerPatch(spec *corev1.PodSpec, c *corev1.Container, volumes map[strin
 	return out
 }
 
+// badMounts are the mounts of a container that are ways out of it, by place.
+func badMounts(spec *corev1.PodSpec, c *corev1.Container) []int {
+	var out []int
+	containerWays(spec, c, "", func(w way) {
+		_, number, ok := strings.Cut(w.field, ".volumeMounts[")
+		number, _, _ = strings.Cut(number, "]")
+		if at, err := strconv.Atoi(number); ok && err == nil && at < len(c.VolumeMounts) && !slices.Contains(out, at) {
+			out = append(out, at)
+		}
+	})
+	slices.Sort(out)
+	return out
+}
+
 // mountedElsewhere reports whether some mount of the volume stays, so that
 // the volume must, too.
 func mountedElsewhere(spec *corev1.PodSpec, volume string) bool {
-	for _, list := range [][]corev1.Container{spec.InitContainers, spec.Containers} {
-		for i := range list {
-			for _, m := range list[i].VolumeMounts {
-				if m.Name != volume {
-					continue
-				}
-				bad := false
-				if host, ok := hostPath(spec, m); ok && mayBeRoot(spec, &list[i]) {
-					mountWays(host, m.ReadOnly, "", func(way) { bad = true })
-				}
-				if !bad {
-					return true
-				}
-			}
+	stays := false
+	eachContainer(spec, func(_ string, c *corev1.Container) {
+		bad := badMounts(spec, c)
+		for i, m := range c.VolumeMounts {
+			stays = stays || m.Name == volume && !slices.Contains(bad, i)
 		}
-	}
-	return false
+	})
+	return stays
 }
 
-// harmless lists the added capabilities that are no way out.
-func harmless(c *corev1.Container) []any {
-	out := []any{}
+// harmless lists the added capabilities that together are no way out.
+func harmless(spec *corev1.PodSpec, c *corev1.Container) []any {
+	bare := corev1.Container{SecurityContext: c.SecurityContext.DeepCopy()}
+	bare.SecurityContext.Privileged = nil
+	ways := func(add []corev1.Capability) int {
+		bare.SecurityContext.Capabilities.Add = add
+		n := 0
+		containerWays(spec, &bare, "", func(way) { n++ })
+		return n
+	}
+	out, kept := []any{}, []corev1.Capability{}
+	before := ways(nil)
 	for _, have := range c.SecurityContext.Capabilities.Add {
-		if !slices.Contains(dangerous, strings.TrimPrefix(strings.ToUpper(string(have)), "CAP_")) {
-			out = append(out, string(have))
+		if more := append(slices.Clip(kept), have); ways(more) == before {
+			out, kept = append(out, string(have)), more
 		}
 	}
 	return out

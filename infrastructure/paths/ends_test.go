@@ -1,0 +1,116 @@
+package paths
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/scantling/scantling/graph"
+	"github.com/scantling/scantling/infrastructure/identity"
+	"github.com/scantling/scantling/infrastructure/kube"
+	"github.com/scantling/scantling/infrastructure/network"
+)
+
+func TestEnds(t *testing.T) {
+	s, err := kube.ReadFrom(context.Background(), "c", "shop.yaml", strings.NewReader(shop))
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := network.Build(s)
+	m, err := Build(s, n, identity.Build(s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"internet":                            "c/edge/Deployment/front, c/edge/Deployment/lb",
+		"shop/web":                            "c/shop/Deployment/web",
+		"shop/deployment/web":                 "c/shop/Deployment/web",
+		"c/shop/Deployment/web":               "c/shop/Deployment/web",
+		"workload c/edge/Deployment/lb":       "c/edge/Deployment/lb",
+		"cluster-admin":                       "cluster c",
+		"secret/shop/robot":                   "secret c/shop/robot",
+		"secret c/shop/robot":                 "secret c/shop/robot",
+		"node/cp":                             "node c/cp",
+		"node/(any node)":                     "node c/(any node)",
+		"sa/shop/web":                         "identity c/shop/web",
+		"user/system:serviceaccount:shop:web": "identity c/shop/web",
+		"shop/wep":                            "--from shop/wep: no such workload, identity, node or Secret is in the graph; did you mean shop/web?",
+		"":                                    "--from : no such workload, identity, node or Secret is in the graph",
+		"web":                                 "--from web: no such workload, identity, node or Secret is in the graph",
+	} {
+		got := ""
+		if e, err := m.Ends(n, []string{name, name}, nil); err != nil {
+			got = err.Error()
+		} else {
+			got = strings.Join(m.Ask(Query{Ends: e, Most: 1}).Entries, ", ")
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%q (-want +got)\n%s", name, diff)
+		}
+	}
+}
+
+// TestUnverified: a fix that can't be tried is told as such, with the reason.
+func TestUnverified(t *testing.T) {
+	m := build(t, `
+{apiVersion: v1, kind: Node, metadata: {name: cp, labels: {node-role.kubernetes.io/control-plane: ""}}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: web-1, namespace: a, ownerReferences: [{apiVersion: apps/v1, kind: StatefulSet, name: web, uid: d, controller: true}]}, spec: {nodeName: cp, automountServiceAccountToken: false, containers: [{name: c, image: i, securityContext: {privileged: true}}]}}
+`)
+	r := m.Ask(Query{Ends: m.AllEnds(), Most: 1, Fix: true})
+	if len(r.Fixes) != 1 || r.FixSet.State != Unverified || r.FixSet.Why != "StatefulSet a/web was not read itself" {
+		t.Errorf("%+v\n%+v", r.FixSet, r.Fixes)
+	}
+}
+
+// TestNothingParts: what no manifest can end is told with its reason, and is
+// no part of what the fixes are said to cut.
+func TestNothingParts(t *testing.T) {
+	m := build(t, `
+{apiVersion: v1, kind: Pod, metadata: {name: a, namespace: ns, labels: {app: a}}, spec: {automountServiceAccountToken: false, containers: [{name: c, image: i}]}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: b, namespace: ns, labels: {app: b}}, spec: {automountServiceAccountToken: false, containers: [{name: c, image: i}]}}
+`)
+	e, err := m.Ends(nil, []string{"ns/a"}, []string{"ns/b"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := m.Ask(Query{Ends: e, Most: 1, Fix: true})
+	want := []Open{{From: "c/ns/Pod/a", To: "c/ns/Pod/b", Why: []string{"a flaw of what runs in it is no matter of manifests: patch its image"}}}
+	if diff := cmp.Diff(want, r.FixSet.Open); diff != "" || len(r.Fixes) > 0 || r.FixSet.Pairs != 1 {
+		t.Errorf("(-want +got)\n%s\n%+v", diff, r.FixSet)
+	}
+}
+
+// A change may do less than it says: the claim is dropped, and another taken.
+func TestClaimsAreCorrected(t *testing.T) {
+	m := build(t, shop)
+	f := m.newFixer(m.goal(Query{Ends: m.AllEnds(), Fix: true}))
+	every := make([]graph.Fact, len(m.facts))
+	for i := range every {
+		every[i] = graph.Fact(i)
+	}
+	f.changes = append(f.changes, change{title: "Do nothing", facts: every, cost: .1})
+	f.solve()
+	if len(f.picked) != 1 || f.picked[0].title != "Do nothing" {
+		t.Fatalf("%+v", f.picked)
+	}
+	f.verify()
+	if f.set.State != Verified || len(f.picked) != 3 || f.picked[0].title == "Do nothing" {
+		t.Errorf("%s: %+v", f.set.State, f.picked)
+	}
+}
+
+func TestShellWords(t *testing.T) {
+	for name, want := range map[string]string{"boss": "boss", "system:x": "system:x", "x; rm -rf ~": "'x; rm -rf ~'", "it's": `'it'\''s'`, "": "''", "$(id)": "'$(id)'"} {
+		if got := shellWord(name); got != want {
+			t.Errorf("%q: %s, want %s", name, got, want)
+		}
+	}
+	switches := &kube.Object{Kind: "RoleBinding", Namespace: "a", Name: "--all"}
+	if got := patchText([]edit{{remove: switches}}); got != "kubectl delete rolebinding/--all --namespace a\n" {
+		t.Error(got)
+	}
+}
