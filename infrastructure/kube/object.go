@@ -105,6 +105,9 @@ func (r *reading) document(file string, d document) bool {
 		if !isObject(d.raw) {
 			return false
 		}
+		if r.kindCluster(file, d) {
+			return true
+		}
 		if strings.HasSuffix(kind, "List") && d.raw["items"] == nil && d.raw["spec"] == nil {
 			return true // an empty list
 		}

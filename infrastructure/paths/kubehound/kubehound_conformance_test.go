@@ -17,15 +17,6 @@ import (
 	"github.com/scantling/scantling/infrastructure/kube"
 )
 
-// The nodes of KubeHound's test cluster, as kind makes them.
-const nodes = `
-{apiVersion: v1, kind: Node, metadata: {name: kubehound.test.local-control-plane, labels: {node-role.kubernetes.io/control-plane: ""}}, spec: {taints: [{key: node-role.kubernetes.io/control-plane, effect: NoSchedule}]}}
----
-{apiVersion: v1, kind: Node, metadata: {name: kubehound.test.local-worker}}
----
-{apiVersion: v1, kind: Node, metadata: {name: kubehound.test.local-worker2}}
-`
-
 func corpus(t *testing.T) string {
 	t.Helper()
 	dir := filepath.Join(cmp.Or(os.Getenv("SCANTLING_CORPORA"), "../../../../shared/corpora"), "kubehound")
@@ -37,11 +28,8 @@ func corpus(t *testing.T) string {
 
 func testCluster(t *testing.T) []Edge {
 	t.Helper()
-	file := filepath.Join(t.TempDir(), "nodes.yaml")
-	if err := os.WriteFile(file, []byte(nodes), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s, err := kube.Reader{}.Read(context.Background(), "kubehound.test.local", []string{filepath.Join(corpus(t), "test/setup/test-cluster/attacks"), file})
+	// The folder has kind's configuration beside the attacks: it tells the nodes.
+	s, err := kube.Reader{}.Read(context.Background(), "kubehound.test.local", []string{filepath.Join(corpus(t), "test/setup/test-cluster")})
 	if err != nil {
 		t.Fatal(err)
 	}
