@@ -166,9 +166,7 @@ func missedOf(s *kube.Snapshot, more []model.Incomplete) []model.Incomplete {
 
 // talkIncomplete says on standard error what a line-by-line result can't.
 func (a *app) talkIncomplete(list []model.Incomplete) {
-	for _, x := range list {
-		fmt.Fprintf(a.Err, "not read: %s\n", report.Clean(x.What+": "+x.Why))
-	}
+	(&printer{w: a.Err}).missed(list)
 }
 
 func (a *app) networkProbeCommand() *cobra.Command {

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"strings"
 
@@ -173,37 +172,12 @@ func indirect(e *identity.Engine, r identity.Request) []holder {
 	return out
 }
 
-// lister prints lines and keeps the first error.
-type lister struct {
-	w   io.Writer
-	err error
-}
-
-func (l *lister) line(format string, args ...any) {
-	if l.err == nil {
-		_, l.err = fmt.Fprintf(l.w, format+"\n", args...)
-	}
-}
-
-// proofs prints each on a line of its own.
-func (l *lister) proofs(paint report.Paint, proofs []identity.Proof) {
-	for _, p := range proofs {
-		l.line("    %s", paint(report.Faint, report.Clean(p.String())))
-	}
-}
-
-func (l *lister) missed(list []model.Incomplete) {
-	for _, x := range list {
-		l.line("not read: %s", report.Clean(x.What+": "+x.Why))
-	}
-}
-
 func (d whoCan) text(w io.Writer, paint report.Paint) error {
-	l := &lister{w: w}
+	l := &printer{w: w, paint: paint}
 	l.line("%s", paint(report.Title, report.Clean("MAY "+d.Request)))
 	for _, h := range d.Holders {
 		l.line("  %s", report.Clean(h.Subject))
-		l.proofs(paint, h.Proofs)
+		l.proofs(h.Proofs)
 	}
 	if len(d.Indirect) > 0 {
 		l.line("%s", paint(report.Title, "MAY BY A GROUP"))
@@ -216,7 +190,7 @@ func (d whoCan) text(w io.Writer, paint report.Paint) error {
 	}
 	for _, x := range d.Ways {
 		l.line("  %s", report.Clean(x.title()))
-		l.proofs(paint, x.Proofs)
+		l.proofs(x.Proofs)
 	}
 	l.missed(d.Incomplete)
 	return l.err
@@ -325,9 +299,9 @@ func (a *app) can(e *identity.Engine, s *kube.Snapshot, who []identity.Subject, 
 
 func (d canReport) text(w io.Writer, paint report.Paint) error {
 	role := map[string]report.Role{"yes": report.Good, "no": report.Bad, "unknown": report.Caution}[d.Answer]
-	l := &lister{w: w}
+	l := &printer{w: w, paint: paint}
 	l.line("%s: %s", report.Clean(strings.Join(d.Subjects, ", ")+" "+d.Request), paint(role, d.Answer))
-	l.proofs(paint, d.Proofs)
+	l.proofs(d.Proofs)
 	l.missed(d.Incomplete)
 	return l.err
 }

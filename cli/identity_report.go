@@ -173,7 +173,7 @@ func workloadOf(e *identity.Engine, w *kube.Workload) workloadRow {
 }
 
 func (d identities) text(w io.Writer, paint report.Paint) error {
-	l := &lister{w: w}
+	l := &printer{w: w, paint: paint}
 	for _, row := range d.Identities {
 		if len(row.Workloads) > 0 || len(row.Bindings) > 0 {
 			row.text(l, paint)
@@ -190,7 +190,7 @@ func (d identities) text(w io.Writer, paint report.Paint) error {
 	return l.err
 }
 
-func (r identityRow) text(l *lister, paint report.Paint) {
+func (r identityRow) text(l *printer, paint report.Paint) {
 	var marks []string
 	if r.Default {
 		marks = append(marks, "the default account of its namespace")
@@ -218,7 +218,7 @@ func (r identityRow) text(l *lister, paint report.Paint) {
 	}
 	for _, p := range r.Powers {
 		l.line("  %s", report.Clean(p.String()))
-		l.proofs(paint, []identity.Proof{p.Proof})
+		l.proofs([]identity.Proof{p.Proof})
 	}
 }
 
@@ -247,7 +247,7 @@ func (p powerRow) String() string {
 }
 
 // bindings lists those that give nothing, and those that name nobody.
-func (d identities) bindings(l *lister, paint report.Paint) {
+func (d identities) bindings(l *printer, paint report.Paint) {
 	for _, list := range []struct {
 		title string
 		rows  []bindingRow
@@ -265,7 +265,7 @@ func (d identities) bindings(l *lister, paint report.Paint) {
 	}
 }
 
-func (c cloudRow) text(l *lister, paint report.Paint) {
+func (c cloudRow) text(l *printer, paint report.Paint) {
 	line := fmt.Sprintf("%s → %s  %s", c.From, c.To, c.How)
 	if c.Reach != "" {
 		line += " for " + c.Reach

@@ -44,9 +44,9 @@ func (l *listing) pick(list []network.Connection) []network.Connection {
 }
 
 // missedByNetwork is missedOf without the kinds that the reader doesn't know
-// and the network engine evaluates.
-func missedByNetwork(s *kube.Snapshot, engine *network.Engine) []model.Incomplete {
-	return slices.DeleteFunc(missedOf(s, engine.Incomplete), func(x model.Incomplete) bool { return engine.Evaluates(x.What) })
+// and the network engine evaluates. More is what other engines missed.
+func missedByNetwork(s *kube.Snapshot, engine *network.Engine, more ...model.Incomplete) []model.Incomplete {
+	return slices.DeleteFunc(missedOf(s, slices.Concat(engine.Incomplete, more)), func(x model.Incomplete) bool { return engine.Evaluates(x.What) })
 }
 
 // text is one sorted line a pair.

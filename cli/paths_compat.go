@@ -45,23 +45,15 @@ const compatKubeHound = "kubehound"
 
 // compatText prints an edge a line, and below it what makes it.
 func compatText(w io.Writer, paint report.Paint, d compatReport) error {
+	p := &printer{w: w, paint: paint}
 	for _, e := range d.Edges {
-		line := fmt.Sprintf("%-22s %s → %s  %s", e.Type, compatName(e.From), compatName(e.To), e.Attack)
-		if _, err := fmt.Fprintln(w, report.Clean(line)); err != nil {
-			return err
-		}
+		p.line("%s", report.Clean(fmt.Sprintf("%-22s %s → %s  %s", e.Type, compatName(e.From), compatName(e.To), e.Attack)))
 		for _, y := range e.Proof {
-			if _, err := fmt.Fprintf(w, "    %s\n", paint(report.Faint, report.Clean(y.Object+"  "+y.Field))); err != nil {
-				return err
-			}
+			p.line("    %s", paint(report.Faint, report.Clean(y.Object+"  "+y.Field)))
 		}
 	}
-	for _, x := range d.Incomplete {
-		if _, err := fmt.Fprintf(w, "not read: %s\n", report.Clean(x.What+": "+x.Why)); err != nil {
-			return err
-		}
-	}
-	return nil
+	p.missed(d.Incomplete)
+	return p.err
 }
 
 // compatName writes a vertex as "Class namespace/name".

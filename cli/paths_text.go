@@ -36,26 +36,9 @@ func (a *app) pathsText(w io.Writer, paint report.Paint, d pathsReport) error {
 	a.blastText(p, d)
 	p.fixes(d)
 	a.paretoText(p, d)
-	for _, x := range d.Incomplete {
-		p.line("not read: %s", report.Clean(x.What+": "+x.Why))
-	}
+	p.missed(d.Incomplete)
 	return p.err
 }
-
-// printer keeps the first error of many lines.
-type printer struct {
-	w     io.Writer
-	paint report.Paint
-	err   error
-}
-
-func (p *printer) line(format string, args ...any) {
-	if p.err == nil {
-		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
-	}
-}
-
-func (p *printer) title(text string) { p.line("\n%s", p.paint(report.Title, text)) }
 
 func (p *printer) path(path paths.Path, indent string) {
 	p.line("%s%s", indent, p.paint(report.Title, report.Clean(fmt.Sprintf("%s → %s  p %.3g", path.From, path.To, path.Probability))))
@@ -109,12 +92,6 @@ func (a *app) blastText(p *printer, d pathsReport) {
 		}
 	}
 	p.table(a, []int{-7, 48, -5, -5, -6, 0}, rows)
-}
-
-func (p *printer) table(a *app, widths []int, rows [][]string) {
-	if p.err == nil {
-		p.err = a.table(p.w, "", widths, rows)
-	}
 }
 
 // fixes prints the set, and with --fix its patches.

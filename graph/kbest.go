@@ -79,6 +79,12 @@ func (g *Graph) proof(from, to Vertex, holds func(Step) bool) []Step {
 	if w.round[to] == 0 {
 		return nil
 	}
+	return derivation(g, from, to, w.by, w.round)
+}
+
+// derivation collects the steps that lead to a vertex, each once: by is the
+// step that derives each vertex, and when, which its needs precede.
+func derivation[N cmp.Ordered](g *Graph, from, to Vertex, by []Step, when []N) []Step {
 	var steps []Step
 	taken := NewSet(g.vertices)
 	taken.Add(int(from))
@@ -89,11 +95,11 @@ func (g *Graph) proof(from, to Vertex, holds func(Step) bool) []Step {
 			continue
 		}
 		taken.Add(int(v))
-		steps = append(steps, w.by[v])
-		queue = append(queue, g.Needs(w.by[v])...)
+		steps = append(steps, by[v])
+		queue = append(queue, g.Needs(by[v])...)
 	}
 	slices.SortFunc(steps, func(a, b Step) int {
-		return cmp.Or(cmp.Compare(w.round[g.head[a]], w.round[g.head[b]]), cmp.Compare(a, b))
+		return cmp.Or(cmp.Compare(when[g.head[a]], when[g.head[b]]), cmp.Compare(a, b))
 	})
 	return steps
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"container/heap"
 	"math"
-	"slices"
 )
 
 // Shortest finds steps that derive a vertex of To from one of From, in an order
@@ -21,7 +20,7 @@ func (g *Graph) Shortest(e Ends, gone *Set) (best Pair, steps []Step, ok bool) {
 		k := knuth{g: g, gone: gone, size: make([]int64, g.vertices), by: make([]Step, g.vertices), missing: make([]int32, len(g.head))}
 		to, size := k.run(from, e.To, given, least)
 		if size < least {
-			least, best, steps, ok = size, Pair{from, to}, k.steps(from, to), true
+			least, best, steps, ok = size, Pair{from, to}, derivation(g, from, to, k.by, k.size), true
 		}
 	}
 	return best, steps, ok
@@ -77,27 +76,6 @@ func (k *knuth) offer(s Step) {
 		size = min(size+k.size[v]-1, math.MaxInt64/4)
 	}
 	heap.Push(&k.heap, reached{h, size, s})
-}
-
-// steps collects the derivation, each step once.
-func (k *knuth) steps(from, to Vertex) []Step {
-	var out []Step
-	taken := NewSet(k.g.vertices)
-	taken.Add(int(from))
-	for queue := []Vertex{to}; len(queue) > 0; {
-		v := queue[len(queue)-1]
-		queue = queue[:len(queue)-1]
-		if taken.Has(int(v)) {
-			continue
-		}
-		taken.Add(int(v))
-		out = append(out, k.by[v])
-		queue = append(queue, k.g.Needs(k.by[v])...)
-	}
-	slices.SortFunc(out, func(a, b Step) int {
-		return cmp.Or(cmp.Compare(k.size[k.g.head[a]], k.size[k.g.head[b]]), cmp.Compare(a, b))
-	})
-	return out
 }
 
 // reached is a vertex with the size of a derivation and its last step.

@@ -30,9 +30,6 @@ func Bool() Type { return Type{cel: cel.BoolType} }
 // Int is an int64.
 func Int() Type { return Type{cel: cel.IntType} }
 
-// Double is a float64.
-func Double() Type { return Type{cel: cel.DoubleType} }
-
 // String is text.
 func String() Type { return Type{cel: cel.StringType} }
 

@@ -136,11 +136,11 @@ func (e *Engine) naming(s Subject) []*kube.Object {
 func (e *Engine) Powers(s Subject) []Power {
 	var out []Power
 	e.each(s, true, func(g Grant) {
-		if g.Rule == nil || everything(g.Rule) && g.Namespace == "" {
+		if g.Rule == nil || AllowsAll(g.Rule) && g.Namespace == "" {
 			out = append([]Power{{Name: "cluster-admin", Grant: g}}, out...)
 			return
 		}
-		if everything(g.Rule) {
+		if AllowsAll(g.Rule) {
 			out = append(out, Power{Name: "namespace-admin", Namespace: g.Namespace, Grant: g})
 			return
 		}
@@ -176,8 +176,8 @@ func (p *power) given(rule *rbacv1.PolicyRule) bool {
 	return false
 }
 
-// everything reports whether a rule allows every verb on every resource.
-func everything(r *rbacv1.PolicyRule) bool {
+// AllowsAll reports whether a rule allows every verb on every resource.
+func AllowsAll(r *rbacv1.PolicyRule) bool {
 	return len(r.ResourceNames) == 0 && slices.Contains(r.Verbs, "*") && slices.Contains(r.APIGroups, "*") && slices.Contains(r.Resources, "*")
 }
 

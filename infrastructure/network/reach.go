@@ -58,12 +58,6 @@ func (e *Engine) CanReach(source, destination int) bool {
 	return source == destination || e.indexed().sources[destination].has(source)
 }
 
-// Ports returns the ports on which source may connect to destination, as
-// Connection.Conn writes them; "" for none. What depends on anything counts.
-func (e *Engine) Ports(source, destination int) string {
-	return e.ports.format(e.reach(source, destination))
-}
-
 func members(s set) []int {
 	list := make([]int, 0, s.count())
 	s.each(func(i int) { list = append(list, i) })

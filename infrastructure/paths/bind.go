@@ -53,7 +53,7 @@ func (b *builder) combine(from key, direct, all []identity.Grant) {
 		escalateRole, escalateClusterRole, beGroup, beUser, beAccount, createRequest, readRequest, approveRequest, approveSigner, askAsNode,
 	}
 	relevant := func(g identity.Grant) bool {
-		return g.Rule != nil && !everything(g.Rule) && slices.ContainsFunc(claims, func(cl claim) bool { return gives(g.Rule, cl.verbs, []target{cl.on}) })
+		return g.Rule != nil && !identity.AllowsAll(g.Rule) && slices.ContainsFunc(claims, func(cl claim) bool { return gives(g.Rule, cl.verbs, []target{cl.on}) })
 	}
 	if !slices.ContainsFunc(direct, relevant) {
 		return

@@ -241,7 +241,7 @@ func (b *builder) right(g identity.Grant, e edge) []graph.Fact {
 		Value: roleValue(g.Role, g.RuleIndex) + ": " + value, P: pRight, Origin: model.Default, Attack: moves[e].attack,
 		Evidence: []model.Evidence{
 			{What: binding + " binds " + nameOf(g.Bound) + " to " + g.Subject.String(), Where: place(g.Binding), Value: "roleRef"},
-			{What: role + " allows " + ruleText(g.Rule), Where: place(g.Role), Value: field},
+			{What: role + " allows " + identity.RuleText(g.Rule), Where: place(g.Role), Value: field},
 		},
 	}, proofs...)}
 }

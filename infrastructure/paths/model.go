@@ -10,17 +10,12 @@ import (
 // Graph is the attack graph itself.
 func (m *Model) Graph() *graph.Graph { return m.graph }
 
-// Vertex is the asset of a vertex, zero for a hub.
-func (m *Model) Vertex(v graph.Vertex) model.Ref { return m.refs[v] }
-
-// Vertices are the assets of all vertices, by number; shared, read only.
+// Vertices are the assets of all vertices, by number, zero for a hub; shared,
+// read only.
 func (m *Model) Vertices() []model.Ref { return m.refs }
 
 // Name says in words what a vertex stands for.
 func (m *Model) Name(v graph.Vertex) string { return m.keys[v].name(m.snapshot.Cluster) }
-
-// Fact is a leaf of the graph.
-func (m *Model) Fact(f graph.Fact) model.Fact { return m.facts[f] }
 
 // Facts are all leaves, by number; shared, read only.
 func (m *Model) Facts() []model.Fact { return m.facts }

@@ -258,7 +258,7 @@ func (m *Model) narrowings() []change {
 				if slices.Contains(items, i) {
 					var taken rbacv1.PolicyRule
 					taken, rule = tamed(rule)
-					gone = append(gone, ruleText(&taken))
+					gone = append(gone, identity.RuleText(&taken))
 				}
 				if len(rule.Verbs) > 0 {
 					left = append(left, plain(rule))

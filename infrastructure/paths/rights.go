@@ -107,11 +107,6 @@ func gives(r *rbacv1.PolicyRule, verbs []string, on []target) bool {
 	return false
 }
 
-// everything reports whether a rule allows every verb on every resource.
-func everything(r *rbacv1.PolicyRule) bool {
-	return len(r.ResourceNames) == 0 && slices.Contains(r.Verbs, "*") && slices.Contains(r.APIGroups, "*") && slices.Contains(r.Resources, "*")
-}
-
 // goals is where a grant leads by one right: nowhere, where the rule or the
 // scope of its binding doesn't give it.
 func (b *builder) goals(r *right, g identity.Grant) []key {
@@ -135,10 +130,10 @@ func (b *builder) use(from key, g identity.Grant) {
 	case g.Rule == nil:
 		b.step(fullControl, key{sort: admin}, from)
 		return
-	case everything(g.Rule) && g.Namespace == "":
+	case identity.AllowsAll(g.Rule) && g.Namespace == "":
 		b.stepOn(fullControl, key{sort: admin}, b.right(g, fullControl), from)
 		return
-	case everything(g.Rule):
+	case identity.AllowsAll(g.Rule):
 		b.stepOn(namespaceControl, key{sort: rule, a: g.Namespace}, b.right(g, namespaceControl), from)
 		return
 	}

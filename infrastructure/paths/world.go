@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
-	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/component-helpers/scheduling/corev1/nodeaffinity"
 
 	"github.com/scantling/scantling/infrastructure/identity"
@@ -297,20 +296,4 @@ func place(o *kube.Object) string {
 		return "built in"
 	}
 	return fmt.Sprintf("%s:%d", o.Position.File, max(1, o.Position.Line))
-}
-
-// ruleText writes a rule on one line.
-func ruleText(r *rbacv1.PolicyRule) string {
-	text := strings.Join(r.Verbs, ",") + " on "
-	if len(r.NonResourceURLs) > 0 && len(r.Resources) == 0 {
-		return text + strings.Join(r.NonResourceURLs, ",")
-	}
-	text += strings.Join(r.Resources, ",")
-	if groups := strings.Trim(strings.Join(r.APIGroups, ","), ","); groups != "" {
-		text += " of " + groups
-	}
-	if len(r.ResourceNames) > 0 {
-		text += " named " + strings.Join(r.ResourceNames, ",")
-	}
-	return text
 }

@@ -71,6 +71,16 @@ func networkPolicies(t *target) any {
 	return out
 }
 
+// shutBy is variables.shutBy, of a Namespace: the policy that shuts all its
+// pods to other pods, of whatever kind.
+func shutBy(t *target) any {
+	shut := t.shut(t.object.Name)
+	if shut.By == "" && shut.Doubt != "" {
+		return rule.Unknown{Reason: shut.Doubt}
+	}
+	return shut.By
+}
+
 // countWorkloads is variables.workloads, of a Namespace.
 func countWorkloads(t *target) any {
 	n := int64(0)

@@ -12,7 +12,8 @@
 //
 // Only objects that were read are judged: a namespace that has no Namespace
 // object among the manifests is nobody's finding. Of what is around an object,
-// what wasn't read counts as absent: a LimitRange, a NetworkPolicy, a binding.
+// what wasn't read counts as absent: a LimitRange, a policy, a binding. Whether
+// policies shut a namespace is told from those of all kinds (package network).
 //
 // It does no I/O. What the snapshot could not read stays in
 // kube.Snapshot.Incomplete; the caller passes that on once for all judges.

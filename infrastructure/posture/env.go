@@ -53,8 +53,10 @@ func env() rule.Env[*target] {
 			"variables.accountBound": {Type: rule.Bool(), Value: accountBound},
 			// The limits of the LimitRanges of a workload's namespace.
 			"variables.limits": {Type: rule.List(rule.Dyn()), Value: limits},
-			// The NetworkPolicies of a namespace, and how many workloads run in it.
+			// The NetworkPolicies of a namespace, what shuts all its pods to others
+			// ("" for nothing) of policies of all kinds, and how many workloads run in it.
 			"variables.networkPolicies": {Type: rule.List(rule.Dyn()), Value: networkPolicies},
+			"variables.shutBy":          {Type: rule.String(), Value: shutBy},
 			"variables.workloads":       {Type: rule.Int(), Value: countWorkloads},
 			// What a role grants but for what I201 reports: every rule with every
 			// list there. Nothing of the roles that the API server itself creates.

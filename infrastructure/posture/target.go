@@ -10,6 +10,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/scantling/scantling/infrastructure/kube"
+	"github.com/scantling/scantling/infrastructure/network"
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/rule"
 )
@@ -45,6 +46,7 @@ type target struct {
 	snapshot *kube.Snapshot
 	object   *kube.Object   // of a workload, its controller or first pod
 	workload *kube.Workload // nil for other objects
+	shut     func(namespace string) network.Shut
 
 	spec corev1.PodSpec // of a workload, with the debug containers of its pods
 	pod  any            // spec as plain data, or why it can't be had
@@ -54,14 +56,15 @@ type target struct {
 // other kinds, in the snapshot's order.
 func targets(s *kube.Snapshot) []*target {
 	var out []*target
+	shut := network.ShutSpaces(s)
 	for _, w := range s.Workloads {
-		t := &target{snapshot: s, object: w.Object, workload: w, spec: withDebugContainers(w)}
+		t := &target{snapshot: s, object: w.Object, workload: w, shut: shut, spec: withDebugContainers(w)}
 		t.pod = plain(&t.spec)
 		out = append(out, t)
 	}
 	for _, o := range s.Objects {
 		if judged(o) {
-			out = append(out, &target{snapshot: s, object: o})
+			out = append(out, &target{snapshot: s, object: o, shut: shut})
 		}
 	}
 	return out

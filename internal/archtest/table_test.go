@@ -66,6 +66,7 @@ var layers = []layer{
 	{"infrastructure/paths", "infrastructure/network infrastructure/identity infrastructure/kube " + means, "judges over network and identity"},
 	{"infrastructure/amend", "infrastructure/kube " + means, "acts"},
 	{"infrastructure/lifetime", "infrastructure/kube " + means, "acts"},
+	{"infrastructure/posture", "infrastructure/network infrastructure/kube " + means, "judges"},
 	{"infrastructure/network", "infrastructure/network/kubernetes infrastructure/network/calico infrastructure/network/cilium infrastructure/network/istio infrastructure/network/policy infrastructure/kube " + means, "judges"},
 	{"infrastructure/network/calico", "infrastructure/network/ends infrastructure/network/raw infrastructure/network/policy infrastructure/kube " + means, "reads Calico's policies"},
 	{"infrastructure/network/istio", "infrastructure/network/ends infrastructure/network/raw infrastructure/network/policy infrastructure/kube " + means, "reads Istio's policies"},
@@ -77,7 +78,6 @@ var layers = []layer{
 	{"infrastructure/network/policy", "infrastructure/kube " + means, "the one form of all network policies"},
 	{"infrastructure/identity", "infrastructure/kube " + means, "judges"},
 	{"infrastructure/cloud", "infrastructure/kube " + means, "reads what a cloud exports, and joins it with the cluster"},
-	{"infrastructure/posture", "infrastructure/kube " + means, "judges"},
 	{"infrastructure/kube/kubetest", means, "serves clusters for tests"},
 	{"infrastructure/kube", means, "reads"},
 
