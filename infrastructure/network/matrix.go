@@ -72,7 +72,7 @@ func (e *Engine) cells(s, d party, specs []portSpec) [3]string {
 	var text [3]strings.Builder
 	for _, spec := range specs {
 		best := [3]Answer{Denied, Denied, Denied}
-		if s.end == d.end {
+		if s.is(d) {
 			best = [3]Answer{Allowed, Allowed, Allowed}
 		}
 		for _, atom := range e.atoms(spec, d) {

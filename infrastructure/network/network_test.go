@@ -181,6 +181,37 @@ func TestOtherPoliciesMakeAnswersDepend(t *testing.T) {
 	}
 }
 
+// TestNumberedPods asks for pods of a StatefulSet by the names that they will
+// have, where the snapshot holds none of them.
+func TestNumberedPods(t *testing.T) {
+	set := strings.Replace(deploy("shop", "db", ""), "kind: Deployment", "kind: StatefulSet", 1)
+	world := []string{set, deploy("shop", "web", ""), netpol("shop", "shut", "db", "  ingress: [{from: [{podSelector: {matchLabels: {app: web}}}]}]")}
+	for name, tc := range map[string]struct {
+		from, to string
+		want     string // "" for no such pod
+	}{
+		"in":                    {"shop/web", "shop/db-0", "allowed"},
+		"out":                   {"shop/db-12", "shop/web", "allowed"},
+		"with its kind":         {"shop/web", "shop/db-0[Pod]", "allowed"},
+		"a pod reaches itself":  {"shop/db-0", "shop/db-0", "allowed"},
+		"but not another one":   {"shop/db-0", "shop/db-1", "denied"},
+		"of a Deployment":       {"shop/web-0", "shop/db-0", ""},
+		"a zero too many":       {"shop/web", "shop/db-00", ""},
+		"another kind":          {"shop/web", "shop/db-0[StatefulSet]", ""},
+		"below zero":            {"shop/web", "shop/db--1", ""},
+		"of another namespace":  {"shop/web", "bank/db-0", ""},
+		"no number":             {"shop/web", "shop/db-", ""},
+		"more than can be told": {"shop/web", "shop/db-99999999999999999999", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v, err := build(t, world...).Probe(tc.from, tc.to, "tcp/80")
+			if string(v.Answer) != tc.want || (err == nil) != (tc.want != "") {
+				t.Errorf("%q %v, want %q", v.Answer, err, tc.want)
+			}
+		})
+	}
+}
+
 const controller = `
 apiVersion: apps/v1
 kind: Deployment

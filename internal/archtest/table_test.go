@@ -72,7 +72,7 @@ var layers = []layer{
 	{"infrastructure/network/ends", "infrastructure/network/policy infrastructure/kube", "ends of connections by label and by address"},
 	{"infrastructure/network/raw", "infrastructure/kube", "decodes specs of custom kinds"},
 	{"infrastructure/network/policy/policytest", "infrastructure/network/policy infrastructure/kube", "evaluates the common form for tests"},
-	{"infrastructure/network/kubernetes", "infrastructure/network/policy infrastructure/kube " + means, "reads NetworkPolicy and its administrators' kinds"},
+	{"infrastructure/network/kubernetes", "infrastructure/network/raw infrastructure/network/policy infrastructure/kube " + means, "reads NetworkPolicy and its administrators' kinds"},
 	{"infrastructure/network/cilium", "infrastructure/network/policy infrastructure/kube " + means, "reads Cilium's policies"},
 	{"infrastructure/network/policy", "infrastructure/kube " + means, "the one form of all network policies"},
 	{"infrastructure/identity", "infrastructure/kube " + means, "judges"},
