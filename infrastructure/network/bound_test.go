@@ -1,0 +1,30 @@
+package network
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestBoundsRules gives one pod more rules, each on a port of its own, than are
+// asked: that takes no time, depends and is told. Others are answered for.
+func TestBoundsRules(t *testing.T) {
+	var rules strings.Builder
+	for i := range 5000 {
+		fmt.Fprintf(&rules, "{ports: [{port: %d}], from: [{podSelector: {matchLabels: {app: x%d}}}]}, ", i+1, i%7)
+	}
+	start := time.Now()
+	e := build(t, deploy("shop", "web", ""), deploy("shop", "db", ""), netpol("shop", "many", "db", "  ingress: ["+rules.String()+"]"), netpol("shop", "shut", "web", "  policyTypes: [Ingress]"))
+	for pair, want := range map[[2]string]Answer{{"shop/web", "shop/db"}: Depends, {"shop/db", "shop/web"}: Denied} {
+		if v, err := e.Probe(pair[0], pair[1], "tcp/80"); err != nil || v.Answer != want {
+			t.Errorf("%v: %s %v, want %s", pair, v.Answer, err, want)
+		}
+	}
+	if len(e.Incomplete) != 1 || !strings.Contains(e.Incomplete[0].Why, "shop/db have too many rules") {
+		t.Errorf("incomplete: %v", e.Incomplete)
+	}
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("took %v", took)
+	}
+}
