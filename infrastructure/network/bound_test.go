@@ -28,3 +28,11 @@ func TestBoundsRules(t *testing.T) {
 		t.Errorf("took %v", took)
 	}
 }
+
+// TestBoundsMatrix asks for more pairs than a matrix holds.
+func TestBoundsMatrix(t *testing.T) {
+	e := Build(bigCluster(500))
+	if _, err := e.Matrix([]string{"tcp/80"}); err == nil || !strings.Contains(err.Error(), "5000 pods make 25000000 pairs") {
+		t.Error(err)
+	}
+}
