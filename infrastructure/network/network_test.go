@@ -181,6 +181,19 @@ func TestOtherPoliciesMakeAnswersDepend(t *testing.T) {
 	}
 }
 
+// TestPorts holds what can be asked for.
+func TestPorts(t *testing.T) {
+	e := build(t, deploy("shop", "web", ""), deploy("shop", "db", ""))
+	for text, want := range map[string]Answer{
+		"80": Allowed, "tcp/80": Allowed, "SCTP/65535": Allowed, "web": Allowed, "tcp/web": Allowed, "udp/web": Denied, "tcp/other": Denied,
+		"": "", "tcp/": "", "tcp/0": "", "tcp/65536": "", "tcp/80-90": "", "tcp/80,81": "", "tcp/web/x": "", "icmp/1": "", "tcp/a-name-that-no-port-can-have": "",
+	} {
+		if v, err := e.Probe("shop/web", "shop/db", text); v.Answer != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q %v, want %q", text, v.Answer, err, want)
+		}
+	}
+}
+
 // TestNumberedPods asks for pods of a StatefulSet by the names that they will
 // have, where the snapshot holds none of them.
 func TestNumberedPods(t *testing.T) {

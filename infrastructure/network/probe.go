@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/validation"
+
 	"github.com/scantling/scantling/infrastructure/network/policy"
 	"github.com/scantling/scantling/model"
 )
@@ -113,7 +115,7 @@ func parsePort(text string) (portSpec, error) {
 	if spec.protocol < 0 {
 		return spec, fmt.Errorf("port %q: use tcp, udp or sctp, as in tcp/80", text)
 	}
-	if strings.Trim(port, "0123456789") != "" {
+	if len(validation.IsValidPortName(port)) == 0 {
 		return spec, nil
 	}
 	number, err := strconv.Atoi(port)
@@ -285,6 +287,11 @@ func (e *Engine) notes(s, d party) []string {
 	}
 	if s.end != nil && d.end != nil && (len(s.end.ips) > 0 || len(d.end.ips) > 0) && len(e.addresses.blocks) > 2 {
 		notes = append(notes, "an address block that holds a pod's address is assumed to select the pod")
+		for _, p := range []party{s, d} {
+			if p.end != nil && len(p.end.ips) > 1 {
+				notes = append(notes, p.name+" has several addresses, and counts with any of them")
+			}
+		}
 	}
 	return notes
 }
