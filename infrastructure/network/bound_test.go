@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/scantling/scantling/infrastructure/network/policy"
 )
 
 // TestBoundsRules gives one pod more rules, each on a port of its own, than are
@@ -34,5 +36,20 @@ func TestBoundsMatrix(t *testing.T) {
 	e := Build(bigCluster(500))
 	if _, err := e.Matrix([]string{"tcp/80"}); err == nil || !strings.Contains(err.Error(), "5000 pods make 25000000 pairs") {
 		t.Error(err)
+	}
+}
+
+// TestBoundsMadeUp adds conditions to as many as pods are made up for: that is
+// told once, and what is known already doesn't count.
+func TestBoundsMadeUp(t *testing.T) {
+	n := newcomers{terms: make([]term, maxMadeUp-1), byName: map[string]int{}}
+	condition := func(value string) term {
+		return term{{Test: policy.Test{Key: policy.Key{Name: "app"}, Op: policy.In, Values: []string{value}}}}
+	}
+	for _, value := range []string{"a", "a", "b", "c", "a"} {
+		n.add(condition(value))
+	}
+	if len(n.terms) != maxMadeUp || len(n.byName) != 1 || len(n.missed) != 1 {
+		t.Errorf("%d terms, %v, %v", len(n.terms), n.byName, n.missed)
 	}
 }
