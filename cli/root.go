@@ -85,6 +85,7 @@ func usage(format string, args ...any) error { return &failure{exitUsage, fmt.Er
 func Main(ctx context.Context, args []string, std IO) int {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // what doesn't heed the first signal ends with the second
 	app := &app{IO: std}
 	root := app.root()
 	root.SetArgs(args)

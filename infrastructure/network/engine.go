@@ -3,6 +3,7 @@ package network
 import (
 	"cmp"
 	"encoding/binary"
+	"fmt"
 	"net/netip"
 	"slices"
 	"sync"
@@ -86,9 +87,22 @@ func (e *Engine) tell(m *mentions, incomplete []model.Incomplete) {
 	if (m.nodes[ingress] || m.nodes[egress]) && len(e.world.nodes) == 0 {
 		e.Incomplete = append(e.Incomplete, model.Incomplete{What: "network nodes", Why: "policies name nodes, and there is no Node in the snapshot: such rules match none"})
 	}
+	if what := e.beyond(); what != "" {
+		e.Incomplete = append(e.Incomplete, model.Incomplete{What: "network policies", Why: fmt.Sprintf("those that select %s have too many rules on too many ports (more than %d asked): what they say isn't evaluated, and depends", what, maxAsked)})
+	}
 	e.hasV6 = slices.ContainsFunc(m.cidrs, func(c cidr) bool { return !c.prefix.Addr().Is4() }) ||
 		slices.ContainsFunc(e.world.endpoints, func(p endpoint) bool { return slices.ContainsFunc(p.ips, netip.Addr.Is6) })
 	e.unsettled = slices.ContainsFunc(e.policies, func(p policy.Policy) bool { return p.Unsettled })
+}
+
+// beyond names a pod whose policies have more rules than are asked; "" for none.
+func (e *Engine) beyond() string {
+	for i, c := range e.world.classes {
+		if e.sides[ingress][i].beyond || e.sides[egress][i].beyond {
+			return e.party(c.member).name
+		}
+	}
+	return ""
 }
 
 // splitPorts makes the port atoms, and finds the classes at which each port

@@ -20,6 +20,9 @@ func (e *Engine) explain(d policy.Direction, own, other party, atom int) []Reaso
 	if s.open {
 		return []Reason{{Allows: true, Text: fmt.Sprintf("no policy selects %s for %s", own.name, d)}}
 	}
+	if s.beyond {
+		return []Reason{{Text: fmt.Sprintf("the policies that select %s have too many rules on too many ports: they aren't evaluated", own.name)}}
+	}
 	x := explanation{
 		row: e.newRow(d, s.parts, peer), own: own, other: other, atom: atom, peer: e.as(e.readings[0], other.peer),
 	}

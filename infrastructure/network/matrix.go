@@ -1,6 +1,7 @@
 package network
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 )
@@ -18,9 +19,12 @@ type Matrix struct {
 	} `json:"allowed"`
 }
 
+// maxPairs bounds the pairs of a matrix: of 4,096 pods.
+const maxPairs = 1 << 24
+
 // Matrix probes every pod pair on the given ports, written as for Probe. Pods
 // are "namespace/name"; a workload without pods stands for itself. The error
-// is about a port that can't be read.
+// is about a port that can't be read, and about more pods than make maxPairs.
 func (e *Engine) Matrix(ports []string) (Matrix, error) {
 	m := Matrix{Pods: []string{}, Ports: slices.Clone(ports)}
 	specs := make([]portSpec, 0, len(ports))
@@ -30,6 +34,9 @@ func (e *Engine) Matrix(ports []string) (Matrix, error) {
 			return m, err
 		}
 		specs = append(specs, spec)
+	}
+	if n := len(e.world.endpoints); n*n > maxPairs {
+		return m, fmt.Errorf("%d pods make %d pairs, and a matrix has at most %d: ask for pairs, or list connections", n, n*n, maxPairs)
 	}
 	parties := e.allParties()
 	for _, p := range parties {
@@ -72,7 +79,7 @@ func (e *Engine) cells(s, d party, specs []portSpec) [3]string {
 	var text [3]strings.Builder
 	for _, spec := range specs {
 		best := [3]Answer{Denied, Denied, Denied}
-		if s.end == d.end {
+		if s.is(d) {
 			best = [3]Answer{Allowed, Allowed, Allowed}
 		}
 		for _, atom := range e.atoms(spec, d) {

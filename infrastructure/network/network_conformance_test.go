@@ -273,8 +273,7 @@ func TestMatchesClusterNetworkPolicyConformance(t *testing.T) {
 			}
 			engines[row["manifest"]] = e
 		}
-		ofSet := func(pod string) string { return pod[:strings.LastIndexByte(pod, '-')] } // pods of a StatefulSet are NAME-0 and on
-		v, err := e.Probe(ofSet(row["src"]), ofSet(row["dst"]), row["proto"]+"/"+row["port"])
+		v, err := e.Probe(row["src"], row["dst"], row["proto"]+"/"+row["port"])
 		if err != nil {
 			t.Fatal(err)
 		}

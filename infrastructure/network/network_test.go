@@ -181,6 +181,50 @@ func TestOtherPoliciesMakeAnswersDepend(t *testing.T) {
 	}
 }
 
+// TestPorts holds what can be asked for.
+func TestPorts(t *testing.T) {
+	e := build(t, deploy("shop", "web", ""), deploy("shop", "db", ""))
+	for text, want := range map[string]Answer{
+		"80": Allowed, "tcp/80": Allowed, "SCTP/65535": Allowed, "web": Allowed, "tcp/web": Allowed, "udp/web": Denied, "tcp/other": Denied,
+		"": "", "tcp/": "", "tcp/0": "", "tcp/65536": "", "tcp/80-90": "", "tcp/80,81": "", "tcp/web/x": "", "icmp/1": "", "tcp/a-name-that-no-port-can-have": "",
+	} {
+		if v, err := e.Probe("shop/web", "shop/db", text); v.Answer != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %q %v, want %q", text, v.Answer, err, want)
+		}
+	}
+}
+
+// TestNumberedPods asks for pods of a StatefulSet by the names that they will
+// have, where the snapshot holds none of them.
+func TestNumberedPods(t *testing.T) {
+	set := strings.Replace(deploy("shop", "db", ""), "kind: Deployment", "kind: StatefulSet", 1)
+	world := []string{set, deploy("shop", "web", ""), netpol("shop", "shut", "db", "  ingress: [{from: [{podSelector: {matchLabels: {app: web}}}]}]")}
+	for name, tc := range map[string]struct {
+		from, to string
+		want     string // "" for no such pod
+	}{
+		"in":                    {"shop/web", "shop/db-0", "allowed"},
+		"out":                   {"shop/db-12", "shop/web", "allowed"},
+		"with its kind":         {"shop/web", "shop/db-0[Pod]", "allowed"},
+		"a pod reaches itself":  {"shop/db-0", "shop/db-0", "allowed"},
+		"but not another one":   {"shop/db-0", "shop/db-1", "denied"},
+		"of a Deployment":       {"shop/web-0", "shop/db-0", ""},
+		"a zero too many":       {"shop/web", "shop/db-00", ""},
+		"another kind":          {"shop/web", "shop/db-0[StatefulSet]", ""},
+		"below zero":            {"shop/web", "shop/db--1", ""},
+		"of another namespace":  {"shop/web", "bank/db-0", ""},
+		"no number":             {"shop/web", "shop/db-", ""},
+		"more than can be told": {"shop/web", "shop/db-99999999999999999999", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			v, err := build(t, world...).Probe(tc.from, tc.to, "tcp/80")
+			if string(v.Answer) != tc.want || (err == nil) != (tc.want != "") {
+				t.Errorf("%q %v, want %q", v.Answer, err, tc.want)
+			}
+		})
+	}
+}
+
 const controller = `
 apiVersion: apps/v1
 kind: Deployment

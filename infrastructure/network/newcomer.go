@@ -107,12 +107,30 @@ func (n *newcomers) collect(p *policy.Policy, side *policy.Side) {
 				continue
 			}
 			for _, t := range list {
-				if _, known := n.byName[t.String()]; !known {
-					n.byName[t.String()] = len(n.terms)
-					n.terms = append(n.terms, t)
-				}
+				n.add(t)
 			}
 		}
+	}
+}
+
+// maxMadeUp bounds the conditions for which pods are made up: each is compared
+// with all others.
+const maxMadeUp = 5000
+
+// add takes a term in, unless it is known or there are too many.
+func (n *newcomers) add(t term) {
+	name := t.String()
+	if _, known := n.byName[name]; known {
+		return
+	}
+	if len(n.terms) < maxMadeUp {
+		n.byName[name] = len(n.terms)
+		n.terms = append(n.terms, t)
+		return
+	}
+	beyond := model.Incomplete{What: "network exposure", Why: fmt.Sprintf("policies name more than %d conditions on pods: pods are made up for the first of them", maxMadeUp)}
+	if !slices.Contains(n.missed, beyond) {
+		n.missed = append(n.missed, beyond)
 	}
 }
 

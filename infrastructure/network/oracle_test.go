@@ -226,18 +226,22 @@ func (d dice) peers() []networkingv1.NetworkPolicyPeer {
 			p.NamespaceSelector, p.PodSelector = d.selector(), d.selector()
 		case 3:
 			p.IPBlock = &networkingv1.IPBlock{CIDR: pick(d, "0.0.0.0/0", "10.0.0.0/24", "10.0.0.2/31", "8.8.8.0/24", "10.0.0.0/8")}
-			if d.IntN(2) == 0 {
-				p.IPBlock.Except = []string{pick(d, "10.0.0.1/32", "10.0.0.4/30", "8.8.8.8/32", "10.0.0.0/25")}
-			}
+			d.except(p.IPBlock, "10.0.0.2/32", "10.0.0.1/32", "10.0.0.4/30", "8.8.8.8/32", "10.0.0.0/25")
 		default:
 			p.IPBlock = &networkingv1.IPBlock{CIDR: pick(d, "::/0", "fd00::/16", "2001:db8::/32")}
-			if d.IntN(2) == 0 {
-				p.IPBlock.Except = []string{pick(d, "fd00::2/128", "2001:db8::/64")}
-			}
+			d.except(p.IPBlock, "fd00::2/128", "2001:db8::/64")
 		}
 		list = append(list, p)
 	}
 	return list
+}
+
+// except takes one of some blocks out of another one, if it is part of that.
+func (d dice) except(block *networkingv1.IPBlock, list ...string) {
+	out := netip.MustParsePrefix(pick(d, list...))
+	if whole := netip.MustParsePrefix(block.CIDR); d.IntN(2) == 0 && whole.Contains(out.Addr()) && whole.Bits() < out.Bits() {
+		block.Except = []string{out.String()}
+	}
 }
 
 func (d dice) ports() []networkingv1.NetworkPolicyPort {

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 
+	"k8s.io/apimachinery/pkg/util/validation"
+
 	"github.com/scantling/scantling/infrastructure/network/policy"
 	"github.com/scantling/scantling/model"
 )
@@ -60,10 +62,14 @@ type party struct {
 	peer int
 }
 
+// is reports whether both are one pod, which no policy keeps from itself.
+func (p party) is(o party) bool { return p.end != nil && p.end == o.end && p.name == o.name }
+
 // Probe answers whether from may connect to to on port. Both ends are
 // "namespace/name" or "namespace/name[Kind]" of a pod or, where no pod has the
-// name, of a workload, or an IP address; port is "tcp/80", "udp/NAME" or a bare
-// TCP port. A workload's answer is that of its pods: allowed where any of them
+// name, of a workload, or an IP address; NAME-0 and on are pods of a StatefulSet
+// whose pods aren't in the snapshot. Port is "tcp/80", "udp/NAME" or a bare TCP
+// port. A workload's answer is that of its pods: allowed where any of them
 // is. The error is about ends that the snapshot doesn't have and ports that
 // can't be read.
 func (e *Engine) Probe(from, to, port string) (Verdict, error) {
@@ -109,7 +115,7 @@ func parsePort(text string) (portSpec, error) {
 	if spec.protocol < 0 {
 		return spec, fmt.Errorf("port %q: use tcp, udp or sctp, as in tcp/80", text)
 	}
-	if strings.Trim(port, "0123456789") != "" {
+	if len(validation.IsValidPortName(port)) == 0 {
 		return spec, nil
 	}
 	number, err := strconv.Atoi(port)
@@ -149,7 +155,30 @@ func (e *Engine) parties(text string) ([]party, error) {
 	case len(loads) > 0:
 		return loads, nil
 	}
+	if pods := e.numbered(name, kind); len(pods) > 0 {
+		return pods, nil
+	}
 	return nil, fmt.Errorf("%q is no pod or workload of the snapshot, and no address: use namespace/name", text)
+}
+
+// numbered finds the StatefulSet that has a pod of a name, however many it is
+// scaled to, where the snapshot holds none of its pods.
+func (e *Engine) numbered(name, kind string) []party {
+	at := strings.LastIndexByte(name, '-')
+	if at < 0 || kind != "" && kind != "Pod" {
+		return nil
+	}
+	if n, err := strconv.ParseUint(name[at+1:], 10, 31); err != nil || strconv.FormatUint(n, 10) != name[at+1:] {
+		return nil
+	}
+	for i := range e.world.endpoints {
+		p := &e.world.endpoints[i]
+		load := e.world.snapshot.Workloads[p.workload]
+		if p.pod == "" && load.Kind == "StatefulSet" && name[:at] == load.Namespace+"/"+load.Name {
+			return []party{{name: name, end: p, peer: p.class}}
+		}
+	}
+	return nil
 }
 
 func (e *Engine) party(i int) party {
@@ -180,7 +209,7 @@ func (e *Engine) atoms(spec portSpec, destination party) []int {
 // reading.
 func (e *Engine) probe(s, d party, spec portSpec) Verdict {
 	v := Verdict{Answer: Denied, Egress: Half{Answer: Denied}, Ingress: Half{Answer: Denied}, Notes: e.notes(s, d)}
-	if s.end != nil && s.end == d.end {
+	if s.is(d) {
 		v.Answer = Allowed
 		v.Egress = Half{Allowed, []Reason{{Allows: true, Text: "a pod always reaches itself"}}}
 		v.Ingress = v.Egress
@@ -206,7 +235,7 @@ func (e *Engine) probe(s, d party, spec portSpec) Verdict {
 
 // answers are those of ingress, of egress, and of both together.
 func (e *Engine) answers(s, d party, atom int) [3]Answer {
-	if s.end != nil && s.end == d.end {
+	if s.is(d) {
 		return [3]Answer{Allowed, Allowed, Allowed}
 	}
 	mates := s.end != nil && d.end != nil && podsShareNode(s.end, d.end)
@@ -258,6 +287,11 @@ func (e *Engine) notes(s, d party) []string {
 	}
 	if s.end != nil && d.end != nil && (len(s.end.ips) > 0 || len(d.end.ips) > 0) && len(e.addresses.blocks) > 2 {
 		notes = append(notes, "an address block that holds a pod's address is assumed to select the pod")
+		for _, p := range []party{s, d} {
+			if p.end != nil && len(p.end.ips) > 1 {
+				notes = append(notes, p.name+" has several addresses, and counts with any of them")
+			}
+		}
 	}
 	return notes
 }

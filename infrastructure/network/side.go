@@ -15,7 +15,12 @@ type side struct {
 	grants   []grant // with disjoint ports; what is in none is denied
 	isolated bool    // surely, by a policy whose rules are all that is let through
 	doubtful bool    // whether some policy is in force, or what it says, isn't known
+	beyond   bool    // more rules than are asked
 }
+
+// maxAsked bounds the rules that are asked for one side, those of each set of
+// ports apart. What lies beyond depends.
+const maxAsked = 1 << 24
 
 // grant allows peers on a set of ports.
 type grant struct {
@@ -37,7 +42,13 @@ func (e *Engine) newSide(d policy.Direction, parts []int, own int) *side {
 		return s
 	}
 	r := e.newRow(d, s.parts, own)
-	for _, ports := range r.split() {
+	groups := r.split()
+	if len(groups)*len(r.steps) > maxAsked {
+		s.isolated, s.doubtful, s.beyond = false, true, true
+		s.grants = []grant{{e.intern(e.ports.all), e.world.none(), e.world.all}}
+		return s
+	}
+	for _, ports := range groups {
 		sure, may := r.judge(ports)
 		if may.empty() {
 			continue

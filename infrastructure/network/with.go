@@ -31,10 +31,10 @@ func (e *Engine) With(s *kube.Snapshot) *Engine {
 		world: &world, ports: e.ports, addresses: e.addresses, policies: policies, namedAt: e.namedAt,
 		readings: e.readings, nodes: e.nodes, interned: maps.Clone(e.interned), mentioned: e.mentioned,
 	}
-	n.tell(&m, incomplete)
 	known, gone := e.unchanged(policies)
 	n.compile(known)
 	n.fillSides(n.untouched(e, known, gone))
+	n.tell(&m, incomplete)
 	return n
 }
 

@@ -152,6 +152,12 @@ func (p *readPolicy) rules() int { return len(p.spec.Ingress) + len(p.spec.Egres
 // where they can't be found.
 func (r *reader) prepare(o *kube.Object) (*readPolicy, error) {
 	p := &readPolicy{object: o}
+	if _, version, _ := strings.Cut(o.APIVersion, "/"); version != "v1" && version != "v3" {
+		return p, fmt.Errorf("the version %s isn't known", o.APIVersion)
+	}
+	if stray := raw.Stray("spec", o.Raw["spec"], specFields); stray != "" {
+		return p, fmt.Errorf("the field %s isn't known", stray)
+	}
 	if err := raw.Spec(o, &p.spec); err != nil {
 		return p, err
 	}

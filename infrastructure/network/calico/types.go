@@ -23,6 +23,13 @@ type policySpec struct {
 	PerformanceHints       []string   `json:"performanceHints"`
 }
 
+// specFields are the fields of a policySpec. Those of rules are looked at one by
+// one: a rule with others depends on them.
+var specFields = raw.Names(
+	"tier", "order", "selector", "namespaceSelector", "serviceAccountSelector", "types", "ingress", "egress",
+	"doNotTrack", "preDNAT", "applyOnForward", "performanceHints",
+)
+
 type ruleSpec struct {
 	Action      string          `json:"action"`
 	IPVersion   *int            `json:"ipVersion"`

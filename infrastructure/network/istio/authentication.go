@@ -10,7 +10,6 @@ import (
 	"github.com/scantling/scantling/infrastructure/kube"
 	"github.com/scantling/scantling/infrastructure/network/ends"
 	"github.com/scantling/scantling/infrastructure/network/policy"
-	"github.com/scantling/scantling/infrastructure/network/raw"
 )
 
 // The modes of mutual TLS.
@@ -51,7 +50,7 @@ func (m *mesh) readAuthentications() {
 func readAuthentication(o *kube.Object) (peerAuthentication, error) {
 	a := peerAuthentication{object: o, namespace: namespaceOf(o), ports: map[int]string{}}
 	var spec authentication
-	if err := raw.Spec(o, &spec); err != nil {
+	if err := decode(o, authenticationFields, &spec); err != nil {
 		return a, err
 	}
 	meta, _ := o.Raw["metadata"].(map[string]any)

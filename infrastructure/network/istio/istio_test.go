@@ -175,6 +175,8 @@ func TestNamesWhatItCannotRead(t *testing.T) {
 	}
 	for name, c := range map[string]struct{ text, want string }{
 		"an action":             {authorization("shop/a", "action: PERHAPS"), invalid(`spec.action: "PERHAPS" is none of ALLOW, DENY, AUDIT and CUSTOM`)},
+		"a field":               {authorization("shop/a", "selector: {matchExpressions: []}"), invalid("the field spec.selector.matchExpressions isn't known")},
+		"a version":             {strings.Replace(authorization("shop/a", ""), "/v1", "/v2", 1), invalid("the version security.istio.io/v2 isn't known")},
 		"a source of nothing":   {authorization("shop/a", "rules: [{from: [{source: {}}]}]"), invalid("spec.rules[0]: from[0]: it names no source")},
 		"an operation of none":  {authorization("shop/a", "rules: [{to: [{}]}]"), invalid("spec.rules[0]: to[0]: it names no operation")},
 		"a port":                {authorization("shop/a", "rules: [{to: [{operation: {ports: [http]}}]}]"), invalid(`spec.rules[0]: to[0]: port "http" is none`)},

@@ -12,7 +12,6 @@ import (
 	"github.com/scantling/scantling/infrastructure/kube"
 	"github.com/scantling/scantling/infrastructure/network/ends"
 	"github.com/scantling/scantling/infrastructure/network/policy"
-	"github.com/scantling/scantling/infrastructure/network/raw"
 	"github.com/scantling/scantling/model"
 )
 
@@ -181,7 +180,7 @@ func (m *mesh) throughWaypoints(names []string) []policy.Policy {
 // authorize translates one AuthorizationPolicy.
 func (m *mesh) authorize(o *kube.Object, plain []plaintext) ([]policy.Policy, error) {
 	var spec authorization
-	if err := raw.Spec(o, &spec); err != nil {
+	if err := decode(o, authorizationFields, &spec); err != nil {
 		return nil, err
 	}
 	if spec.TargetRef != nil {

@@ -2,7 +2,10 @@ package istio
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 
+	"github.com/scantling/scantling/infrastructure/kube"
 	"github.com/scantling/scantling/infrastructure/network/raw"
 )
 
@@ -16,6 +19,27 @@ type authorization struct {
 		Name string `json:"name"`
 	} `json:"provider"`
 	Rules []rule `json:"rules"`
+}
+
+// authorizationFields and authenticationFields are what the specs hold. Those of
+// rules are looked at one by one: a rule with others depends on them.
+var (
+	authorizationFields = raw.Fields{
+		"selector": raw.Names("matchLabels"), "targetRef": targetFields, "targetRefs": targetFields, "action": nil, "provider": nil, "rules": nil,
+	}
+	targetFields         = raw.Names("group", "kind", "name", "namespace")
+	authenticationFields = raw.Fields{"selector": raw.Names("matchLabels"), "mtls": raw.Names("mode"), "portLevelMtls": nil}
+)
+
+// decode reads the spec of an object of the fields known, of a version that is.
+func decode(o *kube.Object, known raw.Fields, into any) error {
+	if _, version, _ := strings.Cut(o.APIVersion, "/"); version != "v1" && version != "v1beta1" {
+		return fmt.Errorf("the version %s isn't known", o.APIVersion)
+	}
+	if stray := raw.Stray("spec", o.Raw["spec"], known); stray != "" {
+		return fmt.Errorf("the field %s isn't known", stray)
+	}
+	return raw.Spec(o, into)
 }
 
 type selector struct {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/scantling/scantling/infrastructure/kube"
 	"github.com/scantling/scantling/infrastructure/network/policy"
+	"github.com/scantling/scantling/infrastructure/network/raw"
 )
 
 // adminGroup is the API group of the policies of administrators.
@@ -18,6 +19,7 @@ const adminGroup = "policy.networking.k8s.io"
 // adminForm says how one kind of the group writes what all three say.
 type adminForm struct {
 	kind     string
+	version  string
 	actions  map[string]policy.Action
 	rules    int    // at most, in one direction
 	peers    int    // at most, in one rule
@@ -27,9 +29,33 @@ type adminForm struct {
 }
 
 var adminForms = []adminForm{
-	{"AdminNetworkPolicy", map[string]policy.Action{"Allow": policy.Accept, "Deny": policy.Deny, "Pass": policy.Pass}, 100, 100, true, false, ""},
-	{"BaselineAdminNetworkPolicy", map[string]policy.Action{"Allow": policy.Accept, "Deny": policy.Deny}, 100, 100, false, false, "default"},
-	{"ClusterNetworkPolicy", map[string]policy.Action{"Accept": policy.Accept, "Deny": policy.Deny, "Pass": policy.Pass}, 25, 25, true, true, ""},
+	{"AdminNetworkPolicy", "v1alpha1", map[string]policy.Action{"Allow": policy.Accept, "Deny": policy.Deny, "Pass": policy.Pass}, 100, 100, true, false, ""},
+	{"BaselineAdminNetworkPolicy", "v1alpha1", map[string]policy.Action{"Allow": policy.Accept, "Deny": policy.Deny}, 100, 100, false, false, "default"},
+	{"ClusterNetworkPolicy", "v1alpha2", map[string]policy.Action{"Accept": policy.Accept, "Deny": policy.Deny, "Pass": policy.Pass}, 25, 25, true, true, ""},
+}
+
+// fields are those of the kind's spec.
+func (f *adminForm) fields() raw.Fields {
+	pods := raw.Fields{"namespaceSelector": raw.Selector, "podSelector": raw.Selector}
+	peer := raw.Fields{"namespaces": raw.Selector, "pods": pods, "nodes": raw.Selector, "networks": nil, "domainNames": nil}
+	ingress := raw.Fields{"name": nil, "action": nil, "from": peer}
+	egress := raw.Fields{"name": nil, "action": nil, "to": peer}
+	for _, rule := range []raw.Fields{ingress, egress} {
+		if f.tiers {
+			one := raw.Fields{"destinationPort": {"number": nil, "range": raw.Names("start", "end")}}
+			rule["protocols"] = raw.Fields{"tcp": one, "udp": one, "sctp": one, "destinationNamedPort": nil}
+			continue
+		}
+		rule["ports"] = raw.Fields{"portNumber": raw.Names("protocol", "port"), "namedPort": nil, "portRange": raw.Names("protocol", "start", "end")}
+	}
+	known := raw.Fields{"subject": {"namespaces": raw.Selector, "pods": pods}, "ingress": ingress, "egress": egress}
+	if f.priority {
+		known["priority"] = nil
+	}
+	if f.tiers {
+		known["tier"] = nil
+	}
+	return known
 }
 
 // adminObject holds the fields of all three kinds that decide about
@@ -97,6 +123,12 @@ type destination struct {
 // refuse it.
 func (f *adminForm) policy(o *kube.Object) (policy.Policy, error) {
 	p := policy.Policy{Object: o}
+	if o.APIVersion != adminGroup+"/"+f.version {
+		return p, fmt.Errorf("the version %s isn't known", o.APIVersion)
+	}
+	if stray := raw.Stray("spec", o.Raw["spec"], f.fields()); stray != "" {
+		return p, fmt.Errorf("the field %s isn't known", stray)
+	}
 	var a adminObject
 	text, err := json.Marshal(o.Raw)
 	if err != nil {

@@ -5,10 +5,22 @@ import (
 
 	networkingv1 "k8s.io/api/networking/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/scantling/scantling/infrastructure/kube"
 	"github.com/scantling/scantling/infrastructure/network/policy"
+	"github.com/scantling/scantling/infrastructure/network/raw"
 )
+
+// networkFields are those of a NetworkPolicy's spec.
+var networkFields = func() raw.Fields {
+	peer := raw.Fields{"podSelector": raw.Selector, "namespaceSelector": raw.Selector, "ipBlock": raw.Names("cidr", "except")}
+	ports := raw.Names("protocol", "port", "endPort")
+	return raw.Fields{
+		"podSelector": raw.Selector, "policyTypes": nil,
+		"ingress": {"from": peer, "ports": ports}, "egress": {"to": peer, "ports": ports},
+	}
+}()
 
 // networkPolicy translates one NetworkPolicy: Accept rules that isolate. An
 // error says why the API server would refuse it.
@@ -17,6 +29,9 @@ func networkPolicy(o *kube.Object) (policy.Policy, error) {
 	np, is := o.Typed.(*networkingv1.NetworkPolicy)
 	if !is {
 		return p, fmt.Errorf("it is of no known type")
+	}
+	if stray := raw.Stray("spec", o.Raw["spec"], networkFields); stray != "" {
+		return p, fmt.Errorf("the field %s isn't known", stray)
 	}
 	pods, err := policy.Labels(policy.PodLabel, &np.Spec.PodSelector)
 	if err != nil {
@@ -131,6 +146,9 @@ func blockPeer(block *networkingv1.IPBlock) (policy.Peer, error) {
 		if except.Addr().Is4() != p.Block.Addr().Is4() {
 			return p, fmt.Errorf("ipBlock.except: %s is of the other address family", text)
 		}
+		if except.Bits() <= p.Block.Bits() || !p.Block.Contains(except.Addr()) {
+			return p, fmt.Errorf("ipBlock.except: %s is no part of %s", text, block.CIDR)
+		}
 		p.Except = append(p.Except, except)
 	}
 	return p, nil
@@ -152,6 +170,9 @@ func networkPort(port networkingv1.NetworkPolicyPort) (policy.Port, error) {
 	case port.Port.Type == intstr.String && port.EndPort != nil:
 		return policy.Port{}, fmt.Errorf("endPort with a named port")
 	case port.Port.Type == intstr.String:
+		if wrong := validation.IsValidPortName(port.Port.StrVal); len(wrong) > 0 {
+			return policy.Port{}, fmt.Errorf("port %q: %s", port.Port.StrVal, wrong[0])
+		}
 		return policy.Port{Protocol: proto, Name: port.Port.StrVal}, nil
 	}
 	low, high := port.Port.IntValue(), port.Port.IntValue()

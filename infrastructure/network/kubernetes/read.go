@@ -78,8 +78,8 @@ func protocol(name string) (string, error) {
 	if name == "" {
 		return "TCP", nil
 	}
-	if upper := strings.ToUpper(name); slices.Contains(protocols, upper) {
-		return upper, nil
+	if slices.Contains(protocols, name) {
+		return name, nil
 	}
 	return "", fmt.Errorf("protocol %q is none of TCP, UDP and SCTP", name)
 }
