@@ -29,7 +29,7 @@ const (
 // removed by an action. They are the leaves of the attack graph.
 const (
 	Right   FactKind = "right"   // binding -> identity: Value is "ROLE rules[N]: VERBS on GROUP/RESOURCES[ named NAMES]"
-	Token   FactKind = "token"   // workload -> identity: its token is readable in the container
+	Token   FactKind = "token"   // workload -> identity: its token is readable in the container; Value is whom it is for, "" the API server
 	Escape  FactKind = "escape"  // workload -> node: Value is the way out, as "privileged"
 	Network FactKind = "network" // namespace (destination): Value says whom its open workloads let in; namespace or workload (source): Value says what outside it reaches
 	Exploit FactKind = "exploit" // workload: a neighbour can break into it; P is set from its weaknesses

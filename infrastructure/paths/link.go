@@ -58,8 +58,9 @@ type Holder struct {
 	Rights Rights // as To only
 }
 
-// EveryNode is the Node of a link that holds for all of them, and for those
-// that nobody read.
+// EveryNode is the Node of a link that holds for all nodes, those that nobody
+// read among them, but for those that other links name: of these is known what
+// they are.
 const EveryNode = "*"
 
 // Rights are the rules of a ClusterRole without a binding, as an access policy
@@ -132,7 +133,10 @@ type leading struct {
 // metadata service where that matters.
 func (b *builder) readLinks(links []Link) {
 	b.links, b.byNode, b.bounded = map[key][]leading{}, map[string]bool{}, map[key]bool{}
-	pods := false
+	pods, told := false, map[string]bool{} // nodes that links name
+	for i := range links {
+		told[links[i].From.Node] = true
+	}
 	for i := range links {
 		l := &links[i]
 		if r := l.To.Rights; r.Role != "" && b.identity.Role("", r.Role) == nil {
@@ -145,7 +149,7 @@ func (b *builder) readLinks(links []Link) {
 		}
 		b.named[l.From.Subject] = true // so that groups lead here, as they do where a binding names them
 		if l.From.Node != "" {
-			b.ofNode(l)
+			b.ofNode(l, told)
 			pods = pods || l.Pods
 			continue
 		}
@@ -160,13 +164,15 @@ func (b *builder) readLinks(links []Link) {
 	slices.SortFunc(b.prized, func(x, y key) int { return cmp.Compare(x.a, y.a) })
 }
 
-// ofNode notes a link that starts at a node, or at each of them.
-func (b *builder) ofNode(l *Link) {
+// ofNode notes a link that starts at a node, or at each that no other names.
+func (b *builder) ofNode(l *Link, told map[string]bool) {
 	names := []string{l.From.Node}
 	if l.From.Node == EveryNode {
 		names = nil
 		for _, n := range b.nodes {
-			names = append(names, n.name)
+			if !told[n.name] {
+				names = append(names, n.name)
+			}
 		}
 	}
 	for _, name := range names {
@@ -224,18 +230,28 @@ func (b *builder) cloudLeaks(l *load) []leak {
 	if !b.inCloud(l.account) || l.token.Field == "metadata.annotations" { // a static pod has no account
 		return nil
 	}
-	var audiences []string
+	own := map[string]graph.Fact{} // tokens that it mounts, by audience
 	for _, f := range b.identity.TokenFiles(l.Workload) {
-		if f.Audience != "" && f.Account == l.account {
-			audiences = append(audiences, f.Audience)
+		if f.Audience == "" || f.Account != l.account {
+			continue
 		}
+		own[f.Audience] = b.fact(model.Fact{
+			Kind: model.Token, Asset: l.key.ref(b.snapshot.Cluster), Object: l.account.Ref(b.snapshot.Cluster), Value: f.Audience,
+			P: pRead, Origin: model.Measured, Attack: moves[token].attack,
+			Evidence: []model.Evidence{{What: "token of " + l.account.String() + " for " + f.Audience + " is mounted", Where: place(l.Object), Value: f.Source + " " + f.Field}},
+		}, model.Proof{Object: f.Source, Field: f.Field, Rule: f.Audience})
 	}
 	var out []leak
 	for _, s := range append([]identity.Subject{l.account}, l.account.Groups()...) {
 		for _, link := range b.links[mintsKey(s)] {
-			shown := strings.Split(link.Audience, ",")
-			if link.Given || slices.ContainsFunc(audiences, func(a string) bool { return slices.Contains(shown, a) }) {
+			if link.Given {
 				out = append(out, leak{link.edge(), link.to, b.trust(link.Link)})
+				continue
+			}
+			for audience := range strings.SplitSeq(link.Audience, ",") {
+				if mounted, ok := own[audience]; ok {
+					out = append(out, leak{link.edge(), link.to, append(b.trust(link.Link), mounted)})
+				}
 			}
 		}
 	}

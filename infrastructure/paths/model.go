@@ -76,6 +76,9 @@ func (m *Model) Step(s graph.Step) model.Step {
 			}
 		}
 	}
+	if l := m.loadOf[m.keys[m.graph.Needs(s)[0]]]; e == assumeRole && l != nil {
+		out.Why = append(out.Why, model.Proof{Object: nameOfLoad(l.Workload), Field: "spec.serviceAccountName", Rule: l.account.String()})
+	}
 	// Why no policy that one could add would stop this step.
 	if l := m.loadOf[m.keys[head]]; e == overNetwork && l.kept != (model.Proof{}) {
 		out.Why = append(out.Why, l.kept)
