@@ -6,8 +6,6 @@ import (
 	"regexp"
 	"strings"
 
-	rbacv1 "k8s.io/api/rbac/v1"
-
 	"github.com/scantling/scantling/infrastructure/cloud"
 	"github.com/scantling/scantling/infrastructure/identity"
 	"github.com/scantling/scantling/infrastructure/kube"
@@ -121,7 +119,7 @@ func (c *linker) users(name string) []paths.Holder {
 	}
 	var out []paths.Holder
 	for _, s := range c.identity.Subjects() {
-		if s.Kind == rbacv1.UserKind && pattern.MatchString(s.Name) {
+		if s == identity.User(s.Name) && pattern.MatchString(s.Name) {
 			out = append(out, paths.Holder{Subject: s})
 		}
 	}
