@@ -98,18 +98,15 @@ func (a *app) identityReportCommand() *cobra.Command {
 			return a.show(doc, doc.text)
 		}),
 	}
-	cmd.Flags().StringArrayVar(&exports, "cloud", nil, "what a cloud exported of its identities: a JSON file or a folder of them (repeatable)")
+	cmd.Flags().StringArrayVar(&exports, "cloud", nil, cloudUsage)
 	return a.reads(cmd)
 }
 
 // joinCloud adds the links with the cloud, and counts those that depend.
 func (a *app) joinCloud(ctx context.Context, s *kube.Snapshot, exports []string, doc *identities) (depends int, err error) {
-	export, missed, err := cloud.Read(ctx, exports...)
+	export, missed, err := readCloud(ctx, exports)
 	if err != nil {
-		return 0, failed("%w", err)
-	}
-	if len(exports) > 0 && export.Documents == 0 {
-		return 0, failed("%s: %s", missed[0].What, missed[0].Why)
+		return 0, err
 	}
 	links, more := export.Links(s)
 	doc.Cloud = []cloudRow{}

@@ -32,6 +32,7 @@ const maxPaths = 1000
 // pathsAsk is what the switches of `cluster paths` ask for.
 type pathsAsk struct {
 	from, to   []string
+	cloud      []string // exports of clouds
 	fix, edges bool
 	compat     string
 	most       int
@@ -45,10 +46,14 @@ func (a *app) pathsCommand() *cobra.Command {
 		Example: "  scantling cluster paths examples/shop/k8s\n" +
 			"  scantling cluster paths k8s --from internet --to cluster-admin --fix\n" +
 			"  scantling cluster paths k8s --from shop/web --to secret/payments/db --format dot | dot -Tsvg\n" +
+			"  scantling cluster paths k8s --cloud exports/ --to cloud/arn:aws:iam::111122223333:role/admin\n" +
 			"  scantling cluster paths k8s --edges --format json",
 		RunE: a.checked(func(ctx context.Context, args []string) error {
 			if ask.most < 1 || ask.most > maxPaths {
 				return usage("--most %d: use 1 to %d", ask.most, maxPaths)
+			}
+			if ask.compat != "" && len(ask.cloud) > 0 {
+				return usage("--compat knows no cloud: leave out --cloud")
 			}
 			if ask.compat != "" {
 				return a.compat(ctx, args, ask.compat)
@@ -61,8 +66,9 @@ func (a *app) pathsCommand() *cobra.Command {
 			return a.show(doc, func(w io.Writer, p report.Paint) error { return a.pathsText(w, p, doc) }, rendering{"dot", doc.dot}, rendering{"svg", doc.svg})
 		}, "dot", "svg"),
 	}
-	cmd.Flags().StringArrayVar(&ask.from, "from", nil, "where an attack starts: internet, namespace/workload, sa/namespace/name, user/name, group/name, node/name (repeatable; default every workload)")
+	cmd.Flags().StringArrayVar(&ask.from, "from", nil, "where an attack starts: internet, namespace/workload, sa/namespace/name, user/name, group/name, node/name, cloud/name (repeatable; default every workload)")
 	cmd.Flags().StringArrayVar(&ask.to, "to", nil, "what it is after: cluster-admin, secret/namespace/name, or one of those of --from (repeatable; default all of worth)")
+	cmd.Flags().StringArrayVar(&ask.cloud, "cloud", nil, cloudUsage)
 	cmd.Flags().BoolVar(&ask.fix, "fix", false, "print the patches of the smallest fix, and verify them by judging the changed cluster anew")
 	cmd.Flags().BoolVar(&ask.edges, "edges", false, "print every edge of the graph as well")
 	cmd.Flags().StringVar(&ask.compat, "compat", "", "print edges as another tool names them, and nothing else: kubehound")
@@ -77,7 +83,11 @@ func (a *app) paths(ctx context.Context, args []string, ask pathsAsk) (pathsRepo
 		return pathsReport{}, err
 	}
 	net, id := network.Build(s), identity.Build(s)
-	m, err := paths.Build(s, net, id)
+	links, doubts, err := cloudLinks(ctx, s, id, ask.cloud)
+	if err != nil {
+		return pathsReport{}, err
+	}
+	m, err := paths.Build(s, net, id, links...)
 	if err != nil {
 		return pathsReport{}, failed("building the attack graph: %w", err)
 	}
@@ -90,7 +100,7 @@ func (a *app) paths(ctx context.Context, args []string, ask pathsAsk) (pathsRepo
 	}
 	doc := pathsReport{
 		Schema: report.Schema, Tool: a.tool(), Report: m.Ask(paths.Query{Ends: ends, Most: ask.most, Fix: ask.fix}),
-		Incomplete: missedByNetwork(s, net, slices.Concat(id.Incomplete(), m.Incomplete())...), most: ask.most, patches: ask.fix,
+		Incomplete: missedByNetwork(s, net, slices.Concat(id.Incomplete(), m.Incomplete(), doubts)...), most: ask.most, patches: ask.fix,
 	}
 	if doc.FixSet.State == paths.Unverified {
 		doc.Incomplete = append(doc.Incomplete, model.Incomplete{What: "the smallest fix", Why: "not verified: " + doc.FixSet.Why})

@@ -15,8 +15,12 @@ const (
 	drawnMissed = 10
 )
 
-// fullScore is the blast radius of who reaches everything.
-const fullScore = 800
+// The blast radius of who reaches everything, and where links lead to roles of a
+// cloud.
+const (
+	fullScore  = 800
+	cloudScore = 1000
+)
 
 // svg draws the paths in one graph, the blast radius of each workload as a
 // bar, and lists the smallest fix and what was not read.
@@ -58,6 +62,9 @@ func (d pathsReport) blastPart(width float64) drawing.Part {
 	bars := drawing.Bars{ID: "blast", Title: "Blast radius", Desc: "What each compromised workload leads to, in points of the default values.", Most: fullScore}
 	part := drawing.Part{Heading: "Blast radius"}
 	for i, b := range d.Blast {
+		if b.Reaches.CloudRoles != nil {
+			bars.Most = cloudScore
+		}
 		if i == drawnBlasts {
 			part.Lines = []string{fmt.Sprintf("The first %d of %d workloads.", i, len(d.Blast))}
 			break
@@ -65,6 +72,9 @@ func (d pathsReport) blastPart(width float64) drawing.Part {
 		text := fmt.Sprintf("%.1f: workloads %d, secrets %d, nodes %d", b.Score, b.Reaches.Workloads, b.Reaches.Secrets, b.Reaches.Nodes)
 		if b.Reaches.ClusterAdmin {
 			text += ", cluster admin"
+		}
+		if b.Reaches.CloudRoles != nil {
+			text += fmt.Sprintf(", cloud roles %d", *b.Reaches.CloudRoles)
 		}
 		bars.Rows = append(bars.Rows, drawing.Bar{Name: b.Workload, Value: b.Score, Text: text})
 	}

@@ -29,9 +29,9 @@ const (
 // removed by an action. They are the leaves of the attack graph.
 const (
 	Right   FactKind = "right"   // binding -> identity: Value is "ROLE rules[N]: VERBS on GROUP/RESOURCES[ named NAMES]"
-	Token   FactKind = "token"   // workload -> identity: its token is readable in the container
+	Token   FactKind = "token"   // workload -> identity: its token is readable in the container; Value is whom it is for, "" the API server
 	Escape  FactKind = "escape"  // workload -> node: Value is the way out, as "privileged"
-	Network FactKind = "network" // namespace (destination): Value says whom its open workloads let in
+	Network FactKind = "network" // namespace (destination): Value says whom its open workloads let in; namespace or workload (source): Value says what outside it reaches
 	Exploit FactKind = "exploit" // workload: a neighbour can break into it; P is set from its weaknesses
 	Holds   FactKind = "holds"   // workload -> secret: its value is readable in the container
 	Trusts  FactKind = "trusts"  // identity, node or cloud role -> cloud role or identity; Value says by what

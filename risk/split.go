@@ -24,7 +24,7 @@ func (w *world) splits() []model.Action {
 	}
 	tokens := map[model.Ref][]graph.Fact{}
 	for i, f := range w.estate.Attack.Facts {
-		if f.Kind == model.Token {
+		if f.Kind == model.Token && f.Value == "" { // for the API server
 			tokens[f.Asset] = append(tokens[f.Asset], graph.Fact(i))
 		}
 	}

@@ -24,6 +24,6 @@
 // make a link depend. Permissions boundaries, service control policies, deny
 // policies, organisation and folder policies of Google Cloud and management
 // groups of Azure are not read. Whether a network policy keeps a pod from the
-// metadata service is the network engine's to tell. Of a role's power the
+// metadata service is told by package paths, which makes links steps of attacks. Of a role's power the
 // admin-like is told, not each right.
 package cloud

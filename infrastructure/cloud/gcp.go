@@ -205,7 +205,7 @@ func (j *joiner) member(b *gcpBinding, index int, member string, pools []string,
 	if c := b.conditional(); c != "" {
 		doubt = c
 	}
-	l := Link{From: from, To: Party{Kind: KindCloud, Name: to}, How: ByGKE, Token: pool, Proof: []Proof{proof, b.proof("role", b.Role)}, Depends: doubt}
+	l := Link{From: from, To: Party{Kind: KindCloud, Name: to}, How: ByGKE, Token: pool, Given: !b.account, Proof: []Proof{proof, b.proof("role", b.Role)}, Depends: doubt}
 	for _, a := range j.accounts {
 		if a.party() == from {
 			l.Given = !b.account || a.annotations[gsaAnnotation] == to

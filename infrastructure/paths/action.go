@@ -13,34 +13,43 @@ import (
 )
 
 // findActions lists the changes that remove facts of the graph, by id: losing
-// a way out of a container, deleting a binding, isolating a namespace. Giving
-// workloads identities of their own is up to the join, which knows what they
-// use.
+// a way out of a container, deleting a binding, isolating a namespace, keeping
+// it from the metadata service of a cloud. Giving workloads identities of their
+// own is up to the join, which knows what they use.
 func (m *Model) findActions(spaces []*space, services *services) []model.Action {
-	facts := map[model.FactKind]map[model.Ref][]string{}
+	type about struct {
+		kind  model.FactKind
+		asset model.Ref
+		value string // of facts of the network alone
+	}
+	facts := map[about][]string{}
 	for _, f := range m.facts {
-		if facts[f.Kind] == nil {
-			facts[f.Kind] = map[model.Ref][]string{}
+		a := about{f.Kind, f.Asset, ""}
+		if f.Kind == model.Network {
+			a.value = f.Value
 		}
-		facts[f.Kind][f.Asset] = append(facts[f.Kind][f.Asset], f.ID())
+		facts[a] = append(facts[a], f.ID())
 	}
 	var out []model.Action
 	for i := range m.loads {
 		l := &m.loads[i]
 		ref := l.key.ref(m.snapshot.Cluster)
-		if removes := facts[model.Escape][ref]; len(removes) > 0 {
+		if removes := facts[about{model.Escape, ref, ""}]; len(removes) > 0 {
 			out = append(out, dropPrivilege(l, ref, removes))
 		}
 	}
 	for _, sp := range spaces {
 		ref := sp.ref(m.snapshot.Cluster)
-		if removes := facts[model.Network][ref]; len(removes) > 0 {
+		if removes := facts[about{model.Network, ref, openValue}]; len(removes) > 0 {
 			out = append(out, sp.isolate(ref, removes, services))
+		}
+		if removes := facts[about{model.Network, ref, metadataOpen}]; len(removes) > 0 {
+			out = append(out, sp.keepIn(ref, removes))
 		}
 	}
 	for _, o := range m.snapshot.Objects {
 		ref := identity.BindingRef(m.snapshot.Cluster, o)
-		if removes := facts[model.Right][ref]; len(removes) > 0 && !ofSystem(o) {
+		if removes := facts[about{model.Right, ref, ""}]; len(removes) > 0 && !ofSystem(o) {
 			out = append(out, deleteBinding(o, ref, removes))
 		}
 	}

@@ -31,7 +31,7 @@ func (m *Model) blasts(entries []graph.Vertex, reach []*graph.Set) []Blast {
 type counter struct {
 	admin                     graph.Vertex
 	workloads, secrets, nodes *graph.Set
-	cloudRoles                *graph.Set // nil where the cluster has no links to a cloud
+	cloudRoles                *graph.Set // nil where no link leads to a role of a cloud
 	allSecrets, allNodes      int
 }
 
@@ -48,11 +48,11 @@ func (m *Model) newCounter() *counter {
 			c.nodes.Add(v)
 		}
 	}
-	for _, v := range m.cloudRoles() {
+	for _, k := range m.prized {
 		if c.cloudRoles == nil {
 			c.cloudRoles = graph.NewSet(n)
 		}
-		c.cloudRoles.Add(int(v))
+		c.cloudRoles.Add(int(m.vertices[k]))
 	}
 	c.allSecrets, c.allNodes = len(m.secrets), c.nodes.Len()
 	return c
@@ -76,6 +76,9 @@ func (c *counter) count(reach *graph.Set) Blast {
 	}
 	if c.allNodes > 0 {
 		b.Score += nodePoints * float64(b.Reaches.Nodes) / float64(c.allNodes)
+	}
+	if c.cloudRoles != nil {
+		b.Score += cloudPoints * float64(*b.Reaches.CloudRoles) / float64(c.cloudRoles.Len())
 	}
 	b.Score = round(b.Score)
 	return b

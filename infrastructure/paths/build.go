@@ -19,6 +19,8 @@ type Model struct {
 	snapshot *kube.Snapshot
 	identity *identity.Engine
 	links    []Link
+	prized   []key        // roles of the cloud that links lead to, sorted
+	bounded  map[key]bool // the same -> known to be limited
 	graph    *graph.Graph
 	keys     []key // by vertex
 	vertices map[key]graph.Vertex
@@ -43,6 +45,14 @@ func Build(s *kube.Snapshot, n *network.Engine, id *identity.Engine, links ...Li
 	b := newBuilder(s, n, id)
 	b.readLinks(links)
 	b.vertex(key{sort: admin})
+	for _, l := range links {
+		if l.From.Role != "" {
+			b.vertex(l.From.key())
+		}
+	}
+	for _, k := range b.prized {
+		b.vertex(k)
+	}
 	for _, k := range b.secrets {
 		b.vertex(k)
 	}
@@ -61,7 +71,7 @@ func Build(s *kube.Snapshot, n *network.Engine, id *identity.Engine, links ...Li
 		return nil, fmt.Errorf("building the attack graph of %s: %w", s.Cluster, err)
 	}
 	m := &Model{
-		snapshot: s, identity: id, links: links, graph: g, keys: b.keys, vertices: b.vertices, facts: b.facts, proofs: b.proofs, edges: b.edges,
+		snapshot: s, identity: id, links: links, prized: b.prized, bounded: b.bounded, graph: g, keys: b.keys, vertices: b.vertices, facts: b.facts, proofs: b.proofs, edges: b.edges,
 		loads: b.loads, nodes: b.nodes, secrets: b.secrets, loadOf: b.loadOf, byRef: map[model.Ref]graph.Vertex{}, incomplete: b.incomplete,
 	}
 	m.refs = make([]model.Ref, len(m.keys))
@@ -114,8 +124,10 @@ type builder struct {
 	inSpace    map[string][]*kube.Object     // RoleBindings of a namespace; "" cluster role bindings
 	legacy     map[key]identity.Subject      // Secrets that hold a token
 	values     map[*rbacv1.PolicyRule]string // ruleValue, made once
-	links      map[key][]Link                // by where they start
+	links      map[key][]leading             // by where they start
 	byNode     map[string]bool               // nodes that a link starts from
+	bounded    map[key]bool                  // roles of the cloud that links lead to -> known to be limited
+	prized     []key                         // the same roles, sorted
 	version    version                       // of the API server
 	host       *hostVolumes
 	incomplete []model.Incomplete

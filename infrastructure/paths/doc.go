@@ -53,7 +53,21 @@
 //     admitted; the ingress controller's namespace, which the policies admit
 //     where an Ingress needs it, counts only once they are there.
 //   - Ways in by routes of the Gateway API are not added to those policies.
-//   - The cloud is what links say (Link). Not yet: admission policies that change
+//   - The cloud is what links say (Link), read by package cloud and joined in
+//     cli. A cloud takes no token for the API server: a link from a
+//     ServiceAccount starts at its workloads where they are given what it takes
+//     or mount such a token themselves, and at whoever may have tokens made. That
+//     a workload of GKE gets its token from the metadata service, which a policy
+//     may shut, is not told apart.
+//   - Pods reach the metadata service of their node where the link says so and
+//     no policy surely keeps them from 169.254.169.254, port 80; whatever is on
+//     the host's network, and root on the node, always do. What enforces policies
+//     is taken to do so for that address as for others. The address of EC2 over
+//     IPv6 is not asked about.
+//   - A link that rests on what no export tells holds with an even chance
+//     (Doubtful). What a role may do in its cloud is not followed: it is a
+//     target where it is not known to be limited.
+//   - Not yet: admission policies that change
 //     objects, aggregated API servers, impersonation limited to some actions,
 //     kubelet serving certificates, sniffing on the host's network.
 package paths

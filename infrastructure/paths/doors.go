@@ -288,7 +288,7 @@ var doorReasons = map[edge]model.Proof{
 	bootstrapToken: {Object: "Namespace " + systemNamespace, Field: "secrets", Rule: "a Secret of type bootstrap.kubernetes.io/token names the groups of its bearer"},
 	intercept:      {Field: "services", Rule: "spec.externalIPs and status.loadBalancer draw connections to any address (CVE-2020-8554)"},
 
-	instanceMetadata: {Field: "hostNetwork", Rule: "the metadata service answers whatever uses the node's own network"},
+	instanceMetadata: {Field: "hostNetwork", Rule: "the metadata service answers whatever uses the node's own network, and no policy of the cluster decides there"},
 }
 
 // doorReason is the proof of such a step from a vertex.

@@ -296,7 +296,7 @@ func TestUnknownVersion(t *testing.T) {
 // from role to role and back into the cluster.
 func TestLinks(t *testing.T) {
 	web := Holder{Subject: identity.Account("shop", "web")}
-	trust := Link{From: web, To: Holder{Role: "arn:a"}, Value: "trust policy", Proof: []model.Proof{{Object: "role arn:a", Field: "AssumeRolePolicyDocument"}}}
+	trust := Link{From: web, To: Holder{Role: "arn:a"}, Value: "trust policy", Given: true, Proof: []model.Proof{{Object: "role arn:a", Field: "AssumeRolePolicyDocument"}}}
 	chain := Link{From: Holder{Role: "arn:a"}, To: Holder{Role: "arn:b"}, Value: "trust policy"}
 	back := Link{From: Holder{Role: "arn:b"}, To: Holder{Subject: identity.Masters()}, Value: "access entry"}
 	node := Link{From: Holder{Node: "n1"}, To: Holder{Role: "arn:node"}, Value: "instance profile"}

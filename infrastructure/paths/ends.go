@@ -35,7 +35,8 @@ func (m *Model) AllEnds() Ends {
 
 // Ends finds the named ends; no name stands for all of AllEnds. A name is
 // [Internet] (from only), [ClusterAdmin], "secret/NAMESPACE/NAME",
-// "node/NAME", "sa/NAMESPACE/NAME", "user/NAME", "group/NAME", a workload as
+// "node/NAME", "sa/NAMESPACE/NAME", "user/NAME", "group/NAME", "cloud/NAME" of
+// a role of a cloud, a workload as
 // "NAMESPACE/NAME" or "NAMESPACE/KIND/NAME", or an asset as it is printed. The
 // error names one that is not there, and the nearest that is.
 func (m *Model) Ends(n *network.Engine, from, to []string) (Ends, error) {
@@ -126,6 +127,8 @@ func (m *Model) meant(name string) []model.Ref {
 		out = append(out, identity.Account(space, account).Ref(c))
 	case "user":
 		out = append(out, identity.User(rest).Ref(c))
+	case "cloud":
+		out = append(out, model.Ref{Kind: model.CloudRole, Key: rest})
 	case "group":
 		out = append(out, identity.Group(rest).Ref(c))
 	}
@@ -155,6 +158,8 @@ func (m *Model) nameable() []string {
 			out = append(out, "secret/"+k.a+"/"+k.b)
 		case root:
 			out = append(out, "node/"+k.a)
+		case cloud:
+			out = append(out, "cloud/"+k.a)
 		case held:
 			out = append(out, m.refs[v].String())
 			if k.b != "" {

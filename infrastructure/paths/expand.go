@@ -44,7 +44,11 @@ func (b *builder) expand(k key) {
 		b.expandDoor(k)
 	case approves, certs, creds:
 		b.expandCertificate(k)
-	case may, sends, arrives, volumes, requests, steers, metadata, cloud:
+	case metadata:
+		b.expandMetadata(k)
+	case mints:
+		b.expandMints(k)
+	case may, sends, arrives, volumes, requests, steers, cloud:
 	default:
 		b.expandNamespace(k)
 	}
@@ -111,6 +115,9 @@ func (b *builder) expandNamespace(k key) {
 func (b *builder) expandAccounts(k key) {
 	for _, s := range b.accountsIn(k.a) {
 		b.step(implied, subjectKey(s), k)
+		if b.inCloud(s) {
+			b.step(implied, mintsKey(s), k)
+		}
 	}
 	if k.a == systemNamespace {
 		b.step(systemAccount, key{sort: admin}, k)
@@ -176,7 +183,7 @@ func (b *builder) expandNode(k key) {
 	case root, files:
 		if k.sort == root {
 			b.step(nodePods, key{sort: on, a: k.a}, k)
-			b.askMetadata(k, []string{k.a})
+			b.askAsRoot(k)
 		} else {
 			b.step(implied, key{sort: tokens, a: k.a}, k)
 		}
@@ -196,6 +203,9 @@ func (b *builder) expandNode(k key) {
 		for _, l := range b.onNode[k.a] {
 			if l.token.Field != "metadata.annotations" { // a static pod has no account
 				b.step(nodeToken, subjectKey(l.account), k)
+				if b.inCloud(l.account) {
+					b.step(nodeToken, mintsKey(l.account), k)
+				}
 			}
 		}
 	case anywhere:
@@ -241,9 +251,7 @@ func (b *builder) expandWorkload(k key) {
 			}
 		}
 	}
-	if l.host || b.excepted(l) {
-		b.askMetadata(k, l.nodes)
-	}
+	b.askAsWorkload(l)
 }
 
 // leak is something that a workload's containers give away.
@@ -254,7 +262,7 @@ type leak struct {
 }
 
 // leaks adds what the files and the environment of a workload's containers
-// give away to who holds from: its token and its Secrets.
+// give away to who holds from: its token, its Secrets, its roles in a cloud.
 func (b *builder) leaks(l *load, from key) {
 	if l.leaks == nil {
 		l.leaks = b.findLeaks(l) // the same for each of its nodes
@@ -282,7 +290,7 @@ func (b *builder) findLeaks(l *load) []leak {
 		}, model.Proof{Object: nameOfLoad(w), Field: use.field})
 		out = append(out, leak{mounted, secret, []graph.Fact{f}})
 	}
-	return out
+	return append(out, b.cloudLeaks(l)...)
 }
 
 // escapeFact states one way out of a workload. Its object is the node where

@@ -14,12 +14,14 @@ import (
 )
 
 // space is a namespace as its isolation sees it. Each of its workloads is in
-// one of the lists.
+// one of the first three lists.
 type space struct {
 	namespace string
 	open      []*load  // no ingress policy selects all their pods, and one could
 	kept      []*load  // none does, and none can or must: load.kept says why
 	shut      []*load  // isolated already
+	loose     []*load  // no egress policy selects any of their pods, and one could: where that was asked
+	bound     []*load  // some does
 	policies  []string // names of NetworkPolicies
 }
 

@@ -32,7 +32,8 @@ func (m *Model) Entry(workload string) (graph.Vertex, bool) {
 }
 
 // Jewels are the assets worth reaching: authority over the cluster, every
-// Secret that is stored or mounted, every node.
+// Secret that is stored or mounted, every node, and every role of a cloud that
+// is not known to be limited.
 func (m *Model) Jewels() []model.Ref {
 	out := []model.Ref{{Kind: model.Cluster, Key: m.snapshot.Cluster}}
 	for _, s := range m.secrets {
@@ -40,6 +41,11 @@ func (m *Model) Jewels() []model.Ref {
 	}
 	for _, n := range m.nodes {
 		out = append(out, model.Ref{Kind: model.Node, Key: m.snapshot.Cluster + "/" + n.name})
+	}
+	for _, k := range m.prized {
+		if !m.bounded[k] {
+			out = append(out, k.ref(m.snapshot.Cluster))
+		}
 	}
 	return out
 }
@@ -64,6 +70,9 @@ func (m *Model) Step(s graph.Step) model.Step {
 				out.Why = append(out.Why, p)
 			}
 		}
+	}
+	if l := m.loadOf[m.keys[m.graph.Needs(s)[0]]]; e == assumeRole && l != nil {
+		out.Why = append(out.Why, model.Proof{Object: nameOfLoad(l.Workload), Field: "spec.serviceAccountName", Rule: l.account.String()})
 	}
 	// Why no policy that one could add would stop this step.
 	if l := m.loadOf[m.keys[head]]; e == overNetwork && l.kept != (model.Proof{}) {

@@ -87,6 +87,8 @@ func (m *Model) unremovable(f model.Fact) string {
 	switch f.Kind {
 	case model.Exploit:
 		return "a flaw of what runs in it is no matter of manifests: patch its image"
+	case model.Network:
+		return "no new policy of the namespace keeps " + f.Asset.Key + " in: narrow the egress rules of those that select it, or give its pods a label of their own"
 	case model.Trusts:
 		return "the trust of " + f.Object.Key + " lies in the cloud: narrow it there"
 	case model.Right:

@@ -41,7 +41,7 @@ type Path struct {
 type Blast struct {
 	Workload string  `json:"workload"`
 	Reaches  Reaches `json:"reaches"`
-	Score    float64 `json:"score"` // points of the default values of jewels, at most 800
+	Score    float64 `json:"score"` // points of the default values of jewels, at most 800, 1000 where links lead to roles of a cloud
 }
 
 // Reaches counts assets, the workload itself left out.
@@ -58,6 +58,7 @@ const (
 	adminPoints  = 400
 	secretPoints = 300
 	nodePoints   = 100
+	cloudPoints  = 200 // shared by all roles that links lead to, whatever they may do
 )
 
 // maxPaths bounds the paths of a report: beyond it nobody reads on. The best
@@ -283,17 +284,6 @@ func (m *Model) derivation(from graph.Vertex, steps []graph.Step) []model.Step {
 		}
 		if _, ok := at[m.graph.Head(s)]; !ok {
 			at[m.graph.Head(s)] = i
-		}
-	}
-	return out
-}
-
-// cloudRoles are the vertices of roles in the cloud.
-func (m *Model) cloudRoles() []graph.Vertex {
-	var out []graph.Vertex
-	for v, ref := range m.refs {
-		if ref.Kind == model.CloudRole {
-			out = append(out, graph.Vertex(v))
 		}
 	}
 	return out

@@ -65,7 +65,7 @@ func (b *builder) baseRights() []right {
 		}},
 		{edge: execPods, verbs: b.version.connect(), on: []target{{"", "pods", "exec"}}, hub: hub(controls), named: (*builder).podsNamed},
 		{edge: kubeletExec, verbs: []string{"get", "create"}, on: []target{{"", "nodes", "proxy"}}, cluster: true, hub: hub(kubelets), named: (*builder).nodesNamed},
-		{edge: mintToken, verbs: []string{"create"}, on: []target{{"", "serviceaccounts", "token"}}, hub: hub(accounts), named: (*builder).accountsNamed},
+		{edge: mintToken, verbs: []string{"create"}, on: []target{{"", "serviceaccounts", "token"}}, hub: hub(accounts), named: (*builder).tokensNamed},
 		{edge: readSecrets, verbs: []string{"get", "list", "watch"}, on: []target{{"", "secrets", ""}}, hub: hub(reads), named: (*builder).secretsNamed},
 		{edge: impersonate, verbs: []string{"impersonate"}, on: []target{{"", "serviceaccounts", ""}}, hub: hub(accounts), named: (*builder).accountsNamed},
 		// Any user may be the controller manager, which mints tokens for
@@ -199,6 +199,18 @@ func (b *builder) accountsNamed(namespace string, names []string) []key {
 	for _, s := range b.accountsIn(namespace) {
 		if slices.Contains(names, s.Name) {
 			out = append(out, subjectKey(s))
+		}
+	}
+	return out
+}
+
+// tokensNamed is accountsNamed with tokens for any audience, as a cloud takes
+// them.
+func (b *builder) tokensNamed(namespace string, names []string) []key {
+	out := b.accountsNamed(namespace, names)
+	for _, k := range slices.Clone(out) {
+		if b.inCloud(k.subject()) {
+			out = append(out, mintsKey(k.subject()))
 		}
 	}
 	return out

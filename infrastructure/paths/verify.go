@@ -47,7 +47,7 @@ func (m *Model) after(changes []change) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Build(s, network.Build(s), identity.Build(s), m.links...) // no change here ends what a cloud trusts
+	return Build(s, network.Build(s), identity.Build(s), m.links...) // what a cloud trusts no change here ends
 }
 
 // merge applies a strategic merge patch to what changes before it left of an

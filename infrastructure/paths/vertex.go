@@ -56,8 +56,9 @@ const (
 	ownNode                // root on some node
 	stolen                 // pods of a namespace that move to a node of the attacker's: a ("" every one)
 	intercepts             // connections that workloads of a namespace make: a ("" every one)
-	metadata               // the cloud's metadata service as a node sees it: a name
+	metadata               // the cloud's metadata service as a node sees it: a name, b fromPods: as its pods do
 	cloud                  // a role in the cloud: a its name there
+	mints                  // tokens for any audience of a ServiceAccount, or of some in a group of them: a kind, b namespace, c name
 )
 
 // anyNode is the node on which workloads without a known node stand.
@@ -216,7 +217,12 @@ func (k key) power() string {
 		return "hold some node"
 	case intercepts:
 		return "intercept connections made " + in(k.a)
+	case mints:
+		return "have tokens for any audience of " + k.subject().String()
 	case metadata:
+		if k.b == fromPods {
+			return "ask the cloud's metadata service from a pod on node " + k.a
+		}
 		return "ask the cloud's metadata service as node " + k.a
 	}
 	return ""

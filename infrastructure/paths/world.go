@@ -12,6 +12,7 @@ import (
 
 	"github.com/scantling/scantling/infrastructure/identity"
 	"github.com/scantling/scantling/infrastructure/kube"
+	"github.com/scantling/scantling/infrastructure/network"
 	"github.com/scantling/scantling/model"
 )
 
@@ -39,6 +40,8 @@ type load struct {
 	open    bool                // a policy could isolate it, and none does
 	kept    model.Proof         // why no policy can or must isolate it, though none does
 	served  []served            // ports on which everybody must be let in
+	outward network.Outward     // to the metadata service of a cloud, where that was asked
+	twin    *load               // a workload with egress policies whose pods no selector tells from those of this one
 }
 
 // secretUse is one Secret that the containers of a workload can read.
