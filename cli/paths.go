@@ -100,7 +100,7 @@ func (a *app) paths(ctx context.Context, args []string, ask pathsAsk) (pathsRepo
 	}
 	doc := pathsReport{
 		Schema: report.Schema, Tool: a.tool(), Report: m.Ask(paths.Query{Ends: ends, Most: ask.most, Fix: ask.fix}),
-		Incomplete: missedByNetwork(s, net, slices.Concat(id.Incomplete(), m.Incomplete(), doubts)...), most: ask.most, patches: ask.fix,
+		Incomplete: missedByNetwork(s, net, slices.Concat(id.Incomplete(), m.Incomplete(), doubts, ends.Incomplete)...), most: ask.most, patches: ask.fix,
 	}
 	if doc.FixSet.State == paths.Unverified {
 		doc.Incomplete = append(doc.Incomplete, model.Incomplete{What: "the smallest fix", Why: "not verified: " + doc.FixSet.Why})

@@ -126,7 +126,7 @@ func (s *solver) add(pick []int) int {
 // of a pair that is left, or another where that is too far to search.
 func (s *solver) breaks(p Pair, gone *Set) (set []int, ok bool) {
 	var facts []Fact
-	if best := s.g.kBest(p.From, p.To, 1, gone); len(best) > 0 {
+	if best := s.g.kBest(p.From, p.To, 1, gone, kBestGlance); len(best) > 0 {
 		facts = best[0].Facts
 	} else {
 		for _, step := range s.g.proof(p.From, p.To, func(s1 Step) bool { return s.g.holds(s1, gone) }) {

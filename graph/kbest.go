@@ -10,6 +10,7 @@ import (
 const (
 	kBestMax     = 1024    // supports of a vertex on the way
 	kBestSettled = 1 << 18 // supports of all vertices: about a second
+	kBestGlance  = 1 << 13 // where any derivation does, for each of many pairs
 )
 
 // Derivation is a support with steps that use it.
@@ -27,14 +28,14 @@ type Derivation struct {
 // supports of higher probability than the k-th may hide some.
 func (g *Graph) KBest(from, to Vertex, k int, gone *Set) []Derivation {
 	var out []Derivation
-	for _, s := range g.kBest(from, to, k, gone) {
+	for _, s := range g.kBest(from, to, k, gone, kBestSettled) {
 		out = append(out, Derivation{Support: s, Steps: g.Proof(from, to, s.Facts)})
 	}
 	return out
 }
 
-// kBest is KBest without the proofs.
-func (g *Graph) kBest(from, to Vertex, k int, gone *Set) []Support {
+// kBest is KBest without the proofs; it ends after so many supports.
+func (g *Graph) kBest(from, to Vertex, k int, gone *Set, most int) []Support {
 	if k <= 0 {
 		return nil
 	}
@@ -50,7 +51,7 @@ func (g *Graph) kBest(from, to Vertex, k int, gone *Set) []Support {
 	l := g.idle.get(g)
 	defer g.idle.put(l)
 	l.setUp([]Vertex{from}, Options{P: p, Floor: -1, Max: max(k, kBestMax)}, g.before([]Vertex{to}), nil)
-	for settled := 0; len(l.heap) > 0 && len(l.label[to]) < k && settled < kBestSettled; {
+	for settled := 0; len(l.heap) > 0 && len(l.label[to]) < k && settled < most; {
 		if c, ok := l.pop(); ok {
 			l.settle(c.v, c.entry)
 			settled++

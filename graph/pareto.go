@@ -42,7 +42,7 @@ func (g *Graph) Pareto(e Ends, changes []Change, fix Fix, most int) []Cut {
 	all := len(fix.Pairs) - len(fix.Open)
 	if len(fix.Pairs) <= paretoBest {
 		for _, pair := range fix.Pairs {
-			p.likely = append(p.likely, s.g.kBest(pair.From, pair.To, 1, nil)...)
+			p.likely = append(p.likely, s.g.kBest(pair.From, pair.To, 1, nil, kBestGlance)...)
 		}
 	}
 	var out []Cut

@@ -63,9 +63,7 @@ func Build(s *kube.Snapshot, n *network.Engine, id *identity.Engine, links ...Li
 		b.vertex(b.loads[i].key)
 	}
 	b.connect()
-	for at := 0; at < len(b.keys); at++ {
-		b.expand(b.keys[at])
-	}
+	b.nameSubjects(b.expandFrom(0))
 	g, err := b.graph.Build()
 	if err != nil {
 		return nil, fmt.Errorf("building the attack graph of %s: %w", s.Cluster, err)
@@ -83,6 +81,25 @@ func Build(s *kube.Snapshot, n *network.Engine, id *identity.Engine, links ...Li
 	}
 	m.actions = m.findActions(b.spaces, b.services)
 	return m, nil
+}
+
+// expandFrom expands every vertex from one on, also those that are met
+// meanwhile, and gives the number of them all.
+func (b *builder) expandFrom(at int) int {
+	for ; at < len(b.keys); at++ {
+		b.expand(b.keys[at])
+	}
+	return at
+}
+
+// nameSubjects adds the identities that no attack within the cluster comes to,
+// after those of which there are done: one may ask where they would lead,
+// because tokens and certificates are lost outside of it as well.
+func (b *builder) nameSubjects(done int) {
+	for _, s := range slices.Concat(b.accounts, b.identity.Subjects(), []identity.Subject{identity.Masters()}) {
+		b.vertex(subjectKey(s))
+	}
+	b.expandFrom(done)
 }
 
 // factKey identifies a fact while building.

@@ -16,6 +16,8 @@ import (
 type Ends struct {
 	graph.Ends
 	NamedFrom, NamedTo bool // chosen; else all workloads, and everything of worth
+
+	Incomplete []model.Incomplete // ends that are in nothing that was read
 }
 
 // Names of ends that stand for no single object.
@@ -39,6 +41,11 @@ func (m *Model) AllEnds() Ends {
 // a role of a cloud, a workload as
 // "NAMESPACE/NAME" or "NAMESPACE/KIND/NAME", or an asset as it is printed. The
 // error names one that is not there, and the nearest that is.
+//
+// Secrets and identities may be without anybody naming them in what was read,
+// for example after a fix. So no error is made of them: an identity that no
+// binding names has what its groups have, and that nothing leads to a Secret
+// is told with Incomplete.
 func (m *Model) Ends(n *network.Engine, from, to []string) (Ends, error) {
 	e := m.AllEnds()
 	if len(from) > 0 {
@@ -50,6 +57,10 @@ func (m *Model) Ends(n *network.Engine, from, to []string) (Ends, error) {
 			continue
 		}
 		found, err := m.named(name)
+		if err != nil && m.unseen(name) {
+			found, err = m.asGroups(name), nil
+			e.Incomplete = append(e.Incomplete, model.Incomplete{What: "--from " + name, Why: "in nothing that was read: " + unseenFrom})
+		}
 		if err != nil {
 			return Ends{}, fmt.Errorf("--from %w", err)
 		}
@@ -60,6 +71,10 @@ func (m *Model) Ends(n *network.Engine, from, to []string) (Ends, error) {
 	}
 	for _, name := range to {
 		found, err := m.named(name)
+		if err != nil && m.unseen(name) {
+			e.Incomplete = append(e.Incomplete, model.Incomplete{What: "--to " + name, Why: "in nothing that was read: " + unseenTo})
+			continue
+		}
 		if err != nil {
 			return Ends{}, fmt.Errorf("--to %w", err)
 		}
@@ -67,6 +82,48 @@ func (m *Model) Ends(n *network.Engine, from, to []string) (Ends, error) {
 	}
 	e.From, e.To = unique(e.From), unique(e.To)
 	return e, nil
+}
+
+// Why the answer about an end that nothing names is no whole one.
+const (
+	unseenFrom = "what it leads to, beyond what its groups have, is not known"
+	unseenTo   = "nothing is known to lead there"
+)
+
+// unseen reports whether a name, which is not in the graph, is that of a
+// Secret or an identity.
+func (m *Model) unseen(name string) bool {
+	return slices.ContainsFunc(m.meant(name), func(r model.Ref) bool {
+		space, rest, _ := strings.Cut(strings.TrimPrefix(r.Key, m.snapshot.Cluster+"/"), "/")
+		return r.Kind == model.Secret && space != "" && rest != "" || r.Kind == model.Identity && rest != "" && !strings.HasSuffix(rest, ":")
+	})
+}
+
+// asGroups are the vertices of the groups that such an identity is in by its
+// nature; none for a Secret.
+func (m *Model) asGroups(name string) []graph.Vertex {
+	var out []graph.Vertex
+	kind, rest, _ := strings.Cut(name, "/")
+	for _, g := range subjectNamed(kind, rest).Groups() {
+		if v, ok := m.vertices[subjectKey(g)]; ok {
+			out = append(out, v)
+		}
+	}
+	return out
+}
+
+// subjectNamed is the identity that kind/rest names, zero where it names none.
+func subjectNamed(kind, rest string) identity.Subject {
+	switch kind {
+	case "sa", "serviceaccount":
+		space, account, _ := strings.Cut(rest, "/")
+		return identity.Account(space, account)
+	case "user":
+		return identity.User(rest)
+	case "group":
+		return identity.Group(rest)
+	}
+	return identity.Subject{}
 }
 
 // unique keeps the first of each, in order.
@@ -122,15 +179,12 @@ func (m *Model) meant(name string) []model.Ref {
 		out = append(out, model.Ref{Kind: model.Secret, Key: c + "/" + rest})
 	case "node":
 		out = append(out, model.Ref{Kind: model.Node, Key: c + "/" + rest})
-	case "sa", "serviceaccount":
-		space, account, _ := strings.Cut(rest, "/")
-		out = append(out, identity.Account(space, account).Ref(c))
-	case "user":
-		out = append(out, identity.User(rest).Ref(c))
 	case "cloud":
 		out = append(out, model.Ref{Kind: model.CloudRole, Key: rest})
-	case "group":
-		out = append(out, identity.Group(rest).Ref(c))
+	default:
+		if s := subjectNamed(kind, rest); s != (identity.Subject{}) {
+			out = append(out, s.Ref(c))
+		}
 	}
 	return out
 }

@@ -52,6 +52,43 @@ func TestEnds(t *testing.T) {
 	}
 }
 
+// TestUnseenEnds: identities and Secrets that nothing names are no mistake. An
+// identity has what its groups have; the answer is told to be no whole one.
+func TestUnseenEnds(t *testing.T) {
+	m := build(t, `
+{apiVersion: v1, kind: ServiceAccount, metadata: {name: idle, namespace: a}}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: all}, roleRef: {kind: ClusterRole, name: cluster-admin}, subjects: [{kind: Group, name: "system:authenticated"}]}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: eve}, roleRef: {kind: ClusterRole, name: cluster-admin}, subjects: [{kind: User, name: eve}]}
+`)
+	for name, want := range map[string]struct {
+		paths, missed int
+	}{
+		"user/eve": {2, 0}, "sa/a/idle": {1, 0}, "group/system:authenticated": {1, 0}, "group/system:masters": {1, 0},
+		"user/mallory": {1, 1}, "sa/b/none": {1, 1}, "group/ops": {1, 1}, "user/system:anonymous": {0, 1}, "secret/a/gone": {0, 1},
+	} {
+		e, err := m.Ends(nil, []string{name}, []string{ClusterAdmin})
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if r := m.Ask(Query{Ends: e, Most: 9}); len(r.Paths) != want.paths || len(e.Incomplete) != want.missed {
+			t.Errorf("%s: %d paths, %v, want %v", name, len(r.Paths), e.Incomplete, want)
+		}
+	}
+	for _, name := range []string{"secret/a/gone", "sa/a/gone", "user/gone"} {
+		if e, err := m.Ends(nil, []string{"user/eve"}, []string{name}); err != nil || len(e.To) > 0 || !e.NamedTo || len(e.Incomplete) != 1 {
+			t.Errorf("%s: %+v, %v", name, e, err)
+		}
+	}
+	for _, name := range []string{"secret/gone", "secret/", "sa/a", "sa/a/", "user/", "group/", "node/gone", "a/gone"} {
+		if _, err := m.Ends(nil, []string{name}, nil); err == nil {
+			t.Errorf("%s: no error", name)
+		}
+	}
+}
+
 // TestUnverified: a fix that can't be tried is told as such, with the reason.
 func TestUnverified(t *testing.T) {
 	m := build(t, `
