@@ -318,15 +318,18 @@ func FuzzReadFrom(f *testing.F) {
 // emptyLists reports whether every document is a list without items, which
 // is read and holds nothing.
 func emptyLists(name, text string) bool {
-	scanned := scanText(name, []byte(text))
-	for _, d := range scanned.docs {
-		kind, _ := d.raw["kind"].(string)
-		items, isList := d.raw["items"].([]any)
-		if len(items) > 0 || !isList && !strings.HasSuffix(kind, "List") {
-			return false
+	documents := 0
+	for _, decode := range scanText(name, []byte(text)) {
+		for _, d := range decode().docs {
+			documents++
+			kind, _ := d.raw["kind"].(string)
+			items, isList := d.raw["items"].([]any)
+			if len(items) > 0 || !isList && !strings.HasSuffix(kind, "List") {
+				return false
+			}
 		}
 	}
-	return len(scanned.docs) > 0
+	return documents > 0
 }
 
 // manifest is an ordinary Deployment of 40 lines.
