@@ -43,33 +43,41 @@ type unioner struct {
 // formula reads the supports: facts that are sure drop out, supports with an
 // impossible one too. Certain means that one of them is left without facts.
 func (u *unioner) formula(supports [][]Fact, p []float64) (f formula, certain bool) {
-	var sets [][]Fact
-	var facts []Fact
+	size := 0
 	for _, s := range supports {
-		set := make([]Fact, 0, len(s))
+		size += len(s)
+	}
+	sets, all := make([][]Fact, 0, len(supports)), make([]Fact, 0, size) // sets are parts of all
+	for _, s := range supports {
+		first := len(all)
 		possible := true
 		for _, x := range s {
 			possible = possible && p[x] > 0
 			if p[x] < 1 {
-				set = append(set, x)
+				all = append(all, x)
 			}
 		}
-		if !possible {
+		switch {
+		case !possible:
+			all = all[:first]
 			continue
-		}
-		if len(set) == 0 {
+		case len(all) == first:
 			return nil, true
 		}
-		sets = append(sets, set)
-		facts = append(facts, set...)
+		sets = append(sets, all[first:])
 	}
+	facts := slices.Clone(all)
 	slices.Sort(facts)
 	facts = slices.Compact(facts)
-	for _, x := range facts {
-		u.p = append(u.p, p[x])
+	u.p = make([]float64, len(facts))
+	for i, x := range facts {
+		u.p[i] = p[x]
 	}
-	for _, set := range sets {
-		row := make([]uint64, (len(facts)+63)/64)
+	words := (len(facts) + 63) / 64
+	rows := make([]uint64, len(sets)*words)
+	f = make(formula, 0, len(sets))
+	for k, set := range sets {
+		row := rows[k*words : (k+1)*words : (k+1)*words]
 		for _, x := range set {
 			i, _ := slices.BinarySearch(facts, x)
 			row[i>>6] |= 1 << (i & 63)

@@ -54,21 +54,25 @@ func place(file string, line int) string {
 	return file + ":" + strconv.Itoa(line)
 }
 
-// scanText splits text into documents and decodes each.
-func scanText(file string, text []byte) scan {
+// scanText splits text into parts that decode by themselves, in their order.
+func scanText(file string, text []byte) []func() scan {
 	text = bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))
 	var s scan
 	if bytes.HasPrefix(text, []byte("\xff\xfe")) || bytes.HasPrefix(text, []byte("\xfe\xff")) {
 		s.fail(file, 1, "encoded as UTF-16: only UTF-8 is read")
-		return s
+		return []func() scan{func() scan { return s }}
 	}
 	if looksLikeJSON(file, text) {
 		s = scanJSON(file, text)
 		if len(s.incomplete) == 0 || len(s.docs) > 0 || strings.HasSuffix(file, ".json") {
-			return s
+			return []func() scan{func() scan { return s }}
 		}
 	}
-	return scanYAML(file, text)
+	var parts []func() scan
+	for _, c := range splice.Split(text) {
+		parts = append(parts, func() scan { return scanYAML(file, text[c.Start:c.End], c.Before) })
+	}
+	return parts
 }
 
 // looksLikeJSON is true for a .json file and for text that begins with an
@@ -84,25 +88,23 @@ func looksLikeJSON(file string, text []byte) bool {
 	return bytes.HasPrefix(bytes.TrimLeft(trimmed[1:], " \t\r\n"), []byte(`"`))
 }
 
-func scanYAML(file string, text []byte) scan {
+// scanYAML decodes one chunk of a text, of which so many lines stand before.
+func scanYAML(file string, chunk []byte, before int) scan {
 	var s scan
-	for _, c := range splice.Split(text) {
-		chunk := text[c.Start:c.End]
-		if marks(chunk) > maxMarks {
-			s.fail(file, c.Before+1, fmt.Sprintf("one document with more than %d nodes: not read", maxMarks))
-			continue
+	if marks(chunk) > maxMarks {
+		s.fail(file, before+1, fmt.Sprintf("one document with more than %d nodes: not read", maxMarks))
+		return s
+	}
+	docs, line, err := decodeYAML(chunk)
+	for _, d := range docs {
+		d.line += before
+		for i := range d.itemLines {
+			d.itemLines[i] += before
 		}
-		docs, line, err := decodeYAML(chunk)
-		for _, d := range docs {
-			d.line += c.Before
-			for i := range d.itemLines {
-				d.itemLines[i] += c.Before
-			}
-			s.docs = append(s.docs, d)
-		}
-		if err != nil {
-			s.fail(file, c.Before+line, err.Error())
-		}
+		s.docs = append(s.docs, d)
+	}
+	if err != nil {
+		s.fail(file, before+line, err.Error())
 	}
 	return s
 }

@@ -68,7 +68,7 @@ func (l *lean) knows(o *Object) bool {
 	return owned && l.first[id] != nil
 }
 
-// keep makes o small. A nil lean, as for manifests, leaves it as it is. Of the
+// keep makes o small. A nil lean leaves it as it is. Of the
 // first of an owner's the Raw that a file gave is kept until spare.
 func (l *lean) keep(o *Object) *Object {
 	if l == nil || o.Typed == nil {

@@ -21,7 +21,7 @@ type reading struct {
 	read       int
 	skipped    int
 
-	lean   *lean   // nil for manifests, whose objects are kept as they are
+	lean   *lean   // nil where objects are kept as they are
 	origin *Origin // of a snapshot's file
 	gaps   int     // how many of incomplete the snapshot's maker told
 	partly string  // why a kind was read in part, so that it is said once
@@ -29,65 +29,6 @@ type reading struct {
 
 func (r *reading) fail(file string, line int, format string, args ...any) {
 	r.incomplete = append(r.incomplete, model.Incomplete{What: place(file, line), Why: fmt.Sprintf(format, args...)})
-}
-
-// maxGaps is how many gaps of one file are named one by one.
-const maxGaps = 200
-
-// readText turns the text of one file into objects. A file that was named by
-// itself must hold Kubernetes objects; one found in a folder may be anything.
-func readText(file string, text []byte, named bool) reading {
-	if isDump(text) {
-		return readDump(file, text)
-	}
-	var r reading
-	if !named && plainlyForeign(text) {
-		r.skipped++
-		return r
-	}
-	scanned := scanText(file, text)
-	if len(scanned.incomplete) > 0 && strings.Contains(string(text), "{{") {
-		scanned.incomplete = []model.Incomplete{{What: scanned.incomplete[0].What, Why: "a template with {{ }}, no manifest: render it first"}}
-	}
-	r.incomplete = scanned.incomplete
-	var foreign []document
-	for _, d := range scanned.docs {
-		if !isObject(d.raw) && d.raw["items"] == nil {
-			foreign = append(foreign, d)
-			continue
-		}
-		if !r.document(file, d) {
-			foreign = append(foreign, d)
-		}
-	}
-	for _, d := range foreign {
-		if named || r.read > 0 {
-			r.fail(file, d.line, "no Kubernetes object: apiVersion and kind are missing")
-		} else {
-			r.skipped++
-		}
-	}
-	if named && len(scanned.docs) == 0 && len(r.incomplete) == 0 {
-		r.fail(file, 0, "holds no document")
-	}
-	if more := len(r.incomplete) - maxGaps; more > 0 {
-		r.incomplete = r.incomplete[:maxGaps]
-		r.fail(file, 0, "%d more documents of this file were not read or don't fit", more)
-	}
-	return r
-}
-
-// plainlyForeign is true for text that can't hold an object, so that parsing
-// every YAML file of a source tree isn't needed. Binary data is not plainly
-// anything.
-func plainlyForeign(text []byte) bool {
-	for _, c := range text {
-		if c < ' ' && c != '\t' && c != '\n' && c != '\r' || c == 0x7f || c >= 0x80 {
-			return false
-		}
-	}
-	s := string(text)
-	return !strings.Contains(s, "apiVersion") && !strings.Contains(s, "kind")
 }
 
 func isObject(raw map[string]any) bool {

@@ -175,5 +175,23 @@ func plain(o runtime.Object) map[string]any {
 	if err != nil { // no type of the table has a field that can't be
 		return map[string]any{}
 	}
-	return raw
+	return tight(raw).(map[string]any)
+}
+
+// tight has no room but for what is there: the converter makes each map for all
+// fields of its type, of which most objects have few.
+func tight(v any) any {
+	switch t := v.(type) {
+	case map[string]any:
+		m := make(map[string]any, len(t))
+		for k, x := range t {
+			m[k] = tight(x)
+		}
+		return m
+	case []any:
+		for i := range t {
+			t[i] = tight(t[i])
+		}
+	}
+	return v
 }

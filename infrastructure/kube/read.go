@@ -67,6 +67,7 @@ func (r Reader) Read(ctx context.Context, cluster string, paths []string) (*Snap
 	readings := make([]reading, len(sources))
 	var group errgroup.Group
 	group.SetLimit(runtime.GOMAXPROCS(0))
+	workers := max(1, runtime.GOMAXPROCS(0)/max(1, len(sources))) // for each file
 	left := int64(MaxTotal)
 	for i, src := range sources {
 		if ctx.Err() != nil {
@@ -78,7 +79,7 @@ func (r Reader) Read(ctx context.Context, cluster string, paths []string) (*Snap
 			continue
 		}
 		group.Go(func() error {
-			readings[i] = readText(src.name, text, src.named)
+			readings[i] = readText(src.name, text, src.named, workers)
 			return nil
 		})
 	}
@@ -100,7 +101,7 @@ func ReadFrom(_ context.Context, cluster, name string, r io.Reader) (*Snapshot, 
 	if len(text) > MaxFile {
 		return nil, fmt.Errorf("reading manifests from %s: larger than %d bytes", name, MaxFile)
 	}
-	return assemble(cluster, []reading{readText(name, text, true)}, nil), nil
+	return assemble(cluster, []reading{readText(name, text, true, runtime.GOMAXPROCS(0))}, nil), nil
 }
 
 // irregular is why a pipe, socket or device isn't opened: that may never end.

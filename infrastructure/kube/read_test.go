@@ -181,6 +181,50 @@ func link(t *testing.T, target, path string) {
 	}
 }
 
+// TestReadTextSideBySide: what many workers make of a text is what one makes of it.
+func TestReadTextSideBySide(t *testing.T) {
+	var text strings.Builder
+	for i := range 5 * ahead {
+		switch i % 7 {
+		case 2:
+			text.WriteString("words: [\n---\n")
+		case 3:
+			text.WriteString("# nothing\n---\nno: object\n---\n")
+		case 4:
+			fmt.Fprintf(&text, "apiVersion: v1\nkind: PodList\nitems:\n- metadata: {name: a%d}\n- metadata: {name: b%d}\n---\n", i, i)
+		case 5:
+			fmt.Fprintf(&text, "apiVersion: v1\nkind: Pod\nmetadata:\n  name: same\n  ownerReferences: [{kind: Thing, name: one}]\nspec: {nodeName: n%d}\n---\n", i)
+		default:
+			fmt.Fprintf(&text, manifest, i)
+		}
+	}
+	one := readText("a.yaml", []byte(text.String()), true, 1)
+	if len(one.objects) < 3*ahead || len(one.incomplete) < ahead {
+		t.Fatalf("%d objects, %d incomplete", len(one.objects), len(one.incomplete))
+	}
+	for _, workers := range []int{2, 3, 8} {
+		got := readText("a.yaml", []byte(text.String()), true, workers)
+		if diff := cmp.Diff([]any{one.objects, one.incomplete, one.read, one.skipped}, []any{got.objects, got.incomplete, got.read, got.skipped}); diff != "" {
+			t.Errorf("%d workers:\n%.3000s", workers, diff)
+		}
+	}
+}
+
+// TestReadSparesPods: of the pods of one owner only that which stands for the
+// workload keeps its Raw, as those of a live cluster.
+func TestReadSparesPods(t *testing.T) {
+	const of = "apiVersion: v1\nkind: Pod\nmetadata:\n  name: %s\n  namespace: shop\n  labels: {app: web}\n  ownerReferences: [{apiVersion: apps/v1, kind: ReplicaSet, name: web, controller: true}]\nspec: {containers: [{name: c, image: i}]}\n---\n"
+	s := read(t, "a.yaml", fmt.Sprintf(of+of+of, "b", "a", "c"))
+	if len(s.Workloads) != 1 || s.Workloads[0].Object.Raw == nil || len(s.Workloads[0].Pods) != 3 {
+		t.Fatalf("%v", brief(s))
+	}
+	for _, o := range s.Objects {
+		if spared := o.Raw == nil; spared == (o == s.Workloads[0].Object) || o.Labels()["app"] != "web" {
+			t.Errorf("%s: no Raw: %v, labels %v", o, spared, o.Labels())
+		}
+	}
+}
+
 func TestReadFolder(t *testing.T) {
 	outside, dir := t.TempDir(), t.TempDir()
 	write(t, outside, map[string]string{"secret.yaml": strings.ReplaceAll(pod, "web", "stolen")})
@@ -318,15 +362,18 @@ func FuzzReadFrom(f *testing.F) {
 // emptyLists reports whether every document is a list without items, which
 // is read and holds nothing.
 func emptyLists(name, text string) bool {
-	scanned := scanText(name, []byte(text))
-	for _, d := range scanned.docs {
-		kind, _ := d.raw["kind"].(string)
-		items, isList := d.raw["items"].([]any)
-		if len(items) > 0 || !isList && !strings.HasSuffix(kind, "List") {
-			return false
+	documents := 0
+	for _, decode := range scanText(name, []byte(text)) {
+		for _, d := range decode().docs {
+			documents++
+			kind, _ := d.raw["kind"].(string)
+			items, isList := d.raw["items"].([]any)
+			if len(items) > 0 || !isList && !strings.HasSuffix(kind, "List") {
+				return false
+			}
 		}
 	}
-	return len(scanned.docs) > 0
+	return documents > 0
 }
 
 // manifest is an ordinary Deployment of 40 lines.

@@ -160,7 +160,7 @@ func (o outcome) reading() reading {
 		out.fail(o.name, 0, "%s", why)
 	}
 	for _, t := range o.Texts {
-		r := readText(o.shown(t.File), []byte(t.Text), true)
+		r := readText(o.shown(t.File), []byte(t.Text), true, 1)
 		for _, object := range r.objects {
 			object.Position.Line = sourceLine(t.Lines, object.Position.Line)
 			object.Rendered = o.kind

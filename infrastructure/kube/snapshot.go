@@ -10,9 +10,9 @@ import (
 )
 
 // Object is one Kubernetes object as it was read. Raw is the decoded document
-// (numbers are int64 or float64), which rules read. Of a live cluster and a
-// snapshot's file, pods and ReplicaSets that aren't the Object of their
-// workload have no Raw, for there are thousands that differ in little. Typed is a pointer to its
+// (numbers are int64 or float64), which rules read. Pods and ReplicaSets that
+// have an owner and aren't the Object of their workload have no Raw, for there
+// are thousands that differ in little. Typed is a pointer to its
 // k8s.io/api type, nil for a kind that this package doesn't know or an object
 // that doesn't fit its type: such an object is kept and named in
 // Snapshot.Incomplete, never dropped. Versions that the API server has retired

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"runtime/debug"
 	"runtime/pprof"
 	"slices"
 	"strconv"
@@ -41,6 +42,8 @@ type result struct {
 	Workloads, Pods, Policies, Roles int
 	Assembled                        time.Duration            // decoded objects to a snapshot
 	Median, CPU                      [numPhases]time.Duration // by the clock, and of all processors
+	Alone                            [numPhases]time.Duration // of all processors, with no collection of garbage
+	Bytes, Allocations               [numPhases]uint64        // what is asked of the heap
 	Policy, PolicyCPU                time.Duration            // one policy changed
 	Hubs, Vertices, Steps, Facts     int
 	Radii                            int // different ones
@@ -74,52 +77,97 @@ func measure(workloads int, profile string) (result, error) {
 	}
 	var taken, spent [numPhases][]time.Duration
 	for range *runs {
-		took, cpu, err := r.once(s)
+		l, err := r.once(s)
 		if err != nil {
 			return r, err
 		}
-		for p := range taken {
-			taken[p], spent[p] = append(taken[p], took[p]), append(spent[p], cpu[p])
+		for p := range phases {
+			taken[p], spent[p] = append(taken[p], l.took[p]), append(spent[p], l.cpu[p])
 		}
 	}
-	for p := range taken {
+	for p := range phases {
 		r.Median[p], r.CPU[p] = median(taken[p]), median(spent[p])
 	}
 	r.Policy, r.PolicyCPU = changePolicy(s)
 	r.Peak = peak()
-	return r, nil
+	return r, r.alone(s)
+}
+
+// alone measures what the answers take by themselves: the collector, which goes
+// through the whole snapshot whenever it runs, is off.
+func (r *result) alone(s *kube.Snapshot) error {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	var spent [numPhases][]time.Duration
+	for range *runs {
+		l, err := (&result{}).once(s)
+		if err != nil {
+			return err
+		}
+		for p := range phases {
+			spent[p] = append(spent[p], l.cpu[p])
+		}
+		r.Bytes, r.Allocations = l.bytes, l.allocations
+	}
+	for p := range phases {
+		r.Alone[p] = median(spent[p])
+	}
+	return nil
+}
+
+// laps are the costs of the phases of one run.
+type laps struct {
+	took, cpu          [numPhases]time.Duration
+	bytes, allocations [numPhases]uint64
+	at, spent          time.Duration // where the phase began, by either clock
+	memory             runtime.MemStats
+	start              time.Time
+}
+
+func newLaps() *laps {
+	l := &laps{start: time.Now()}
+	runtime.ReadMemStats(&l.memory)
+	l.at, l.spent = time.Since(l.start), used()
+	return l
+}
+
+// end notes what a phase took. Counting what it asked of the heap is left out.
+func (l *laps) end(phase int) {
+	took, cpu := time.Since(l.start)-l.at, used()-l.spent
+	bytes, allocations := l.memory.TotalAlloc, l.memory.Mallocs
+	runtime.ReadMemStats(&l.memory)
+	for _, p := range []int{phase, total} {
+		l.took[p] += took
+		l.cpu[p] += cpu
+		l.bytes[p] += l.memory.TotalAlloc - bytes
+		l.allocations[p] += l.memory.Mallocs - allocations
+	}
+	l.at, l.spent = time.Since(l.start), used()
 }
 
 // once answers everything, from nothing but the snapshot.
-func (r *result) once(s *kube.Snapshot) (took, cpu [numPhases]time.Duration, err error) {
+func (r *result) once(s *kube.Snapshot) (*laps, error) {
 	runtime.GC()
-	last, spent := time.Now(), used()
-	lap := func(phase int) {
-		now, sum := time.Now(), used()
-		took[phase], cpu[phase] = now.Sub(last), sum-spent
-		took[total], cpu[total] = took[total]+took[phase], cpu[total]+cpu[phase]
-		last, spent = now, sum
-	}
+	l := newLaps()
 	n := network.Build(s)
-	lap(classes)
+	l.end(classes)
 	hubs := n.Hubs()
-	lap(pairs)
+	l.end(pairs)
 	id := identity.Build(s)
-	lap(rights)
+	l.end(rights)
 	m, err := paths.Build(s, n, id)
 	if err != nil {
-		return took, cpu, err
+		return nil, err
 	}
-	lap(steps)
+	l.end(steps)
 	radii := m.Blasts()
-	lap(blast)
+	l.end(blast)
 	var memory runtime.MemStats
 	runtime.ReadMemStats(&memory)
 	r.Heap = max(r.Heap, int(memory.HeapSys-memory.HeapReleased)>>20)
 	r.Held = held()
 	r.describe(hubs, m, radii)
 	runtime.KeepAlive(n)
-	return took, cpu, nil
+	return l, nil
 }
 
 func (r *result) describe(hubs []network.Hub, m *paths.Model, radii []paths.Blast) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
@@ -52,32 +51,6 @@ func short(d time.Duration) string {
 		unit *= 10
 	}
 	return d.Round(unit).String()
-}
-
-// printGrowth prints with which power of the number of workloads the processor
-// time of each phase grows from one size to the next: other work on the machine
-// tells less there than by the clock.
-func printGrowth(results []result) {
-	if len(results) < 2 {
-		return
-	}
-	fmt.Printf("\nexponents of growth of processor time; of all pairs, whose answer has n² bits, and of the blast radii, which are rows of it, n² would be 2\n%15s", "")
-	for _, p := range phases {
-		fmt.Printf(" %9s", p)
-	}
-	fmt.Printf(" %9s\n", "n log n")
-	line := func(a, b result) {
-		ratio := math.Log(float64(b.Workloads) / float64(a.Workloads))
-		fmt.Printf("%6d to %5d", a.Workloads, b.Workloads)
-		for p := range phases {
-			fmt.Printf(" %9.2f", math.Log(float64(b.CPU[p])/float64(a.CPU[p]))/ratio)
-		}
-		fmt.Printf(" %9.2f\n", 1+math.Log(math.Log(float64(b.Workloads))/math.Log(float64(a.Workloads)))/ratio)
-	}
-	for i := range results[1:] {
-		line(results[i], results[i+1])
-	}
-	line(results[0], results[len(results)-1])
 }
 
 func printPolicy(results []result) {
