@@ -213,7 +213,7 @@ func again(t *testing.T, admin *plane.Client, m plane.Manifest, o map[string]any
 // old ones gone.
 func settle(t *testing.T, admin *plane.Client, m plane.Manifest) {
 	t.Helper()
-	until(t, "new pods of "+m.Kind+" "+m.Name, time.Minute, func() bool {
+	until(t, "new pods of "+m.Kind+" "+m.Name, 3*time.Minute, func() bool {
 		gone := m.Namespace == "" || m.Kind == "CronJob" || sweep(t, admin, m.Namespace)
 		var o struct {
 			Metadata struct{ Generation int }

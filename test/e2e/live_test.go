@@ -119,8 +119,8 @@ func TestLiveShop(t *testing.T) {
 	t.Run("rights", func(t *testing.T) { testRights(t, program, p) })
 	t.Run("diff", func(t *testing.T) { testDiff(t, program, p) })
 	for _, e := range []ends{
-		{"shop/storefront", "secret/payments/postgres-credentials", []string{"Isolate namespace monitoring", "Delete RoleBinding runner"}},
-		{"internet", "cluster-admin", []string{"ClusterRoleBinding ci-deployer"}},
+		{"internet", "cluster-admin", []string{"Delete RoleBinding shop/runner"}},
+		{"shop/storefront", "secret/payments/postgres-credentials", []string{"Isolate namespace monitoring", "to StatefulSet payments/postgres"}},
 	} {
 		t.Run("fixes for "+e.to, func(t *testing.T) { testFixes(t, program, p, admin, e) })
 	}
