@@ -206,7 +206,7 @@ func again(t *testing.T, admin *plane.Client, m plane.Manifest, o map[string]any
 		return admin.Do(t.Context(), plane.Request{Path: m.Path()}).Code == http.StatusNotFound
 	})
 	create1(t, admin, m, o)
-	until(t, "the pod", time.Minute, func() bool { return running(t, admin, []plane.Manifest{m}) })
+	until(t, "the pod", time.Minute, func() bool { return sweep(t, admin, m.Namespace) && running(t, admin, []plane.Manifest{m}) })
 }
 
 // settle waits until a workload's pods are all of its new template, and the
@@ -238,12 +238,18 @@ func settle(t *testing.T, admin *plane.Client, m plane.Manifest) {
 	})
 }
 
-// sweep ends the pods of a namespace that are to end, as their kubelet would,
-// without their grace; true where there is none.
+// up is the status that a kubelet writes of a pod that runs.
+const up = `{"status":{"phase":"Running","conditions":[{"type":"Ready","status":"True"},{"type":"ContainersReady","status":"True"}]}}`
+
+// sweep plays the kubelet for the pods of a namespace, for kwok comes seconds
+// later: those that are to end have ended, without their grace, and those that
+// have a node run. It is true where there is nothing of the kind.
 func sweep(t *testing.T, admin *plane.Client, namespace string) bool {
 	var list struct {
 		Items []struct {
 			Metadata struct{ Name, DeletionTimestamp string }
+			Spec     struct{ NodeName string }
+			Status   struct{ Phase string }
 		}
 	}
 	pods := "/api/v1/namespaces/" + namespace + "/pods"
@@ -251,10 +257,14 @@ func sweep(t *testing.T, admin *plane.Client, namespace string) bool {
 		t.Fatal(err)
 	}
 	none := true
-	for _, pod := range list.Items {
-		if pod.Metadata.DeletionTimestamp != "" {
+	for _, pod := range list.Items { // an answer is no matter: kwok may have been first
+		switch path := pods + "/" + pod.Metadata.Name; {
+		case pod.Metadata.DeletionTimestamp != "":
 			none = false
-			admin.Do(t.Context(), plane.Request{Verb: http.MethodDelete, Path: pods + "/" + pod.Metadata.Name, Body: `{"gracePeriodSeconds":0}`}) // kwok may be first
+			admin.Do(t.Context(), plane.Request{Verb: http.MethodDelete, Path: path, Body: `{"gracePeriodSeconds":0}`})
+		case pod.Spec.NodeName != "" && pod.Status.Phase == "Pending":
+			none = false
+			admin.Do(t.Context(), plane.Request{Verb: http.MethodPatch, Path: path + "/status", Type: "application/strategic-merge-patch+json", Body: up})
 		}
 	}
 	return none
