@@ -151,3 +151,35 @@ func TestShellWords(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// TestGathered: the rules of a role that a controller gathers are not to be
+// taken from it, for they come back; those of a plain role are.
+func TestGathered(t *testing.T) {
+	const world = `
+{apiVersion: v1, kind: Secret, metadata: {name: keys, namespace: a}}
+---
+{apiVersion: v1, kind: ServiceAccount, metadata: {name: web, namespace: a}}
+---
+{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: a}, spec: {serviceAccountName: web, containers: [{name: c, image: i}]}}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRole, metadata: {name: gathered, uid: u}, AGGREGATION rules: [{apiGroups: [""], resources: [secrets], verbs: [get]}]}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: one}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: gathered}, subjects: [{kind: ServiceAccount, name: web, namespace: a}]}
+---
+{apiVersion: rbac.authorization.k8s.io/v1, kind: ClusterRoleBinding, metadata: {name: two}, roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: gathered}, subjects: [{kind: ServiceAccount, name: web, namespace: a}]}
+`
+	for aggregation, want := range map[string]string{
+		"": "Take from ClusterRole gathered: get on secrets",
+		"aggregationRule: {clusterRoleSelectors: [{matchLabels: {a: b}}]},": "Mount no token in Pod a/web (automountServiceAccountToken: false)",
+	} {
+		m := build(t, strings.ReplaceAll(world, "AGGREGATION", aggregation))
+		e, err := m.Ends(nil, []string{"a/web"}, []string{"secret/a/keys"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := m.Ask(Query{Ends: e, Most: 1, Fix: true})
+		if len(r.Fixes) != 1 || r.Fixes[0].Change != want || r.FixSet.State != Verified {
+			t.Errorf("%q: %+v\n%+v", aggregation, r.FixSet, r.Fixes)
+		}
+	}
+}

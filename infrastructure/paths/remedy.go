@@ -317,6 +317,9 @@ func (m *Model) ruleOf(f graph.Fact) (ruleAt, bool) {
 		if o == nil || index >= len(rulesOf(o)) || strings.HasPrefix(name, "system:") || o.Labels()["kubernetes.io/bootstrapping"] != "" {
 			return ruleAt{}, false
 		}
+		if role, ok := o.Typed.(*rbacv1.ClusterRole); ok && role.AggregationRule != nil {
+			return ruleAt{}, false // its controller fills it again
+		}
 		return ruleAt{o, index}, true
 	}
 	return ruleAt{}, false

@@ -25,10 +25,14 @@ var plurals = map[string]string{
 	"Pod": "pods", "ReplicaSet": "replicasets", "ReplicationController": "replicationcontrollers",
 	"Role": "roles", "RoleBinding": "rolebindings", "ClusterRole": "clusterroles", "ClusterRoleBinding": "clusterrolebindings",
 	"Ingress": "ingresses", "IngressClass": "ingressclasses", "NetworkPolicy": "networkpolicies",
+	"CustomResourceDefinition": "customresourcedefinitions", "AdminNetworkPolicy": "adminnetworkpolicies",
+	"BaselineAdminNetworkPolicy": "baselineadminnetworkpolicies", "ClusterNetworkPolicy": "clusternetworkpolicies",
+	"CiliumNetworkPolicy": "ciliumnetworkpolicies", "CiliumClusterwideNetworkPolicy": "ciliumclusterwidenetworkpolicies",
+	"GlobalNetworkPolicy": "globalnetworkpolicies", "AuthorizationPolicy": "authorizationpolicies",
 }
 
 // first are the kinds that others need, in the order in which they go.
-var first = []string{"Namespace", "ServiceAccount", "IngressClass", "ClusterRole", "Role"}
+var first = []string{"CustomResourceDefinition", "Namespace", "ServiceAccount", "IngressClass", "ClusterRole", "Role"}
 
 // Manifests reads every document of a file or below a folder, in an order in which they can
 // be created. The second value names those of kinds that this package doesn't
@@ -93,6 +97,9 @@ func parse(doc string) Manifest {
 	}
 	return m
 }
+
+// Path is that of the object.
+func (m Manifest) Path() string { return m.Collection() + "/" + m.Name }
 
 // Collection is the path that objects of the manifest's kind are created at.
 func (m Manifest) Collection() string {
