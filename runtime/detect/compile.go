@@ -26,7 +26,7 @@ const (
 func Compile(sources []Source) (*Program, []error) {
 	b := &builder{
 		prog:  &Program{kinds: kinds()},
-		byKey: map[string]int{}, byName: map[string]int{},
+		byKey: map[string]int{}, byName: map[string]int{}, demanded: map[string]bool{},
 	}
 	b.field(keywordField)
 	var errs []error
@@ -64,6 +64,7 @@ type builder struct {
 	byName    map[string]int // fields
 	pipelines []pipeline
 	filters   []*filter
+	demanded  map[string]bool // see demand
 
 	// Of the document at hand:
 	file   string

@@ -231,6 +231,11 @@ func (c *correlation) field(name string, pos int) string {
 // keep it with each match.
 func (b *builder) demand(node int, name string) error {
 	p := b.prog
+	key := fmt.Sprintf("%d %s", node, name)
+	if b.demanded[key] {
+		return nil // rules may meet again on several ways, which multiply
+	}
+	b.demanded[key] = true
 	if node >= len(p.rules) {
 		c := &p.correlations[node-len(p.rules)]
 		for pos, child := range c.nodes {
@@ -241,9 +246,6 @@ func (b *builder) demand(node int, name string) error {
 		return nil
 	}
 	r := &p.rules[node]
-	if slices.ContainsFunc(r.asked, func(d demand) bool { return d.name == name }) {
-		return nil
-	}
 	targets, err := mapped(r.pipelines, name)
 	if err != nil {
 		return &rule.Problem{File: r.File, Line: r.Line, Text: err.Error()}
