@@ -30,6 +30,7 @@ type correlation struct {
 	refs      []string // as written; its rules are told by their place here
 	nodes     []int    // the rules, then correlations: index into program.feeds
 	groupBy   []string
+	shown     []bool                       // by groupBy: an alert may show it
 	aliases   map[string]map[string]string // alias -> rule as written -> field
 	span      int64                        // microseconds
 	fields    []string                     // of value_*: what is counted or computed with
@@ -87,9 +88,13 @@ func (b *builder) correlations(sources, rules []Source) []error {
 	b.silence()
 	for i := range p.correlations {
 		c := &p.correlations[i]
-		for _, name := range slices.Concat(c.groupBy, c.fields) {
-			if err := b.demand(len(p.rules)+i, name); err != nil {
+		for n, name := range slices.Concat(c.groupBy, c.fields) {
+			shown, err := b.demand(len(p.rules)+i, name)
+			if err != nil {
 				errs = append(errs, err)
+			}
+			if n < len(c.groupBy) {
+				c.shown = append(c.shown, shown)
 			}
 		}
 	}
@@ -228,34 +233,48 @@ func (c *correlation) field(name string, pos int) string {
 }
 
 // demand follows a field down to the rules about single events, which must
-// keep it with each match.
-func (b *builder) demand(node int, name string) error {
+// keep it with each match. It reports whether alerts may show the field, as
+// they do some anyway; others may hold secrets.
+func (b *builder) demand(node int, name string) (shown bool, err error) {
 	p := b.prog
 	key := fmt.Sprintf("%d %s", node, name)
-	if b.demanded[key] {
-		return nil // rules may meet again on several ways, which multiply
+	if shown, known := b.demanded[key]; known {
+		return shown, nil // rules meet again on several ways, which multiply
 	}
-	b.demanded[key] = true
-	if node >= len(p.rules) {
-		c := &p.correlations[node-len(p.rules)]
-		for pos, child := range c.nodes {
-			if err := b.demand(child, c.field(name, pos)); err != nil {
-				return err
-			}
+	if node < len(p.rules) {
+		shown, err = b.keep(&p.rules[node], name)
+		b.demanded[key] = shown
+		return shown, err
+	}
+	c := &p.correlations[node-len(p.rules)]
+	shown = true
+	for pos, child := range c.nodes {
+		below, err := b.demand(child, c.field(name, pos))
+		if err != nil {
+			return false, err
 		}
-		return nil
+		shown = shown && below
 	}
-	r := &p.rules[node]
-	targets, err := mapped(r.pipelines, name)
+	b.demanded[key] = shown
+	return shown, nil
+}
+
+// keep lets a rule's matches keep a field.
+func (b *builder) keep(r *compiled, name string) (may bool, err error) {
+	fields, err := mapped(r.pipelines, name)
 	if err != nil {
-		return &rule.Problem{File: r.File, Line: r.Line, Text: err.Error()}
+		return false, &rule.Problem{File: r.File, Line: r.Line, Text: err.Error()}
 	}
 	d := demand{name: name}
-	for _, t := range targets {
-		d.fields = append(d.fields, b.field(t))
+	may = true
+	for _, f := range fields {
+		d.fields = append(d.fields, b.field(f))
+		may = may && slices.ContainsFunc(b.prog.kinds, func(k kind) bool {
+			return slices.ContainsFunc(k.shown, func(s shown) bool { return s.field == f })
+		})
 	}
 	r.asked = append(r.asked, d)
-	return nil
+	return may, nil
 }
 
 // correlation reads one document.
