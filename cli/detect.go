@@ -22,7 +22,7 @@ func (a *app) detectCommand() *cobra.Command {
 	run := &cobra.Command{
 		Use:     "run FILE…",
 		Short:   "Print the alerts of audit logs, one JSON object a line",
-		Long:    "Run reads Kubernetes audit logs (JSON lines, arrays or lists, plain or gzip; - is standard\ninput) and prints one JSON object for each alert. --rules names a folder or file of Sigma\nrules to use instead of ours, or selects among ours.",
+		Long:    "Run reads Kubernetes audit logs (JSON lines, arrays or lists, plain or gzip; - is standard\ninput) and prints one JSON object for each alert. --rules names a folder or file of Sigma\nrules, correlations, filters and pipelines to use instead of ours, or selects among ours.",
 		Example: "  scantling detect run examples/shop/audit\n  scantling detect run audit.log.gz --rules my-sigma-rules",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: a.checked(func(ctx context.Context, args []string) error {
@@ -149,6 +149,9 @@ func (a *app) detectorFor(rules string) (*detector, error) {
 	}
 	sources, errs := detect.Load(rules)
 	program, more := detect.Compile(sources)
+	for _, w := range program.Warnings() {
+		a.say("warning: %v", w)
+	}
 	d := &detector{app: a, program: program}
 	for _, err := range append(errs, more...) {
 		d.broken = append(d.broken, a.broken(err))

@@ -96,9 +96,10 @@ func Blind(in Input) []model.Incomplete {
 	return out
 }
 
-// normal sorts the input and drops repeats.
+// normal sorts the input and drops repeats, and rules that alert of nothing.
 func (in Input) normal() Input {
 	in.Rules = slices.SortedFunc(slices.Values(in.Rules), func(a, b detect.Rule) int { return strings.Compare(a.ID, b.ID) })
+	in.Rules = slices.DeleteFunc(in.Rules, func(r detect.Rule) bool { return r.Silent })
 	in.Needed = slices.Compact(slices.Sorted(slices.Values(in.Needed)))
 	return in
 }

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -87,6 +88,7 @@ type Results struct {
 	alerted map[string]bool
 	blind   []blind // by rule
 	damaged []model.Incomplete
+	corr    *correlator // nil without correlations
 }
 
 type blind struct {
@@ -98,11 +100,19 @@ type blind struct {
 // maxDamaged is how many unreadable events are named.
 const maxDamaged = 1000
 
-// NewResults starts a run of the program.
-func NewResults(p *Program) *Results {
-	return &Results{
+// NewResults starts a run of the program over logs that come to an end:
+// correlations wait for it.
+func NewResults(p *Program) *Results { return NewBounded(p, Bounds{}) }
+
+// NewBounded starts a run of the program with bounds for its correlations.
+func NewBounded(p *Program, bounds Bounds) *Results {
+	r := &Results{
 		prog: p, matcher: p.NewMatcher(), alerts: map[string]model.Alert{}, alerted: map[string]bool{}, blind: make([]blind, len(p.rules)),
 	}
+	if len(p.correlations) > 0 {
+		r.corr = newCorrelator(p, bounds)
+	}
+	return r
 }
 
 // Add asks the program of one event. The event may be reused afterwards.
@@ -118,12 +128,53 @@ func (r *Results) Add(ev model.Event) {
 			r.blind[h.Rule].add(ev)
 			continue
 		}
+		if r.corr != nil {
+			r.correlate(h.Rule, ev)
+		}
+		if r.prog.rules[h.Rule].Silent {
+			continue
+		}
 		a := r.matcher.alert(&r.prog.rules[h.Rule].Rule, ev)
 		r.alerted[ingest.EventKey(ev)] = true
 		if first, ok := r.alerts[a.ID]; !ok || compareAlerts(a, first) < 0 {
 			r.alerts[a.ID] = a
 		}
 	}
+	if r.corr != nil && !ev.Time.IsZero() {
+		r.corr.tick(ev.Time.UnixMicro())
+	}
+}
+
+// correlate hands the match of a rule to the correlations of it.
+func (r *Results) correlate(rule int, ev model.Event) {
+	if len(r.prog.feeds[rule]) == 0 {
+		return
+	}
+	if ev.Time.IsZero() {
+		r.corr.untimed[rule]++
+		return
+	}
+	m, clipped := r.matcher.found(rule, ev)
+	if clipped {
+		r.corr.clipped[rule]++
+	}
+	r.corr.add(m)
+}
+
+// finish takes over what correlations found. Windows that are still open are
+// judged as they are: the log has ended.
+func (r *Results) finish() {
+	if r.corr == nil {
+		return
+	}
+	r.corr.finish()
+	for _, a := range r.corr.alerts {
+		r.alerts[a.ID] = a
+	}
+	for _, key := range r.corr.alerted {
+		r.alerted[key] = true
+	}
+	r.corr.alerts, r.corr.alerted = nil, nil
 }
 
 func (b *blind) add(ev model.Event) {
@@ -145,11 +196,13 @@ func compareAlerts(a, b model.Alert) int {
 	if a.Index != b.Index {
 		return a.Index - b.Index
 	}
-	return strings.Compare(a.Rule, b.Rule)
+	return cmp.Or(strings.Compare(a.Rule, b.Rule), strings.Compare(a.ID, b.ID))
 }
 
-// Alerts returns the alerts so far, sorted by stream, index and rule.
+// Alerts returns the alerts so far, sorted by stream, index and rule. It ends
+// the windows of correlations, so ask when all is added.
 func (r *Results) Alerts() []model.Alert {
+	r.finish()
 	out := make([]model.Alert, 0, len(r.alerts))
 	for _, a := range r.alerts {
 		out = append(out, a)
@@ -159,10 +212,21 @@ func (r *Results) Alerts() []model.Alert {
 }
 
 // Alerted returns the keys (see ingest.EventKey) of the requests that raised an alert.
-func (r *Results) Alerted() map[string]bool { return r.alerted }
+// Of a correlation it is the request that completed it. It ends windows too.
+func (r *Results) Alerted() map[string]bool {
+	r.finish()
+	return r.alerted
+}
 
-// Incomplete names the events that could not be read.
-func (r *Results) Incomplete() []model.Incomplete { return r.damaged }
+// Incomplete names the events that could not be read, and the rules whose
+// correlation missed some. It ends windows too.
+func (r *Results) Incomplete() []model.Incomplete {
+	r.finish()
+	if r.corr == nil {
+		return r.damaged
+	}
+	return slices.Concat(r.damaged, r.corr.incomplete())
+}
 
 // Unknown names the rules that could not tell on some requests, because the
 // audit level left out the body that they need.

@@ -108,3 +108,23 @@ var logsource = regexp.MustCompile(`(?m)^logsource:\n(    .*\n)+`)
 func toAudit(rule []byte) []byte {
 	return logsource.ReplaceAll(rule, []byte("logsource:\n    product: kubernetes\n"))
 }
+
+// BenchmarkCorrelation measures a match that is correlated, where a group's
+// window holds so many distinct values: the time must not grow with them.
+func BenchmarkCorrelation(b *testing.B) {
+	for _, values := range []int{100, 10_000} {
+		b.Run(fmt.Sprintf("value_count/%d", values), func(b *testing.B) {
+			prog := compile(b, append(simple("a"),
+				correlationRule("c", fmt.Sprintf("type: value_count\nrules: [a]\ngroup-by: [u]\ntimespan: 1d\ncondition: {field: n, gte: %d}", 2*values)))...)
+			r := detect.NewBounded(prog, detect.Bounds{Lateness: time.Millisecond})
+			n := 0
+			for b.Loop() {
+				n++
+				r.Add(model.Event{
+					Source: "kubernetes-audit", Stream: "s", Index: n, Time: epoch.Add(time.Duration(n) * time.Millisecond),
+					Raw: fmt.Appendf(nil, `{"t":"a","u":"x","n":"%d"}`, n%values),
+				})
+			}
+		})
+	}
+}

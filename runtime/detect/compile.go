@@ -26,33 +26,55 @@ const (
 func Compile(sources []Source) (*Program, []error) {
 	b := &builder{
 		prog:  &Program{kinds: kinds()},
-		byKey: map[string]int{}, byName: map[string]int{},
+		byKey: map[string]int{}, byName: map[string]int{}, demanded: map[string]bool{},
 	}
 	b.field(keywordField)
 	var errs []error
 	seen := map[string]string{}
+	forms := map[Form][]Source{}
 	for _, src := range sources {
 		if first, twice := seen[src.ID]; twice {
 			errs = append(errs, &rule.Problem{File: src.File, Line: src.Line, Text: fmt.Sprintf("id %s is taken by %s", src.ID, first)})
 			continue
 		}
 		seen[src.ID] = src.File
-		if err := b.rule(src); err != nil {
-			errs = append(errs, err)
+		forms[src.Form] = append(forms[src.Form], src)
+	}
+	for _, step := range []struct {
+		form    Form
+		compile func(Source) error
+	}{{Pipeline, b.pipeline}, {Filter, b.filter}, {Detection, b.rule}} {
+		for _, src := range forms[step.form] {
+			if err := step.compile(src); err != nil {
+				errs = append(errs, err)
+			}
 		}
 	}
+	b.idle()
+	slices.SortFunc(b.prog.rules, func(a, b compiled) int { return strings.Compare(a.ID, b.ID) })
+	errs = append(errs, b.correlations(forms[Correlation], forms[Detection])...)
 	b.route()
 	return b.prog, errs
 }
 
 // builder grows a program.
 type builder struct {
-	prog   *Program
-	byKey  map[string]int // predicates
-	byName map[string]int // fields
+	prog      *Program
+	byKey     map[string]int // predicates
+	byName    map[string]int // fields
+	pipelines []pipeline
+	filters   []*filter
+	demanded  map[string]bool // see demand
+
+	// Of the document at hand:
 	file   string
-	values int // of the rule at hand
+	values int
+	active []*pipeline
+	uses   []use
 }
+
+// begin turns to the next document.
+func (b *builder) begin(src Source) { b.file, b.values, b.active, b.uses = src.File, 0, nil, nil }
 
 // keywordField stands for the message fields of an event's kind.
 const keywordField = ""
@@ -64,8 +86,8 @@ func (b *builder) problem(n *yaml.Node, format string, args ...any) error {
 
 // rule compiles one rule into the program.
 func (b *builder) rule(src Source) error {
-	b.file, b.values = src.File, 0
-	c := compiled{Rule: src.Rule}
+	b.begin(src)
+	c := compiled{Rule: src.Rule, name: src.Name}
 	detection := &yaml.Node{Line: src.Line}
 	for k, v := range pairs(src.doc) {
 		switch k.Value {
@@ -82,9 +104,19 @@ func (b *builder) rule(src Source) error {
 	if c.logsource == (logsource{}) {
 		return b.problem(detection, "logsource is missing")
 	}
+	c.pipelines = b.fitting(c.logsource)
+	b.active = c.pipelines
 	cond, err := b.detection(detection)
+	if err == nil {
+		cond, err = b.filtered(cond, src, c.logsource)
+	}
 	if err != nil {
 		return err
+	}
+	for _, p := range c.pipelines {
+		if p.add != nil {
+			cond = newExpr(opAnd, cond, p.add)
+		}
 	}
 	if cond.size > maxNodes {
 		return b.problem(detection, "condition has more than %d parts", maxNodes)
@@ -99,6 +131,7 @@ func (b *builder) rule(src Source) error {
 	if slices.Contains(c.Kinds, ingest.Kind) {
 		c.Needs = b.needs(cond)
 	}
+	b.doubt(&c)
 	b.prog.rules = append(b.prog.rules, c)
 	return nil
 }
@@ -159,32 +192,42 @@ func (b *builder) needs(cond *expr) string {
 
 // detection compiles the search identifiers and the condition.
 func (b *builder) detection(n *yaml.Node) (*expr, error) {
-	if n.Kind != yaml.MappingNode {
-		return nil, b.problem(n, "detection is a mapping of search identifiers and a condition")
+	ids, condition, err := b.identifiers(n, "")
+	if err != nil {
+		return nil, err
 	}
-	ids := identifiers{exprs: map[string]*expr{}}
-	var condition *yaml.Node
+	return b.conditions(condition, ids)
+}
+
+// identifiers compiles all keys of a mapping but one, and the condition, which
+// it returns as it is.
+func (b *builder) identifiers(n *yaml.Node, but string) (ids identifiers, condition *yaml.Node, err error) {
+	ids.exprs = map[string]*expr{}
+	if n.Kind != yaml.MappingNode {
+		return ids, nil, b.problem(n, "detection is a mapping of search identifiers and a condition")
+	}
 	for k, v := range pairs(n) {
 		name := k.Value
 		switch {
+		case but != "" && name == but:
 		case name == "condition":
 			condition = v
 		case name == "timeframe":
-			return nil, b.problem(k, "timeframe is not supported: write a correlation rule")
+			return ids, nil, b.problem(k, "timeframe is not supported: write a correlation rule")
 		case ids.exprs[name] != nil:
-			return nil, b.problem(k, "search identifier %q is given twice", name)
+			return ids, nil, b.problem(k, "search identifier %q is given twice", name)
 		default:
 			e, err := b.identifier(v)
 			if err != nil {
-				return nil, err
+				return ids, nil, err
 			}
 			ids.names, ids.exprs[name] = append(ids.names, name), e
 		}
 	}
 	if condition == nil {
-		return nil, b.problem(n, "condition is missing")
+		return ids, nil, b.problem(n, "condition is missing")
 	}
-	return b.conditions(condition, ids)
+	return ids, condition, nil
 }
 
 // conditions compiles one condition, or a list of which one must hold.
@@ -280,6 +323,35 @@ func (b *builder) entry(name string, mods modifiers, at *yaml.Node, values []*ya
 	if strings.Count(name, ".") >= maxPath || name == "<<" {
 		return nil, b.problem(at, "field %q can't be read", name)
 	}
+	targets := []string{name}
+	if name != keywordField {
+		var err error
+		if targets, err = mapped(b.active, name); err != nil {
+			return nil, b.problem(at, "%v", err)
+		}
+		for _, t := range targets {
+			if strings.Count(t, ".") >= maxPath {
+				return nil, b.problem(at, "field %q can't be read", t)
+			}
+		}
+	}
+	var kids []*expr
+	for _, target := range targets {
+		e, err := b.oneField(target, mods, at, values)
+		if err != nil {
+			return nil, err
+		}
+		kids = append(kids, e)
+	}
+	e := newExpr(opOr, kids...)
+	if mods.neq {
+		e = newExpr(opNot, e)
+	}
+	return e, nil
+}
+
+// oneField compiles the values of one field of events, neq left aside.
+func (b *builder) oneField(name string, mods modifiers, at *yaml.Node, values []*yaml.Node) (*expr, error) {
 	join := opOr
 	if mods.all && !mods.neq { // differing from all of them is not (one or the other)
 		join = opAnd
@@ -292,22 +364,56 @@ func (b *builder) entry(name string, mods modifiers, at *yaml.Node, values []*ya
 		}
 		kids = append(kids, e)
 	}
-	e := newExpr(join, kids...)
-	if mods.neq {
-		e = newExpr(opNot, e)
+	if mods.op == opExists && len(values) > 1 {
+		return nil, b.problem(at, "exists takes one value, true or false")
 	}
-	return e, nil
+	return newExpr(join, kids...), nil
 }
 
 // value compiles one value of a field.
 func (b *builder) value(name string, mods modifiers, v *yaml.Node) (*expr, error) {
+	if !mods.fill || v.Kind != yaml.ScalarNode {
+		return b.literalValue(name, mods, v)
+	}
+	texts, unknown, err := b.expand(v.Value)
+	if err != nil {
+		return nil, err
+	}
+	if unknown != "" {
+		b.warn(&rule.Problem{File: b.file, Line: v.Line, Text: fmt.Sprintf("no pipeline gives placeholder %%%s%%: this value matches nothing", unknown)})
+		return &expr{op: opOr, size: 1}, nil
+	}
+	if b.values += len(texts) - 1; b.values > maxValues {
+		return nil, fmt.Errorf("rule has more than %d values", maxValues)
+	}
+	kids := make([]*expr, 0, len(texts))
+	for _, text := range texts {
+		filled := *v
+		filled.Value, filled.Tag = text, "!!str"
+		e, err := b.literalValue(name, mods, &filled)
+		if err != nil {
+			return nil, err
+		}
+		kids = append(kids, e)
+	}
+	return newExpr(opOr, kids...), nil
+}
+
+// literalValue compiles one value as it stands.
+func (b *builder) literalValue(name string, mods modifiers, v *yaml.Node) (*expr, error) {
 	preds, ref, err := mods.predicates(v)
 	if err != nil {
 		return nil, err
 	}
-	if mods.op == opFieldref && (ref == "" || name == keywordField || strings.Count(ref, ".") >= maxPath) {
-		return nil, errors.New("fieldref compares two fields")
+	if mods.op == opFieldref {
+		refs, err := mapped(b.active, ref)
+		if err != nil || len(refs) != 1 || refs[0] == "" || name == keywordField || strings.Count(refs[0], ".") >= maxPath {
+			return nil, errors.New("fieldref compares two fields")
+		}
+		ref = refs[0]
+		b.uses = append(b.uses, use{b.file, v.Line, ref, nil})
 	}
+	at := use{file: b.file, line: v.Line, field: name}
 	kids := make([]*expr, 0, len(preds))
 	for _, p := range preds {
 		if name == keywordField {
@@ -319,8 +425,11 @@ func (b *builder) value(name string, mods modifiers, v *yaml.Node) (*expr, error
 		if ref != "" {
 			p.other = b.field(ref)
 		}
-		kids = append(kids, &expr{op: opPred, pred: b.predicate(p), size: 1})
+		i := b.predicate(p)
+		at.preds = append(at.preds, i)
+		kids = append(kids, &expr{op: opPred, pred: i, size: 1})
 	}
+	b.uses = append(b.uses, at)
 	return newExpr(opOr, kids...), nil
 }
 

@@ -35,8 +35,7 @@ func parseCondition(text string, ids identifiers) (*expr, error) {
 	if strings.Contains(text, "|") {
 		return nil, errors.New("aggregations in a condition are not supported: write a correlation rule")
 	}
-	spaced := strings.NewReplacer("(", " ( ", ")", " ) ").Replace(text)
-	p := &conditionParser{words: strings.Fields(spaced), ids: ids}
+	p := &conditionParser{words: conditionWords(text), ids: ids}
 	if len(p.words) == 0 {
 		return nil, errors.New("condition is empty")
 	}
@@ -48,6 +47,11 @@ func parseCondition(text string, ids identifiers) (*expr, error) {
 		return nil, fmt.Errorf("condition: unexpected %q", p.words[p.pos])
 	}
 	return e, nil
+}
+
+// conditionWords splits a condition into names, operators and brackets.
+func conditionWords(text string) []string {
+	return strings.Fields(strings.NewReplacer("(", " ( ", ")", " ) ").Replace(text))
 }
 
 // accept takes the next word if it is the given one, in any case.

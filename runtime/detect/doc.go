@@ -2,10 +2,15 @@
 // into an immutable Program, and a Matcher asks it of one event after another.
 // It does no I/O but for Load, which reads files of rules.
 //
-// The language is that of the Sigma rules specification 2.1.0 (search
-// identifiers, value modifiers, conditions). Whatever this engine can't do yet
-// (correlations, filters, expand, the time modifiers, aggregations) is an error
-// with file and line, and the other rules run: no rule silently matches nothing.
+// The language is that of the Sigma specification 2.1.0: search identifiers,
+// all value modifiers, conditions, correlation rules, and filters. Fields are
+// mapped and placeholders filled by pipelines, documents of our own beside the
+// rules (see pipeline.go). What has no meaning is an error with file and line,
+// and the other rules run; what can't match, as far as the log is known, is a
+// warning. Regular expressions are RE2: those with a lookaround or a
+// backreference, which the specification rules out, don't compile. Aggregations
+// in conditions (count() > 5), timeframe and action are of older versions and
+// are errors.
 //
 // Where the specification leaves room, this holds:
 //
@@ -16,8 +21,32 @@
 //   - An absent field matches nothing, not even '*'; but null, exists: false
 //     and neq. A field is null when the path leads to no value other than null.
 //   - Numbers and booleans compare by their text, so that 403 and '403' are one.
+//   - The clock of a time modifier is the one that the value is written in, and
+//     weeks are those of ISO 8601. A number is no time.
+//   - A placeholder that no pipeline gives matches nothing, with a warning.
 //   - Keywords look at the declared message fields of the log kind, never at
 //     the whole record.
+//
+// Correlation (decision 080):
+//
+//   - Time is that of the event. Matches wait until no earlier one can come:
+//     for the end of the logs, or for Bounds.Lateness. What comes later still
+//     is counted and told, as is what there was no room for.
+//   - The stages of one request are one match.
+//   - A condition that more matches can only bring nearer (gt and gte of
+//     counts and sums, temporal without not) is judged at each match, over the
+//     timespan that ends there, both ends included. It alerts when it begins to
+//     hold, and again for each timespan that it goes on.
+//   - Any other condition (lt, eq, averages, percentiles, not) is judged when a
+//     window closes that begins with the group's first match; the next begins
+//     with the first match after it. The end of the logs closes it too.
+//   - A group is all values of each group-by field together; no value is a
+//     group as well. Several values of a counted field are counted each.
+//   - temporal_ordered takes events of one time in the order of stream and
+//     index, and no event follows itself.
+//   - An event whose time lies far ahead makes the ones behind it late: clocks
+//     are taken to be right.
+//   - A rule that correlations refer to is silent, unless one says generate.
 //
 // The engine routes by log source, evaluates each distinct predicate at most
 // once an event, and only looks at rules of which a necessary exact value was

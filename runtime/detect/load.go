@@ -28,10 +28,26 @@ const (
 	maxDocuments = 1000 // in one file
 )
 
-// Source is one rule before compilation.
+// Form is what a document among rules is.
+type Form uint8
+
+const (
+	Detection   Form = iota // a rule about single events
+	Correlation             // a rule about the matches of others
+	Filter                  // a change of other rules
+	Pipeline                // field names and placeholders of a log source
+)
+
+// forms are the keys that tell them.
+var forms = map[string]Form{"detection": Detection, "correlation": Correlation, "filter": Filter, "pipeline": Pipeline}
+
+// Source is one document before compilation.
 type Source struct {
 	Rule
-	doc *yaml.Node // mapping with logsource and detection
+	Form    Form
+	Name    string // other documents refer to it by this, or by its id
+	unrated bool   // it gives no level
+	doc     *yaml.Node
 }
 
 // FromCatalogue takes the Sigma rules of a selected catalogue; rules of other
@@ -140,8 +156,8 @@ func (l *loader) file(name string) {
 var yamlLine = regexp.MustCompile(`^yaml: (?:line ([0-9]+): )?(.*)$`)
 
 // Parse reads the Sigma rules of one file's text: one a YAML document. file
-// names it in messages. What is no rule, or of a form that is not supported
-// (correlation, filter, action), is a *rule.Problem.
+// names it in messages. What is no rule, correlation, filter or pipeline is a
+// *rule.Problem.
 func Parse(file string, data []byte) ([]Source, []error) {
 	var out []Source
 	var errs []error
@@ -180,7 +196,7 @@ func yamlProblem(file string, err error) error {
 	return p
 }
 
-// source reads the metadata of one document.
+// source reads one document up to its metadata.
 func source(file string, n int, doc *yaml.Node) (Source, error) {
 	problem := func(at *yaml.Node, format string, args ...any) (Source, error) {
 		return Source{}, &rule.Problem{File: file, Line: at.Line, Text: fmt.Sprintf(format, args...)}
@@ -188,43 +204,55 @@ func source(file string, n int, doc *yaml.Node) (Source, error) {
 	if doc.Kind != yaml.MappingNode {
 		return problem(doc, "a rule is a mapping of keys to values")
 	}
-	src := Source{doc: doc, Rule: Rule{File: file, Level: model.Medium}}
+	src := Source{doc: doc, unrated: true, Rule: Rule{File: file, Level: model.Medium}}
 	seen := map[string]bool{}
-	name := ""
+	found := 0
 	for k, v := range pairs(doc) {
 		if seen[k.Value] {
 			return problem(k, "key %q is given twice", k.Value)
 		}
 		seen[k.Value] = true
-		switch k.Value {
-		case "id":
-			src.ID = v.Value
-		case "name":
-			name = v.Value
-		case "title":
-			src.Title = v.Value
-		case "author":
-			src.Author = v.Value
-		case "detection":
-			src.Line = v.Line
-		case "level":
-			level, ok := sigmaLevels[v.Value]
-			if !ok {
-				return problem(v, "level %q is not one of Sigma's", v.Value)
+		if form, ok := forms[k.Value]; ok {
+			if found++; found > 1 {
+				return problem(k, "a document is one of rule, correlation, filter and pipeline")
 			}
-			src.Level = level
-		case "tags":
-			src.Attack = techniques(v)
-		case "correlation", "filter", "action":
-			return problem(k, "%s is not supported yet", k.Value)
+			src.Form, src.Line = form, v.Line
+		}
+		if err := src.metadata(k, v); err != nil {
+			return problem(k, "%v", err)
 		}
 	}
-	if !seen["detection"] {
+	if found == 0 {
 		return problem(doc, "detection is missing")
 	}
-	src.ID = cmp.Or(src.ID, name, fmt.Sprintf("%s#%d", path.Base(file), n))
+	src.ID = cmp.Or(src.ID, src.Name, fmt.Sprintf("%s#%d", path.Base(file), n))
 	src.Title = cmp.Or(src.Title, src.ID)
 	return src, nil
+}
+
+// metadata reads one key that speaks of the rule rather than of events.
+func (src *Source) metadata(k, v *yaml.Node) error {
+	switch k.Value {
+	case "id":
+		src.ID = v.Value
+	case "name":
+		src.Name = v.Value
+	case "title":
+		src.Title = v.Value
+	case "author":
+		src.Author = v.Value
+	case "level":
+		level, ok := sigmaLevels[v.Value]
+		if !ok {
+			return fmt.Errorf("level %q is not one of Sigma's", v.Value)
+		}
+		src.Level, src.unrated = level, false
+	case "tags":
+		src.Attack = techniques(v)
+	case "action":
+		return errors.New("action is of an older Sigma: write a rule a document")
+	}
+	return nil
 }
 
 // sigmaLevels maps the levels of the specification. A rule without one is medium.

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"math"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -23,20 +24,22 @@ type modifiers struct {
 	op    predOp
 	flags string // of re
 	cmp   compareOp
+	part  timePart // of a time, which the number is compared with
 	where refWhere
 	cased bool
 	all   bool
 	neq   bool
+	fill  bool     // expand: placeholders are filled in
 	steps []string // changes of a string value, in order
 }
-
-// later names modifiers of the specification that are not supported yet.
-var later = []string{"expand", "minute", "hour", "day", "week", "month", "year"}
 
 // parseModifiers reads "contains|all" and the like.
 func parseModifiers(words []string) (modifiers, error) {
 	m := modifiers{op: opEqual}
-	for _, w := range words {
+	for i, w := range words {
+		if slices.Contains(words[:i], w) {
+			return m, fmt.Errorf("modifier %q is given twice", w)
+		}
 		if err := m.add(w); err != nil {
 			return m, err
 		}
@@ -48,6 +51,8 @@ func (m *modifiers) add(w string) error {
 	switch w {
 	case "all":
 		m.all = true
+	case "expand":
+		m.fill = true
 	case "neq":
 		m.neq = true
 	case "cased":
@@ -69,14 +74,30 @@ func (m *modifiers) add(w string) error {
 	case "fieldref":
 		return m.become(w, opFieldref)
 	case "lt", "lte", "gt", "gte":
+		if m.part != 0 && m.cmp == equal {
+			m.op = opEqual // the part alone stands for equality; this says what it is instead
+		}
 		m.cmp = map[string]compareOp{"lt": less, "lte": lessEqual, "gt": greater, "gte": greaterEqual}[w]
 		return m.become(w, opCompare)
 	default:
-		if slices.Contains(later, w) {
-			return fmt.Errorf("modifier %q is not supported yet", w)
+		part, ok := timeParts[w]
+		if !ok {
+			return fmt.Errorf("unknown modifier %q", w)
 		}
-		return fmt.Errorf("unknown modifier %q", w)
+		return m.ofTime(w, part)
 	}
+	return nil
+}
+
+// ofTime turns the test into one of a part of a time.
+func (m *modifiers) ofTime(w string, part timePart) error {
+	if m.part != 0 || m.op != opEqual && m.op != opCompare {
+		return fmt.Errorf("modifier %q contradicts one before it", w)
+	}
+	if m.op == opEqual {
+		m.op, m.cmp = opCompare, equal
+	}
+	m.part = part
 	return nil
 }
 
@@ -90,6 +111,21 @@ func (m *modifiers) become(w string, op predOp) error {
 
 // check refuses combinations without a meaning.
 func (m *modifiers) check() error {
+	if m.fill && m.op != opEqual && m.op != opNet {
+		return errors.New("modifier \"expand\" is for strings and cidr")
+	}
+	ends := 0
+	for _, s := range m.steps {
+		if s == "contains" || s == "startswith" || s == "endswith" {
+			ends++
+		}
+	}
+	if ends > 1 {
+		return errors.New("contains, startswith and endswith exclude each other")
+	}
+	if m.op == opExists && (m.all || m.neq) {
+		return errors.New("modifier \"exists\" takes true or false, and no all or neq")
+	}
 	if m.op == opFieldref {
 		for _, s := range m.steps {
 			where, ok := map[string]refWhere{"contains": refContains, "startswith": refStarts, "endswith": refEnds}[s]
@@ -135,9 +171,12 @@ func (m *modifiers) predicates(n *yaml.Node) (preds []predicate, refField string
 			err = errors.New("exists takes true or false")
 		}
 	case opCompare:
-		one.cmp = m.cmp
-		if one.num, err = strconv.ParseFloat(canonical(n.Value), 64); err != nil {
+		one.cmp, one.part = m.cmp, m.part
+		one.num, err = strconv.ParseFloat(canonical(n.Value), 64)
+		if err != nil || math.IsNaN(one.num) || math.IsInf(one.num, 0) {
 			err = fmt.Errorf("%q is not a number", n.Value)
+		} else if m.part != 0 {
+			err = m.part.check(one.num)
 		}
 	case opFieldref:
 		one.where, refField = m.where, n.Value

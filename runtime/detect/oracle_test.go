@@ -1,11 +1,13 @@
 package detect_test
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -16,7 +18,8 @@ import (
 )
 
 // The oracle judges decoded maps with regular expressions and plain recursion:
-// it shares neither pattern, nor reader, nor condition with the engine.
+// it shares neither pattern, nor reader, nor condition with the engine. Times
+// are cut out of their text, and base64 and UTF-16 are undone rather than done.
 
 // naiveRule is a rule as a tree, from which its YAML is written.
 type naiveRule struct {
@@ -52,7 +55,10 @@ func (r naiveRule) yaml(id int) string {
 			}
 			fmt.Fprintf(&b, "    %s:\n", key)
 			for _, v := range t.values {
-				fmt.Fprintf(&b, "      - '%s'\n", v)
+				if t.mods != "exists" {
+					v = "'" + v + "'"
+				}
+				fmt.Fprintf(&b, "      - %s\n", v)
 			}
 		}
 	}
@@ -111,10 +117,13 @@ func (t naiveTest) holds(doc any) bool {
 	if t.null {
 		return len(values) == 0
 	}
+	if t.mods == "exists" {
+		return naiveExists(doc, strings.Split(t.field, ".")) == (t.values[0] == "true")
+	}
 	count := 0
 	for _, want := range t.values {
-		re := naivePattern(want, t.mods)
-		if slices.ContainsFunc(values, func(v string) bool { return v != anObject && re.MatchString(v) }) {
+		match := naiveMatch(doc, want, strings.Split(t.mods, "|"))
+		if slices.ContainsFunc(values, func(v string) bool { return v != anObject && match(v) }) {
 			count++
 		}
 	}
@@ -156,28 +165,99 @@ func naiveValues(v any, path []string) []string {
 	return []string{fmt.Sprint(v)}
 }
 
-func naivePattern(want, mods string) *regexp.Regexp {
-	var b strings.Builder
-	for _, r := range want {
-		switch r {
-		case '*':
-			b.WriteString(".*")
-		case '?':
-			b.WriteString(".")
-		default:
-			b.WriteString(regexp.QuoteMeta(string(r)))
+// naiveExists reports whether a path leads anywhere, to null or an empty list too.
+func naiveExists(v any, path []string) bool {
+	switch v := v.(type) {
+	case []any:
+		return len(path) == 0 || slices.ContainsFunc(v, func(x any) bool { return naiveExists(x, path) })
+	case map[string]any:
+		if len(path) == 0 {
+			return true
+		}
+		child, ok := v[path[0]]
+		return ok && naiveExists(child, path[1:])
+	}
+	return len(path) == 0
+}
+
+// naiveMatch returns the test of one value.
+func naiveMatch(doc any, want string, mods []string) func(string) bool {
+	has := func(m string) bool { return slices.Contains(mods, m) }
+	switch {
+	case has("re"):
+		if has("i") {
+			want = "(?i)" + want
+		}
+		return regexp.MustCompile(want).MatchString
+	case has("hour"):
+		return func(v string) bool {
+			return len(v) > 19 && strings.TrimPrefix(v[11:13], "0") == want
+		}
+	case has("month"):
+		return func(v string) bool { return len(v) > 19 && strings.TrimPrefix(v[5:7], "0") == want }
+	case has("gt"), has("gte"), has("lt"), has("lte"):
+		return func(v string) bool {
+			a, err := strconv.ParseFloat(v, 64)
+			b, _ := strconv.ParseFloat(want, 64)
+			return err == nil && (has("gt") && a > b || has("gte") && a >= b || has("lt") && a < b || has("lte") && a <= b)
+		}
+	case has("cidr"):
+		head := strings.TrimSuffix(want, "0/24")
+		return func(v string) bool { return strings.HasPrefix(v, head) }
+	case has("base64"), has("base64offset"):
+		return func(v string) bool { return naiveEncoded(v, want, mods) }
+	case has("fieldref"):
+		others := naiveValues(doc, strings.Split(want, "."))
+		return func(v string) bool {
+			return slices.ContainsFunc(others, func(o string) bool {
+				return o != anObject && naivePattern(regexp.QuoteMeta(o), append(mods, "quoted")).MatchString(v)
+			})
+		}
+	case has("expand"):
+		return func(v string) bool {
+			return slices.ContainsFunc(naivePlaceholders, func(filled string) bool {
+				return naivePattern(strings.ReplaceAll(want, "%p%", filled), mods).MatchString(v)
+			})
 		}
 	}
-	text := b.String()
+	return naivePattern(want, mods).MatchString
+}
+
+var naivePlaceholders = []string{"a", "B*"}
+
+// naiveEncoded decodes a value, which of base64offset lies somewhere within
+// it, and looks for the text there, after one shift or another.
+func naiveEncoded(v, want string, mods []string) bool {
+	wide := slices.Contains(mods, "wide")
+	text := want
+	if wide {
+		text = ""
+		for _, r := range want {
+			text += string(r) + "\x00"
+		}
+	}
+	if !slices.Contains(mods, "base64offset") {
+		return strings.EqualFold(v, base64.StdEncoding.EncodeToString([]byte(text)))
+	}
+	plain, err := base64.StdEncoding.DecodeString(v)
+	return err == nil && strings.Contains(string(plain), text)
+}
+
+func naivePattern(want string, mods []string) *regexp.Regexp {
+	has := func(m string) bool { return slices.Contains(mods, m) }
+	text := want
+	if !has("quoted") {
+		text = strings.NewReplacer(`\*`, ".*", `\?`, ".").Replace(regexp.QuoteMeta(want))
+	}
 	switch {
-	case strings.Contains(mods, "contains"):
+	case has("contains"):
 		text = ".*" + text + ".*"
-	case strings.Contains(mods, "startswith"):
+	case has("startswith"):
 		text += ".*"
-	case strings.Contains(mods, "endswith"):
+	case has("endswith"):
 		text = ".*" + text
 	}
-	if strings.Contains(mods, "cased") {
+	if has("cased") {
 		return regexp.MustCompile("^(?s:" + text + ")$")
 	}
 	return regexp.MustCompile("^(?is:" + text + ")$")
@@ -217,6 +297,9 @@ func (w world) rule() naiveRule {
 			}
 			tests = append(tests, t)
 		}
+		if w.IntN(2) == 0 {
+			tests = append(tests, w.special())
+		}
 		if len(tests) == 0 {
 			tests = []naiveTest{{field: "a", values: []string{"a"}}}
 		}
@@ -224,6 +307,39 @@ func (w world) rule() naiveRule {
 	}
 	r.cond = w.cond(len(r.ids), 3)
 	return r
+}
+
+// special is a test with one of the modifiers that take values of their own.
+func (w world) special() naiveTest {
+	neq := w.pick("", "", "|neq")
+	number := func(most int) string { return strconv.Itoa(w.IntN(most)) }
+	switch w.IntN(8) {
+	case 0:
+		return naiveTest{"n", w.pick("gt", "gte", "lt", "lte") + neq, []string{number(4)}, false}
+	case 1:
+		return naiveTest{"t", "hour" + neq, []string{number(4), number(24)}, false}
+	case 2:
+		return naiveTest{"t", "month" + neq, []string{strconv.Itoa(1 + w.IntN(12))}, false}
+	case 3:
+		return naiveTest{w.pick("a", "c.d"), "exists", []string{w.pick("true", "false")}, false}
+	case 4:
+		return naiveTest{w.pick("a", "b"), "re" + w.pick("", "|i") + neq, []string{w.pick("^a", "b$", "a+B", "[^a]b", "^(ab|é)+$")}, false}
+	case 5:
+		return naiveTest{"a", w.pick("fieldref", "fieldref|contains", "fieldref|startswith", "endswith|fieldref", "fieldref|cased") + neq, []string{w.pick("b", "c.d")}, false}
+	case 6:
+		return naiveTest{"ip", "cidr" + neq, []string{w.pick("10.0.0.0/24", "10.0.1.0/24")}, false}
+	default:
+		if w.IntN(2) == 0 {
+			return naiveTest{"a", w.pick("expand", "expand|contains", "expand|cased") + neq, []string{w.pick("%p%", "%p%b", "a%p%")}, false}
+		}
+		return naiveTest{"e", w.pick("base64offset|contains", "wide|base64offset|contains") + neq, []string{w.pick("abcd", "secret")}, false}
+	}
+}
+
+// encoded is a text that may hold what special looks for, in base64.
+func (w world) encoded() string {
+	text := w.text("xyz", 4) + w.pick("abcd", "secret", "abce", "a\x00b\x00c\x00d\x00", "s\x00e\x00c\x00r\x00e\x00t\x00") + w.text("xyz", 4)
+	return base64.StdEncoding.EncodeToString([]byte(text))
 }
 
 func (w world) cond(ids, depth int) naiveCond {
@@ -274,6 +390,12 @@ func (w world) event() map[string]any {
 			doc[k] = w.value(0)
 		}
 	}
+	if w.IntN(4) > 0 {
+		doc["n"] = float64(w.IntN(8)) / 2
+		doc["t"] = fmt.Sprintf("2026-%02d-11T%02d:30:00Z", 1+w.IntN(12), w.IntN(24))
+		doc["ip"] = []any{fmt.Sprintf("10.0.%d.7", w.IntN(3)), "none"}
+		doc["e"] = w.encoded()
+	}
 	return doc
 }
 
@@ -289,7 +411,7 @@ func TestOracle(t *testing.T) {
 			rules = append(rules, w.rule())
 			texts = append(texts, rules[i].yaml(i))
 		}
-		prog := compile(t, texts...)
+		prog := compile(t, append(texts, "pipeline: p\nplaceholders: {p: [a, 'B*']}\n")...)
 		results := detect.NewResults(prog)
 		var want []string
 		for i := range 12 {

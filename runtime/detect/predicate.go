@@ -20,6 +20,7 @@ type predicate struct {
 	net   netip.Prefix
 	cmp   compareOp
 	num   float64
+	part  timePart // of opCompare: what of a time is compared; 0: the value itself
 	want  bool     // of opExists
 	other int      // of opFieldref: the other field
 	where refWhere // of opFieldref
@@ -42,10 +43,12 @@ const (
 type compareOp uint8
 
 const (
-	less compareOp = iota
+	equal compareOp = iota
+	less
 	lessEqual
 	greater
 	greaterEqual
+	unequal // of correlations
 )
 
 // refWhere says where in the field's value the other field's value stands.
@@ -71,7 +74,7 @@ func (p *predicate) key() string {
 	case opNet:
 		tail = p.net.String()
 	}
-	return fmt.Sprintf("%d %d %t %d %g %t %d %d %s", p.field, p.op, p.cased, p.cmp, p.num, p.want, p.other, p.where, tail)
+	return fmt.Sprintf("%d %d %t %d %g %d %t %d %d %s", p.field, p.op, p.cased, p.cmp, p.num, p.part, p.want, p.other, p.where, tail)
 }
 
 // exact reports whether an index of values can answer the predicate.
@@ -119,22 +122,37 @@ func (p *predicate) inNet(text []byte) bool {
 const longestNumber = 64
 
 func (p *predicate) compares(text []byte) bool {
-	if len(text) > longestNumber {
+	n, ok := p.part.of(text)
+	if !ok {
 		return false
+	}
+	return p.cmp.holds(n, p.num)
+}
+
+// number reads the text of a value.
+func number(text []byte) (float64, bool) {
+	if len(text) > longestNumber {
+		return 0, false
 	}
 	n, err := strconv.ParseFloat(string(text), 64)
-	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
-		return false
-	}
-	switch p.cmp {
+	return n, err == nil && !math.IsNaN(n) && !math.IsInf(n, 0)
+}
+
+// holds compares a number with a rule's.
+func (c compareOp) holds(n, want float64) bool {
+	switch c {
+	case equal:
+		return n == want
 	case less:
-		return n < p.num
+		return n < want
 	case lessEqual:
-		return n <= p.num
+		return n <= want
 	case greater:
-		return n > p.num
+		return n > want
+	case unequal:
+		return n != want
 	default:
-		return n >= p.num
+		return n >= want
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/rule"
 )
 
 // Rule is what a program knows of one of its rules.
@@ -24,23 +25,32 @@ type Rule struct {
 	// Needs is the least level of the Kubernetes audit log at which the rule
 	// can match: Metadata, Request or RequestResponse. Empty for other logs.
 	Needs string
+	// Silent: no alert of its own, only those of the correlations that refer
+	// to it.
+	Silent bool
 }
 
 // Program is a set of compiled rules. It is immutable and safe to share: each
 // goroutine asks it through a Matcher of its own.
 type Program struct {
-	kinds  []kind
-	rules  []compiled // sorted by id
-	fields []field
-	preds  []predicate
-	routes map[string]*route // by kind
+	kinds        []kind
+	rules        []compiled // sorted by id
+	correlations []correlation
+	feeds        [][]feed // by rule, then by correlation: who correlates its matches
+	fields       []field
+	preds        []predicate
+	routes       map[string]*route // by kind
+	warnings     []*rule.Problem
 }
 
 // compiled is a rule with its condition.
 type compiled struct {
 	Rule
+	name      string
 	logsource logsource
+	pipelines []*pipeline
 	cond      *expr
+	asked     []demand // fields that correlations of the rule look at
 }
 
 // field is a path of keys in an event.
@@ -76,21 +86,26 @@ type witnesses struct {
 	rules map[string][]int // by folded value
 }
 
-// Rules lists the program's rules, sorted by id.
+// Rules lists the program's rules: those about single events sorted by id,
+// then the correlations sorted by id.
 func (p *Program) Rules() []Rule {
-	out := make([]Rule, len(p.rules))
-	for i, r := range p.rules {
-		out[i] = r.Rule
-		out[i].Attack = slices.Clone(r.Attack)
-		out[i].Kinds = slices.Clone(r.Kinds)
+	var out []Rule
+	for _, r := range p.rules {
+		out = append(out, r.Rule)
+	}
+	for _, c := range p.correlations {
+		out = append(out, c.Rule)
+	}
+	for i := range out {
+		out[i].Attack = slices.Clone(out[i].Attack)
+		out[i].Kinds = slices.Clone(out[i].Kinds)
 	}
 	return out
 }
 
-// route sorts the rules and builds the routes of every kind.
+// route builds the routes of every kind.
 func (b *builder) route() {
 	p := b.prog
-	slices.SortFunc(p.rules, func(a, b compiled) int { return strings.Compare(a.ID, b.ID) })
 	p.routes = map[string]*route{}
 	for _, k := range p.kinds {
 		r := &route{kind: k}
