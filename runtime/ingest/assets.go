@@ -40,13 +40,18 @@ func IdentityOf(cluster, user string) model.Ref {
 }
 
 // assets lists what an event touches, most telling first, without repeats: the
-// object, its controller, who acted, and the pod whose token acted.
-func assets(v *fastjson.Value, cluster string) []model.Ref {
+// object, its controller, who acted, whoever acted in that name, and the pod
+// whose token acted.
+func assets(v *fastjson.Value, cluster string, who model.Ref) []model.Ref {
+	var impersonator model.Ref
+	if v.Exists("impersonatedUser") {
+		impersonator = IdentityOf(cluster, str(v, "user", "username"))
+	}
 	return distinct(
 		target(v, cluster),
 		controller(v, cluster),
-		IdentityOf(cluster, actor(v)),
-		IdentityOf(cluster, str(v, "user", "username")),
+		who,
+		impersonator,
 		actingPod(v, cluster),
 	)
 }
@@ -115,15 +120,19 @@ func ofKind(cluster, kind, ns, name string) model.Ref {
 	return ref
 }
 
-// distinct drops empty references and repeats; nil when nothing is left.
+// distinct drops empty references and repeats; nil when nothing is left. It
+// writes over the list that it is given.
 func distinct(refs ...model.Ref) []model.Ref {
-	var out []model.Ref
+	kept := refs[:0]
 	for _, r := range refs {
-		if !r.IsZero() && !slices.Contains(out, r) {
-			out = append(out, r)
+		if !r.IsZero() && !slices.Contains(kept, r) {
+			kept = append(kept, r)
 		}
 	}
-	return out
+	if len(kept) == 0 {
+		return nil
+	}
+	return slices.Clone(kept)
 }
 
 // controller is the workload that owns a created object, where the body says so.

@@ -25,15 +25,17 @@ func auditRecord(s *stream, r record) (model.Event, string) {
 
 // auditEvent is the event of an audit record.
 func auditEvent(v *fastjson.Value, cluster string) model.Event {
+	name := actor(v)
+	who := IdentityOf(cluster, name)
 	return model.Event{
 		Source:   Kind,
 		Time:     auditTime(v),
 		Key:      str(v, "auditID"),
-		Actor:    actor(v),
-		Identity: IdentityOf(cluster, actor(v)),
+		Actor:    name,
+		Identity: who,
 		Action:   auditAction(v),
 		Address:  str(v, "sourceIPs", "0"),
-		Assets:   assets(v, cluster),
+		Assets:   assets(v, cluster, who),
 	}
 }
 
@@ -58,20 +60,27 @@ func notAudit(v *fastjson.Value) string {
 	}
 }
 
+// auditTime looks at one field at a time: the first is nearly always there.
 func auditTime(v *fastjson.Value) time.Time {
-	return instant(str(v, "requestReceivedTimestamp"), str(v, "stageTimestamp"), str(v, "timestamp"))
+	for _, field := range []string{"requestReceivedTimestamp", "stageTimestamp", "timestamp"} {
+		if t := instant(str(v, field)); !t.IsZero() {
+			return t
+		}
+	}
+	return time.Time{}
 }
 
 // auditAction is the verb with what it was done to: "create pods/exec".
 func auditAction(v *fastjson.Value) string {
-	action, resource := str(v, "verb"), str(v, "objectRef", "resource")
-	if action == "" || resource == "" {
-		return action
+	var room [64]byte
+	out := append(room[:0], v.GetStringBytes("verb")...)
+	if resource := v.GetStringBytes("objectRef", "resource"); len(out) > 0 && len(resource) > 0 {
+		out = append(append(out, ' '), resource...)
+		if sub := v.GetStringBytes("objectRef", "subresource"); len(sub) > 0 {
+			out = append(append(out, '/'), sub...)
+		}
 	}
-	if sub := str(v, "objectRef", "subresource"); sub != "" {
-		resource += "/" + sub
-	}
-	return action + " " + resource
+	return clip(out)
 }
 
 // actor is the user whose rights decided on the request: the impersonated one

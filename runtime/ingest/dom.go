@@ -48,16 +48,9 @@ func (d *decoder) parse(raw []byte) (*fastjson.Value, string) {
 	}
 }
 
-// isList reports whether a line holds a list of records.
-func (d *decoder) isList(line []byte) bool {
+// isList reports whether a document holds a list of records.
+func isList(v *fastjson.Value) bool {
 	for _, key := range listKeys {
-		if !bytes.Contains(line, []byte(`"`+key+`"`)) {
-			continue // most lines, at the cost of one search
-		}
-		v, why := d.parse(line)
-		if why != "" {
-			return false
-		}
 		if list := v.Get(key); list != nil && list.Type() == fastjson.TypeArray {
 			return true
 		}

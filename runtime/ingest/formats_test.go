@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
@@ -173,7 +174,7 @@ func appendInt(b []byte, n int) []byte {
 // export is an entry of a journal as journalctl -o export has it.
 func export(message string) string {
 	head := "__CURSOR=s=1\n__REALTIME_TIMESTAMP=1772359202000000\n_SOURCE_REALTIME_TIMESTAMP=1772359200500000\n_HOSTNAME=n1\nSYSLOG_IDENTIFIER=sshd\n"
-	if !strings.ContainsAny(message, "\n\xff") {
+	if utf8.ValidString(message) && !strings.Contains(message, "\n") {
 		return head + "MESSAGE=" + message + "\n"
 	}
 	size := [8]byte{byte(len(message)), byte(len(message) >> 8)}

@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"bytes"
+	"slices"
 	"strings"
 
 	"github.com/valyala/fastjson"
@@ -55,11 +57,11 @@ func (gcpReader) read(s *stream, r record) (string, error) {
 	}
 	twin := auditEvent(v, cluster)
 	twin.Time, twin.Received, twin.Raw = ev.Time, ev.Received, raw
-	ev.Identity, ev.Assets = twin.Identity, twin.Assets
+	ev.Identity, ev.Assets = twin.Identity, slices.Clone(twin.Assets)
 	if err := s.emit(ev); err != nil {
 		return "", err
 	}
-	twin.Original = append([]byte(nil), r.raw...)
+	twin.Original = bytes.Clone(r.raw)
 	return "", s.derive(twin)
 }
 

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"fmt"
+	"slices"
 	"strconv"
 	"time"
 
@@ -60,6 +61,7 @@ func (otlpReader) record(s *stream, r record, head []byte, rec *fastjson.Value, 
 	raw := appendMember(head[:len(head):len(head)], "logRecord", rec)
 	raw[0] = '{'
 	ev := from
+	ev.Assets = slices.Clone(from.Assets) // each event belongs to its taker
 	ev.Raw = append(raw, '}')
 	ev.Time, ev.Received = nanoseconds(rec.Get("timeUnixNano")), nanoseconds(rec.Get("observedTimeUnixNano"))
 	if ev.Time.IsZero() {

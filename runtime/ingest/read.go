@@ -9,6 +9,8 @@ import (
 	"io"
 	"time"
 
+	"github.com/valyala/fastjson"
+
 	"github.com/scantling/scantling/model"
 )
 
@@ -217,8 +219,9 @@ func (s *stream) line(line int, text []byte, tooLong bool) error {
 	if tooLong {
 		return s.tooLong(line, text)
 	}
-	if !s.dec.isList(text) {
-		return s.record(line, text)
+	doc, why := s.parse(text)
+	if doc == nil || !isList(doc) {
+		return s.parsed(record{line: line, raw: text, doc: doc}, why)
 	}
 	err := s.values(&splitter{r: bufio.NewReader(bytes.NewReader(text)), line: line})
 	if errors.Is(err, errStop) {
@@ -273,26 +276,36 @@ func (s *stream) values(sp *splitter) error {
 	}
 }
 
+// parse returns the DOM of a record, nil for one of text, or why there is none.
+func (s *stream) parse(raw []byte) (*fastjson.Value, string) {
+	if raw[0] != '{' && (s.format == nil || s.format.text != nil) {
+		return nil, ""
+	}
+	return s.dec.parse(raw)
+}
+
 // record reads one record.
 func (s *stream) record(line int, raw []byte) error {
-	s.at = record{line: line, raw: raw}
-	if raw[0] == '{' || s.format != nil && s.format.text == nil {
-		doc, why := s.dec.parse(raw)
-		if why != "" {
-			return s.damaged(line, why, raw)
-		}
-		s.at.doc = doc
+	doc, why := s.parse(raw)
+	return s.parsed(record{line: line, raw: raw, doc: doc}, why)
+}
+
+// parsed reads a record after the attempt to parse it.
+func (s *stream) parsed(r record, why string) error {
+	if why != "" {
+		return s.damaged(r.line, why, r.raw)
 	}
+	s.at = r
 	if s.format == nil {
-		f := recognise(s.at)
+		f := recognise(r)
 		if f == nil {
-			return s.damaged(line, "not a record of a kind of log that is known", raw)
+			return s.damaged(r.line, "not a record of a kind of log that is known", r.raw)
 		}
 		s.settle(f)
 	}
-	why, err := s.reader.read(s, s.at)
+	why, err := s.reader.read(s, r)
 	if err == nil && why != "" {
-		return s.damaged(line, why, raw)
+		return s.damaged(r.line, why, r.raw)
 	}
 	return err
 }
