@@ -339,6 +339,7 @@ func TestDamage(t *testing.T) {
 		"CRI, cut line":        {cri + "\n2026-03-01T10:0\n" + cri, 2, []string{"2 not a line in CRI format: fewer than three words: 2026-03-01T10:0"}},
 		"CRI, no end":          {cri + "\n2026-03-01T10:00:00Z stdout P half\n", 1, []string{"2 message is cut off: the log ends inside it: 2026-03-01T10:00:00Z stdout P half"}},
 		"CRI, endless message": {strings.Repeat(part, 6) + cri + "\n" + cri, 1, []string{"1 message is longer than 1048576 bytes: 2026-03-01T10:00:00Z stdout P xxxx"}},
+		"CRI, endless blanks":  {strings.Repeat("2026-03-01T10:00:00Z stdout P \n", 100_000) + cri + "\n" + cri, 1, []string{"1 message is longer than 1048576 bytes: 2026-03-01T10:00:00Z stdout P"}},
 		"CRI, wrong output":    {cri + "\n2026-03-01T10:00:00Z stdin F x", 1, []string{"2 not a line in CRI format: neither of stdout nor of stderr: 2026-03-01T10:00:00Z stdin F x"}},
 		"Docker, no end":       {dockerLog + "\n" + `{"log":"half","stream":"stdout","time":"2026-03-01T10:00:00Z"}`, 1, []string{`2 message is cut off: the log ends inside it: {"log":"half"`}},
 		"Docker, cut line":     {dockerLog + "\n" + dockerLog[:30] + "\n" + dockerLog, 2, []string{"2 record is cut off: it does not end with a bracket: {"}},

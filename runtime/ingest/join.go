@@ -6,6 +6,9 @@ import "bytes"
 // Container runtimes cut at 16 KiB and set no bound of their own.
 const maxMessage = 1 << 20
 
+// maxParts bounds the lines that a message came in, in bytes.
+const maxParts = 2 * maxMessage
+
 // joiner puts the parts of messages together again. The outputs of a container
 // alternate, so that each has parts of its own. The zero value works.
 type joiner struct {
@@ -37,7 +40,8 @@ func (p *pending) add(r record, time string, text []byte) {
 	if p.line == 0 {
 		*p = pending{line: r.line, time: time, text: p.text[:0], original: p.original[:0]}
 	}
-	if p.tooLong = p.tooLong || len(p.text)+len(text) > maxMessage; p.tooLong {
+	// Parts without text are bounded too.
+	if p.tooLong = p.tooLong || len(p.text)+len(text) > maxMessage || len(p.original)+len(r.raw) > maxParts; p.tooLong {
 		return
 	}
 	p.text = append(p.text, text...)

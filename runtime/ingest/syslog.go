@@ -115,8 +115,11 @@ func structuredData(text []byte) (data map[string]map[string]any, rest []byte, w
 		if end <= 0 {
 			return nil, nil, broken
 		}
-		element := map[string]any{}
-		data[notNil(text[:end])] = element
+		id := notNil(text[:end])
+		if data[id] == nil { // twice is an error of the sender, who loses nothing by it
+			data[id] = map[string]any{}
+		}
+		element := data[id]
 		text = text[end:]
 		for len(text) > 0 && text[0] == ' ' {
 			name, value, after, ok := parameter(text[1:])
