@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -18,26 +19,32 @@ import (
 )
 
 func (a *app) detectCommand() *cobra.Command {
-	var rules, source string
+	var rules string
+	var in logInput
+	kinds := strings.Join(ingest.Kinds(), ", ")
 	run := &cobra.Command{
-		Use:     "run FILE…",
-		Short:   "Print the alerts of audit logs, one JSON object a line",
-		Long:    "Run reads Kubernetes audit logs (JSON lines, arrays or lists, plain or gzip; - is standard\ninput) and prints one JSON object for each alert. --rules names a folder or file of Sigma\nrules, correlations, filters and pipelines to use instead of ours, or selects among ours.",
+		Use:   "run FILE…",
+		Short: "Print the alerts of logs, one JSON object a line",
+		Long: "Run reads logs of Kubernetes, clouds, containers and hosts (plain, gzip or zstd; - is standard\n" +
+			"input) and prints one JSON object for each alert. What kind of log a file is its first records\n" +
+			"tell. A kind that no rule reads is named as not read. --rules names a folder or file of Sigma\n" +
+			"rules, correlations, filters and pipelines to use instead of ours, or selects among ours.\n\nKinds of log: " + kinds + ".",
 		Example: "  scantling detect run examples/shop/audit\n  scantling detect run audit.log.gz --rules my-sigma-rules",
 		Args:    cobra.MinimumNArgs(1),
 		RunE: a.checked(func(ctx context.Context, args []string) error {
-			if source != "" && source != ingest.Kind {
-				return usage("--source %q: this version reads %s", source, ingest.Kind)
+			if in.kind != "" && !slices.Contains(ingest.Kinds(), in.kind) {
+				return usage("--source %q: no kind of log; the kinds are %s", in.kind, kinds)
 			}
-			return a.detectRun(ctx, args, rules)
+			return a.detectRun(ctx, args, rules, in)
 		}),
 	}
 	run.Flags().StringVar(&rules, "rules", "", "Sigma rules to use instead of ours (file or folder), or a selection of ours")
-	run.Flags().StringVar(&source, "source", "", "kind of log, where it should not be found out: "+ingest.Kind)
+	run.Flags().StringVar(&in.kind, "source", "", "kind of log, where it should not be found out")
+	run.Flags().StringVar(&in.dead, "dead-letters", "", "file for the records that are no events, one JSON object a line")
 	return group(&cobra.Command{Use: "detect", Short: "Find attacks in logs", Example: "  scantling detect run examples/shop/audit"}, run)
 }
 
-func (a *app) detectRun(ctx context.Context, args []string, rules string) error {
+func (a *app) detectRun(ctx context.Context, args []string, rules string, in logInput) error {
 	d, err := a.detectorFor(rules)
 	if err != nil {
 		return err
@@ -49,9 +56,17 @@ func (a *app) detectRun(ctx context.Context, args []string, rules string) error 
 		return err
 	}
 	missed = append(missed, unread...)
+	letters, err := openDeadLetters(in.dead)
+	if err != nil {
+		return err
+	}
+	defer letters.close()
+	cfg := ingest.Config{Cluster: "cluster", Source: in.kind, DeadLetter: letters.take}
+	unjudged := newUnjudged(d.program)
 	records := 0
 	for _, name := range files {
-		res, err := a.feed(ctx, name, "cluster", func(ev model.Event) error {
+		res, err := a.feed(ctx, name, cfg, func(ev model.Event) error {
+			unjudged.add(ev)
 			results.Add(ev)
 			return nil
 		})
@@ -61,7 +76,10 @@ func (a *app) detectRun(ctx context.Context, args []string, rules string) error 
 		records += res.Records
 		missed = append(missed, res.Incomplete...)
 	}
-	missed = slices.Concat(missed, results.Incomplete(), results.Unknown())
+	if err := letters.close(); err != nil {
+		return failed("writing dead letters: %w", err)
+	}
+	missed = slices.Concat(missed, unjudged.incomplete(), results.Incomplete(), results.Unknown())
 	found := false
 	enc := json.NewEncoder(a.Out)
 	enc.SetEscapeHTML(false)
@@ -79,7 +97,7 @@ func (a *app) detectRun(ctx context.Context, args []string, rules string) error 
 	return nil
 }
 
-// logFiles expands folders into the audit logs below them. A file that is
+// logFiles expands folders into the logs below them. A file that is
 // named is read whatever it looks like.
 func logFiles(args []string) ([]string, []model.Incomplete, error) {
 	var files []string
@@ -102,13 +120,14 @@ func logFiles(args []string) ([]string, []model.Incomplete, error) {
 			return nil, nil, err
 		}
 		files = append(files, f.logs...)
+		files = append(files, f.otherLogs...)
 		missed = append(missed, f.incomplete...)
 	}
 	return files, missed, nil
 }
 
 // feed reads one log.
-func (a *app) feed(ctx context.Context, name, cluster string, yield func(model.Event) error) (ingest.Result, error) {
+func (a *app) feed(ctx context.Context, name string, cfg ingest.Config, yield func(model.Event) error) (ingest.Result, error) {
 	in := a.In
 	if name != "-" {
 		f, err := os.Open(name)
@@ -118,7 +137,7 @@ func (a *app) feed(ctx context.Context, name, cluster string, yield func(model.E
 		defer f.Close()
 		in = f
 	}
-	res, err := ingest.Read(ctx, name, in, ingest.Config{Cluster: cluster}, yield)
+	res, err := ingest.Read(ctx, name, in, cfg, yield)
 	if err != nil {
 		return res, failed("%w", err)
 	}
@@ -186,7 +205,7 @@ func (d *detector) reading(ctx context.Context, cluster string, logs []string, b
 	}
 	results := detect.NewResults(d.program)
 	for _, name := range logs {
-		res, err := d.app.feed(ctx, name, cluster, func(ev model.Event) error {
+		res, err := d.app.feed(ctx, name, ingest.Config{Cluster: cluster}, func(ev model.Event) error {
 			results.Add(ev)
 			return nil
 		})
@@ -199,7 +218,7 @@ func (d *detector) reading(ctx context.Context, cluster string, logs []string, b
 	}
 	use := ingest.NewUsage(cluster, results.Alerted())
 	for _, name := range logs {
-		if _, err := d.app.feed(ctx, name, cluster, func(ev model.Event) error {
+		if _, err := d.app.feed(ctx, name, ingest.Config{Cluster: cluster}, func(ev model.Event) error {
 			use.Add(ev)
 			return nil
 		}); err != nil {

@@ -35,7 +35,8 @@ type found struct {
 	charts      []string // folders
 	images      []string // layout folders and archives
 	sboms       []string
-	logs        []string
+	logs        []string // of the Kubernetes API server
+	otherLogs   []string
 	advisories  string // folder
 	incomplete  []model.Incomplete
 	left        leftOut
@@ -176,7 +177,7 @@ func (f *found) file(path string) {
 		f.manifests = append(f.manifests, path)
 	case oci.IsArchiveName(name):
 		f.archive(path)
-	case ext == ".log" || ext == ".jsonl" || ext == ".ndjson" || ext == ".gz":
+	case ext == ".log" || ext == ".jsonl" || ext == ".ndjson" || ext == ".gz" || ext == ".zst":
 		f.log(path)
 	case ext == ".json":
 		if !f.log(path) {
@@ -234,17 +235,24 @@ func (f *found) archive(path string) {
 	}
 }
 
-// log takes a file in as an audit log if it begins like one.
+// log takes a file in as a log if it begins like one. Events of Kubernetes in
+// JSON are objects of it too: such a list may hold manifests.
 func (f *found) log(path string) bool {
-	yes, err := ingest.Detect(path)
-	if err != nil {
+	kind, err := ingest.Detect(path)
+	switch {
+	case err != nil:
 		f.miss(path, "can't be read: "+cause(err))
-		return true
-	}
-	if yes {
+	case kind == ingest.Kind:
 		f.logs = append(f.logs, path)
+	case kind == "kubernetes-events":
+		f.otherLogs = append(f.otherLogs, path)
+		return false
+	case kind != "":
+		f.otherLogs = append(f.otherLogs, path)
+	default:
+		return false
 	}
-	return yes
+	return true
 }
 
 // manifest takes a file in if it looks like one of Kubernetes: each document

@@ -147,7 +147,7 @@ var cages = []cage{
 	{"github.com/distribution/reference", "build/dockerfile build/pin oci registry/catalog", "", "image references"},
 	{"github.com/google/go-containerregistry", "oci/... internal/gen/...", everywhere, "registries, layouts, archives: heavy and behind one door"},
 	{"github.com/docker/cli/cli/config", "oci", "", "where docker and podman keep credentials"},
-	{"github.com/klauspost/compress", "oci/... registry/image", "", "gzip and zstd: layers, and records of them"},
+	{"github.com/klauspost/compress", "oci/... registry/image runtime/ingest", "", "gzip and zstd: layers, records of them, and logs"},
 	{"github.com/google/osv-scalibr", "registry/advisory", "", "version order of each ecosystem"},
 	{"github.com/CycloneDX/cyclonedx-go", "registry/sbom", "", "bills of materials"},
 	{"github.com/spdx/tools-golang", "", "registry/sbom", "the oracle of our SPDX reader"},

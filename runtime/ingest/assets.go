@@ -40,27 +40,25 @@ func IdentityOf(cluster, user string) model.Ref {
 }
 
 // assets lists what an event touches, most telling first, without repeats: the
-// object, its controller, who acted, and the pod whose token acted.
-func assets(v *fastjson.Value, cluster string) []model.Ref {
-	refs := []model.Ref{
-		object(v, cluster),
+// object, its controller, who acted, whoever acted in that name, and the pod
+// whose token acted.
+func assets(v *fastjson.Value, cluster string, who model.Ref) []model.Ref {
+	var impersonator model.Ref
+	if v.Exists("impersonatedUser") {
+		impersonator = IdentityOf(cluster, str(v, "user", "username"))
+	}
+	return distinct(
+		target(v, cluster),
 		controller(v, cluster),
-		IdentityOf(cluster, actor(v)),
-		IdentityOf(cluster, str(v, "user", "username")),
+		who,
+		impersonator,
 		actingPod(v, cluster),
-	}
-	out := make([]model.Ref, 0, len(refs))
-	for _, r := range refs {
-		if !r.IsZero() && !slices.Contains(out, r) {
-			out = append(out, r)
-		}
-	}
-	return out
+	)
 }
 
-// object is the asset that objectRef names. A create by generateName has its
+// target is the asset that objectRef names. A create by generateName has its
 // name in the response only, and a list has none: then it is the namespace.
-func object(v *fastjson.Value, cluster string) model.Ref {
+func target(v *fastjson.Value, cluster string) model.Ref {
 	resource, ns, name := str(v, "objectRef", "resource"), str(v, "objectRef", "namespace"), str(v, "objectRef", "name")
 	if name == "" {
 		name = str(v, "responseObject", "metadata", "name")
@@ -81,18 +79,36 @@ func object(v *fastjson.Value, cluster string) model.Ref {
 	return named(cluster, resource, ns, name)
 }
 
+// named is the asset of an object by the plural of its kind.
 func named(cluster, resource, ns, name string) model.Ref {
 	switch resource {
 	case "secrets":
-		return model.Ref{Kind: model.Secret, Key: cluster + "/" + ns + "/" + name}
+		return ofKind(cluster, "Secret", ns, name)
 	case "serviceaccounts":
-		return model.Ref{Kind: model.Identity, Key: cluster + "/" + ns + "/" + name}
+		return ofKind(cluster, "ServiceAccount", ns, name)
 	case "nodes":
-		return model.Ref{Kind: model.Node, Key: cluster + "/" + name}
+		return ofKind(cluster, "Node", ns, name)
 	}
 	kind := kinds[resource]
 	if kind == "" {
 		kind = resource // a custom resource: its plural is what the log gives
+	}
+	return ofKind(cluster, kind, ns, name)
+}
+
+// ofKind is the asset of an object by its kind; zero without a name.
+func ofKind(cluster, kind, ns, name string) model.Ref {
+	switch {
+	case name == "":
+		return model.Ref{}
+	case kind == "Secret":
+		return model.Ref{Kind: model.Secret, Key: cluster + "/" + ns + "/" + name}
+	case kind == "ServiceAccount":
+		return model.Ref{Kind: model.Identity, Key: cluster + "/" + ns + "/" + name}
+	case kind == "Node":
+		return model.Ref{Kind: model.Node, Key: cluster + "/" + name}
+	case kind == "Namespace":
+		return model.Ref{Kind: model.Namespace, Key: cluster + "/" + name}
 	}
 	ref := model.Ref{Kind: model.Object, Key: cluster + "/" + ns + "/" + kind + "/" + name}
 	switch {
@@ -102,6 +118,21 @@ func named(cluster, resource, ns, name string) model.Ref {
 		ref.Kind = model.Binding
 	}
 	return ref
+}
+
+// distinct drops empty references and repeats; nil when nothing is left. It
+// writes over the list that it is given.
+func distinct(refs ...model.Ref) []model.Ref {
+	kept := refs[:0]
+	for _, r := range refs {
+		if !r.IsZero() && !slices.Contains(kept, r) {
+			kept = append(kept, r)
+		}
+	}
+	if len(kept) == 0 {
+		return nil
+	}
+	return slices.Clone(kept)
 }
 
 // controller is the workload that owns a created object, where the body says so.

@@ -1,14 +1,24 @@
-// Package ingest reads Kubernetes audit logs (audit.k8s.io/v1 and v1beta1,
-// kubernetes.io/docs/reference/config-api/apiserver-audit.v1) into model.Event.
-// It judges nothing.
+// Package ingest reads logs into model.Event: those of the Kubernetes API
+// server, of clouds, containers, runtimes and hosts, and alerts of other
+// detectors. It judges nothing. Kinds lists what is read; each has a file with
+// its format, the documents it was written from, and what its records become.
 //
-// Accepted shapes: JSON lines as `--audit-log-path` writes them, an EventList
-// as the audit webhook posts it (one, or one a line), a JSON array, and
-// pretty-printed documents; each plain or gzip, told apart by their first bytes.
+// A stream is of one kind (decision 083): Config.Source, or that of the first
+// record that a format claims. It is plain, gzip or zstd, told by its first
+// bytes. Records are JSON lines, items of an array or of a list in a document,
+// pretty-printed documents, lines of text, syslog's frames, or the entries of
+// a journal's export.
 //
 // A log is foreign and often damaged: rotation cuts lines in half, shippers
-// truncate records. Each record is therefore either an event or a
-// model.Incomplete that names its line, never silently dropped, and reading
-// goes on with the next record. Memory is bounded by MaxRecord, not by the
-// length of the log.
+// truncate records. Each record is therefore either an event or a dead letter
+// and a model.Incomplete that names its line, never silently dropped, and
+// reading goes on with the next record. Memory is bounded by MaxRecord, not by
+// the length of the log; what is unpacked is bounded in total and in ratio.
+//
+// Limits: records over 4 MiB, messages of containers over 1 MiB, JSON deeper
+// than 300. Syslog of RFC 3164 and OTLP's protobuf encoding are not read, nor
+// the watch stream of Events. The first part of a message that a rotation cut
+// off can't be told from a whole one. Hosts are kept by name and are assets
+// only where a record calls them a node of the cluster. Asset keys have one
+// cluster a stream (Config.Cluster), whatever clusters a cloud's log names.
 package ingest

@@ -3,17 +3,19 @@ package ingest
 import (
 	"bufio"
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"time"
+
+	"github.com/valyala/fastjson"
 
 	"github.com/scantling/scantling/model"
 )
 
-// Kind is the log kind of everything that this package reads: the Source of
-// its events, and the key of the log's asset.
+// Kind is the kind of Kubernetes audit logs: the Source of their events, and
+// the key of the log's asset.
 const Kind = "kubernetes-audit"
 
 const (
@@ -23,19 +25,24 @@ const (
 	// maxValues bounds the JSON values of one record: a parsed value takes
 	// about a hundred bytes, so that 4 MiB of "[1,1,…" would otherwise need 200 MB.
 	maxValues = 1 << 19
-	// maxUnzipped bounds what one gzip stream may unfold to. It is far above
-	// any day's audit log and stops a bomb after minutes.
-	maxUnzipped = 64 << 30
 	// maxIncomplete is how many damaged records of one stream are named one by
 	// one; the others are counted in a last entry.
 	maxIncomplete = 1000
 	// peekSize is how much of a stream's start decides its shape.
 	peekSize = 64 << 10
+	// defaultLate is how late an event may be before it is counted. A watch of
+	// the API server is logged when it ends, five to ten minutes after it began.
+	defaultLate = 10 * time.Minute
 )
 
 // Config adjusts Read. The zero value works.
 type Config struct {
-	Cluster string // name used in asset keys; "cluster" when empty
+	Cluster string // name used in asset keys; "cluster" when empty. All clusters of one log are taken for it
+	Source  string // one of Kinds; empty: told by the first record that any kind claims
+
+	DeadLetter func(DeadLetter) // takes each damaged record, before the next is read; may be nil
+	Received   func() time.Time // when a record without a time of receipt of its own came in; nil: unknown
+	Late       time.Duration    // events later than this are counted; 0: ten minutes
 }
 
 func (c Config) cluster() string {
@@ -47,27 +54,42 @@ func (c Config) cluster() string {
 
 // Result says what one Read saw. Records = Events + Damaged.
 type Result struct {
-	Records    int // non-blank records, damaged ones too
+	Kind       string // of the log; empty when no record told
+	Records    int    // non-blank records, damaged ones too
 	Events     int
+	Derived    int // events read a second time from one record, as another kind
 	Damaged    int
 	Incomplete []model.Incomplete // at most 1,001: see maxIncomplete
+
+	Timeless int           // events without a time that could be read
+	Late     int           // events later than Config.Late
+	MaxLate  time.Duration // the latest event's Event.Late
 }
 
-// Read calls yield for each audit event of r, in the order of the log. The
-// event belongs to the callee. name is the stream's name: it stands in
-// Event.Stream and before the line in Incomplete.What ("name:line").
+// Read calls yield for each event of r, in the order of the log. The event
+// belongs to the callee. name is the stream's name: it stands in Event.Stream
+// and before the line in Incomplete.What ("name:line").
+//
+// A stream is of one kind. That is Config.Source, or the kind of the first
+// record that one claims; records before it and records of other kinds are
+// damaged ones. See Kinds.
 //
 // Event.Index counts records from 0, damaged ones too; the items of a list
-// count one each. Event.Time is requestReceivedTimestamp, else stageTimestamp,
-// else v1beta1's timestamp, else zero. Event.Actor is the user whose rights
-// decided: the impersonated one where there is one.
+// count one each. An event that is derived from the one before it has its
+// index. Of audit logs, Event.Time is requestReceivedTimestamp, else
+// stageTimestamp, else v1beta1's timestamp, else zero, and Event.Actor is the
+// user whose rights decided: the impersonated one where there is one.
 //
-// The error is ctx's or yield's. What can't be read is in Result.Incomplete.
+// The error is ctx's or yield's, or says that Config.Source is no kind. What
+// can't be read is in Result.Incomplete.
 func Read(ctx context.Context, name string, r io.Reader, cfg Config, yield func(model.Event) error) (Result, error) {
-	s := &stream{name: name, cfg: cfg, yield: yield, unzipped: maxUnzipped}
+	s := newStream(name, cfg, yield)
+	if cfg.Source != "" && s.format == nil {
+		return Result{}, fmt.Errorf("reading log %s: no kind of log is named %q", name, cfg.Source)
+	}
 	err := s.run(&contextReader{ctx: ctx, r: r})
 	if ctx.Err() != nil {
-		return s.result(), fmt.Errorf("reading audit log %s: %w", name, ctx.Err())
+		return s.result(), fmt.Errorf("reading log %s: %w", name, ctx.Err())
 	}
 	if err != nil && !errors.Is(err, errStop) {
 		return s.result(), err
@@ -94,49 +116,85 @@ func (c *contextReader) Read(p []byte) (int, error) {
 
 // stream is the state of one Read.
 type stream struct {
-	name  string
-	cfg   Config
-	yield func(model.Event) error
-	dec   decoder
-	res   Result
+	name   string
+	cfg    Config
+	yield  func(model.Event) error
+	dec    decoder
+	format *format // nil until a record tells
+	reader reader
+	at     record
+	newest time.Time
+	res    Result
 
-	unzipped int64 // most bytes that gzip may unfold to
-	giveUp   int   // damaged records after which to stop; 0: never
+	bound   limits // of what it unpacks to
+	giveUp  int    // damaged records after which to stop; 0: never
+	follows bool   // it has no end: what comes next may take hours
+}
+
+func newStream(name string, cfg Config, yield func(model.Event) error) *stream {
+	s := &stream{name: name, cfg: cfg, yield: yield, bound: limits{total: maxUnzipped, free: freeUnzipped}}
+	if s.cfg.Late == 0 {
+		s.cfg.Late = defaultLate
+	}
+	if f := formatOf(cfg.Source); f != nil {
+		s.settle(f)
+	}
+	return s
+}
+
+// settle decides the kind of the stream.
+func (s *stream) settle(f *format) {
+	s.format, s.reader = f, f.open()
+	s.res.Kind = f.name
 }
 
 func (s *stream) run(r io.Reader) error {
-	br := bufio.NewReaderSize(r, peekSize)
-	if magic, _ := br.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		zr, err := gzip.NewReader(br)
-		if err != nil {
-			s.unreadable(1, "gzip header: "+err.Error())
-			return errStop
-		}
-		br = bufio.NewReaderSize(&boundedReader{r: zr, left: s.unzipped}, peekSize)
+	br, done, err := unpack(bufio.NewReaderSize(r, peekSize), s.bound)
+	defer done()
+	if err != nil {
+		s.unreadable(1, err.Error())
+		return errStop
 	}
 	if bom, _ := br.Peek(3); bytes.Equal(bom, []byte("\xef\xbb\xbf")) {
 		_, _ = br.Discard(3)
 	}
-	head, _ := br.Peek(peekSize)
-	if spreadOverLines(head) {
+	err = s.records(br)
+	if e, ok := s.reader.(ender); ok && (err == nil || errors.Is(err, errStop)) {
+		err = errors.Join(e.end(s), err)
+	}
+	return err
+}
+
+// records cuts the stream in the way that its beginning or its kind asks for.
+func (s *stream) records(br *bufio.Reader) error {
+	head := s.head(br)
+	switch {
+	case s.format != nil && s.format.name == journaldFormat.name && !opensJSON(head), s.format == nil && beginsExport(head):
+		return s.entries(br)
+	case s.format != nil && s.format.name == syslogFormat.name, s.format == nil && beginsFrame(head):
+		return s.frames(br)
+	case !s.follows && spreadOverLines(head):
 		return s.values(&splitter{r: br, line: 1})
 	}
 	return s.lines(br)
 }
 
-// boundedReader fails, instead of ending, when more than left bytes come.
-type boundedReader struct {
-	r    io.Reader
-	left int64
+// head is the beginning of the stream. Of one without an end it is what has
+// come in so far.
+func (s *stream) head(br *bufio.Reader) []byte {
+	size := peekSize
+	if s.follows {
+		_, _ = br.Peek(1)
+		size = br.Buffered()
+	}
+	head, _ := br.Peek(size)
+	return head
 }
 
-func (b *boundedReader) Read(p []byte) (int, error) {
-	if b.left <= 0 {
-		return 0, errors.New("unpacks to more than is read of one log")
-	}
-	n, err := b.r.Read(p)
-	b.left -= int64(n)
-	return n, err
+// opensJSON reports whether a stream begins with an object or array.
+func opensJSON(head []byte) bool {
+	head = bytes.TrimLeft(head, " \t\r\n")
+	return len(head) > 0 && (head[0] == '{' || head[0] == '[')
 }
 
 // lines reads one record a line.
@@ -144,7 +202,7 @@ func (s *stream) lines(br *bufio.Reader) error {
 	var long []byte // holds a line that doesn't fit the reader's buffer
 	for line := 1; ; line++ {
 		text, tooLong, err := readLine(br, &long)
-		if text = bytes.TrimSpace(text); len(text) > 0 || tooLong {
+		if text = trimLine(text); len(text) > 0 || tooLong {
 			if e := s.line(line, text, tooLong); e != nil {
 				return e
 			}
@@ -159,13 +217,24 @@ func (s *stream) lines(br *bufio.Reader) error {
 	}
 }
 
+// trimLine takes the end of a line off, and the blanks around JSON. What is
+// blank becomes empty. Blanks at the end of text belong to its message.
+func trimLine(line []byte) []byte {
+	trimmed := bytes.TrimSpace(line)
+	if len(trimmed) == 0 || opensJSON(trimmed) {
+		return trimmed
+	}
+	return bytes.TrimRight(line, "\r\n")
+}
+
 // line handles the text of one line: an event, or a list of them.
 func (s *stream) line(line int, text []byte, tooLong bool) error {
 	if tooLong {
-		return s.damaged(line, fmt.Sprintf("record is longer than %d bytes", MaxRecord))
+		return s.tooLong(line, text)
 	}
-	if !s.dec.isList(text) {
-		return s.record(line, text)
+	doc, why := s.parse(text)
+	if doc == nil || !isList(doc) {
+		return s.parsed(record{line: line, raw: text, doc: doc}, why)
 	}
 	err := s.values(&splitter{r: bufio.NewReader(bytes.NewReader(text)), line: line})
 	if errors.Is(err, errStop) {
@@ -175,8 +244,9 @@ func (s *stream) line(line int, text []byte, tooLong bool) error {
 }
 
 // readLine returns the next line without its end. The result is valid until
-// the next call. tooLong means that the line was longer than MaxRecord and was
-// skipped. A last line without an end comes with io.EOF.
+// the next call. tooLong means that the line was longer than MaxRecord, of
+// which only the beginning is returned. A last line without an end comes with
+// io.EOF.
 func readLine(br *bufio.Reader, long *[]byte) (text []byte, tooLong bool, err error) {
 	part, err := br.ReadSlice('\n')
 	if !errors.Is(err, bufio.ErrBufferFull) {
@@ -191,11 +261,11 @@ func readLine(br *bufio.Reader, long *[]byte) (text []byte, tooLong bool, err er
 		}
 		*long = append(*long, part...)
 	}
+	text = *long
 	if tooLong {
-		*long = nil
-		return nil, true, err
+		text, *long = text[:maxDead], nil
 	}
-	return *long, false, err
+	return text, tooLong, err
 }
 
 // values reads records wherever they stand: arrays, lists, documents.
@@ -209,7 +279,7 @@ func (s *stream) values(sp *splitter) error {
 			s.unreadable(sp.line, "reading: "+err.Error())
 			return errStop
 		case why != "":
-			err = s.damaged(line, why)
+			err = s.damaged(line, why, raw)
 		default:
 			err = s.record(line, raw)
 		}
@@ -219,20 +289,100 @@ func (s *stream) values(sp *splitter) error {
 	}
 }
 
-// record decodes one record and hands it over.
-func (s *stream) record(line int, raw []byte) error {
-	ev, why := s.dec.event(raw, s.cfg.cluster())
-	if why != "" {
-		return s.damaged(line, why)
+// parse returns the DOM of a record, nil for one of text, or why there is none.
+func (s *stream) parse(raw []byte) (*fastjson.Value, string) {
+	if raw[0] != '{' && (s.format == nil || s.format.text != nil) {
+		return nil, ""
 	}
-	ev.Stream, ev.Index = s.name, s.res.Records
+	return s.dec.parse(raw)
+}
+
+// record reads one record.
+func (s *stream) record(line int, raw []byte) error {
+	doc, why := s.parse(raw)
+	return s.parsed(record{line: line, raw: raw, doc: doc}, why)
+}
+
+// parsed reads a record after the attempt to parse it.
+func (s *stream) parsed(r record, why string) error {
+	if why != "" {
+		return s.damaged(r.line, why, r.raw)
+	}
+	s.at = r
+	if s.format == nil {
+		f := recognise(r)
+		if f == nil {
+			return s.damaged(r.line, "not a record of a kind of log that is known", r.raw)
+		}
+		s.settle(f)
+	}
+	why, err := s.reader.read(s, r)
+	if err == nil && why != "" {
+		return s.damaged(r.line, why, r.raw)
+	}
+	return err
+}
+
+// emit hands over the event of the record at hand, or one of its events. Raw
+// is that of the record where the reader has set none.
+func (s *stream) emit(ev model.Event) error {
+	ev.Index = s.res.Records
 	s.res.Records++
 	s.res.Events++
+	return s.hand(ev)
+}
+
+// derive hands over the event that was emitted last in the form of another kind.
+func (s *stream) derive(ev model.Event) error {
+	ev.Index = s.res.Records - 1
+	s.res.Derived++
+	return s.hand(ev)
+}
+
+func (s *stream) hand(ev model.Event) error {
+	ev.Stream = s.name
+	if ev.Raw == nil {
+		ev.Raw = bytes.Clone(s.at.raw)
+	}
+	if ev.Received.IsZero() && s.cfg.Received != nil {
+		ev.Received = s.cfg.Received().UTC()
+	}
+	ev.Late = s.lateness(ev)
 	return s.yield(ev)
 }
 
+// lateness says how late an event is, and counts. See model.Event.Late.
+func (s *stream) lateness(ev model.Event) time.Duration {
+	if ev.Time.IsZero() {
+		s.res.Timeless++
+		return 0
+	}
+	late := max(0, ev.Received.Sub(ev.Time))
+	if ev.Received.IsZero() {
+		late = max(0, s.newest.Sub(ev.Time))
+	}
+	if ev.Time.After(s.newest) {
+		s.newest = ev.Time
+	}
+	if late > s.cfg.Late {
+		s.res.Late++
+	}
+	s.res.MaxLate = max(s.res.MaxLate, late)
+	return late
+}
+
 // damaged counts one record that is no event.
-func (s *stream) damaged(line int, why string) error {
+func (s *stream) damaged(line int, why string, raw []byte) error {
+	return s.lost(line, why, raw, false)
+}
+
+// tooLong counts a record of which only the beginning is at hand.
+func (s *stream) tooLong(line int, head []byte) error {
+	return s.lost(line, fmt.Sprintf("record is longer than %d bytes", MaxRecord), head, true)
+}
+
+func (s *stream) lost(line int, why string, raw []byte, cut bool) error {
+	s.bury(line, why, raw, cut)
 	s.res.Records++
 	s.res.Damaged++
 	if s.res.Damaged <= maxIncomplete {
@@ -255,7 +405,7 @@ func (s *stream) result() Result {
 	res := s.res
 	if more := res.Damaged - maxIncomplete; more > 0 {
 		res.Incomplete = append(res.Incomplete, model.Incomplete{
-			What: s.name, Why: fmt.Sprintf("%d more records are no audit events", more),
+			What: s.name, Why: fmt.Sprintf("%d more records are damaged", more),
 		})
 	}
 	return res

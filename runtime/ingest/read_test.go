@@ -36,7 +36,7 @@ type seen struct {
 func read(t testing.TB, text string) seen {
 	t.Helper()
 	var s seen
-	res, err := ingest.Read(context.Background(), "log", strings.NewReader(text), ingest.Config{}, func(e model.Event) error {
+	res, err := ingest.Read(context.Background(), "log", strings.NewReader(text), ingest.Config{Source: ingest.Kind}, func(e model.Event) error {
 		s.Events = append(s.Events, fmt.Sprintf("%d:%s", e.Index, e.Key))
 		return nil
 	})
@@ -79,7 +79,7 @@ func TestRead(t *testing.T) {
 		"old version":    {strings.Replace(ev("a"), "k8s.io/v1", "k8s.io/v1alpha1", 1), seen{nil, []string{"log:1: not an audit event of a version that is known: apiVersion audit.k8s.io/v1alpha1"}, 1}},
 		"v1beta1":        {strings.Replace(ev("a"), "k8s.io/v1", "k8s.io/v1beta1", 1), seen{[]string{"0:a"}, nil, 1}},
 		"no version":     {item("a"), seen{[]string{"0:a"}, nil, 1}},
-		"a number":       {"17\n", seen{nil, []string{"log:1: not an audit event: not a JSON object"}, 1}},
+		"a number":       {"17\n", seen{nil, []string{"log:1: not a JSON object"}, 1}},
 		"nothing that tells": {
 			`{"verb":"get"}`, seen{nil, []string{"log:1: not an audit event: no audit.k8s.io version, no auditID and stage"}, 1},
 		},
@@ -157,7 +157,7 @@ func TestReadBounds(t *testing.T) {
 
 func TestManyDamagedRecords(t *testing.T) {
 	s := read(t, strings.Repeat("x\n", 2500)+ev("a"))
-	if s.Records != 2501 || len(s.Events) != 1 || len(s.Bad) != 1001 || s.Bad[1000] != "log: 1500 more records are no audit events" {
+	if s.Records != 2501 || len(s.Events) != 1 || len(s.Bad) != 1001 || s.Bad[1000] != "log: 1500 more records are damaged" {
 		t.Errorf("%d records, %d events, %d named, last %q", s.Records, len(s.Events), len(s.Bad), s.Bad[len(s.Bad)-1])
 	}
 }
@@ -246,31 +246,9 @@ func TestEventFields(t *testing.T) {
 			}); err != nil {
 				t.Fatal(err)
 			}
-			want := model.Event{Source: "kubernetes-audit", Stream: "log", Time: tc.time, Key: "k", Actor: tc.actor, Assets: tc.assets, Raw: []byte(text)}
+			want := model.Event{Source: "kubernetes-audit", Stream: "log", Time: tc.time, Key: "k", Actor: tc.actor, Identity: ingest.IdentityOf("c", tc.actor), Assets: tc.assets, Raw: []byte(text)}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
-			}
-		})
-	}
-}
-
-func TestSniff(t *testing.T) {
-	for name, tc := range map[string]struct {
-		in   string
-		want bool
-	}{
-		"lines":            {ev("a") + "\n" + ev("b"), true},
-		"gzip":             {zipped(t, ev("a")), true},
-		"list":             {`{"items":[` + item("a") + `]}`, true},
-		"begins in a line": {ev("a")[50:] + "\n" + ev("b"), true},
-		"empty":            {"", false},
-		"another log":      {`{"eventVersion":"1.08"}` + "\n" + strings.Repeat("{}\n", 10) + ev("a"), false},
-		"CloudTrail":       {`{"Records":[{"eventVersion":"1.08"}]}`, false},
-		"endless line":     {strings.Repeat("x", 6<<20), false},
-	} {
-		t.Run(name, func(t *testing.T) {
-			if got := ingest.Sniff(strings.NewReader(tc.in)); got != tc.want {
-				t.Errorf("got %t, want %t", got, tc.want)
 			}
 		})
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 )
 
 // spreadOverLines reports whether a stream that begins with head must be split
@@ -53,12 +54,17 @@ type shape struct {
 	depth    int
 	inString bool
 	escaped  bool
-	key      []byte // the last string of depth 1, as far as it may be "items"
+	key      []byte // the last string of depth 1, as far as it may be one of listKeys
 	colon    bool   // a colon of depth 1 followed that string
-	list     bool   // "items": [ was seen at depth 1
+	list     bool   // "items": [ or the like was seen at depth 1
 }
 
-const itemsKey = "items"
+// listKeys name the arrays at the top of a document whose items are records:
+// lists of Kubernetes, CloudTrail's files, Azure's, and exports of OTLP.
+var listKeys = []string{"items", "Records", "records", "resourceLogs"}
+
+// maxKey is the length of the longest of them.
+const maxKey = len("resourceLogs")
 
 func (s *shape) step(b byte) {
 	if s.inString {
@@ -71,7 +77,7 @@ func (s *shape) step(b byte) {
 	case ':':
 		s.colon = s.depth == 1
 	case '{', '[':
-		s.list = s.depth == 1 && b == '[' && s.colon && string(s.key) == itemsKey
+		s.list = s.depth == 1 && b == '[' && s.colon && slices.Contains(listKeys, string(s.key))
 		s.colon = false
 		s.depth++
 	case '}', ']':
@@ -92,7 +98,7 @@ func (s *shape) stepString(b byte) {
 		s.inString = false
 		return
 	}
-	if s.depth == 1 && len(s.key) <= len(itemsKey) {
+	if s.depth == 1 && len(s.key) <= maxKey {
 		s.key = append(s.key, b)
 	}
 }
@@ -109,7 +115,8 @@ type splitter struct {
 }
 
 // next returns the next record, valid until the next call, with the line of
-// its first byte. why is set for a damaged one. The error is io.EOF at the end.
+// its first byte. why is set for a damaged one, of which raw is the beginning.
+// The error is io.EOF at the end.
 func (s *splitter) next() (line int, raw []byte, why string, err error) {
 	for {
 		b, err := s.read()
@@ -125,7 +132,7 @@ func (s *splitter) next() (line int, raw []byte, why string, err error) {
 				return line, nil, "", err
 			case why != "":
 				s.member = false
-				return line, nil, why, nil
+				return line, raw, why, nil
 			case list:
 				s.member = false
 			case s.member:
@@ -134,9 +141,10 @@ func (s *splitter) next() (line int, raw []byte, why string, err error) {
 				return line, raw, "", nil
 			}
 		case b == '"':
+			s.buf = append(s.buf[:0], b)
 			why, err := s.skipString()
 			if err != nil || why != "" {
-				return line, nil, why, err
+				return line, s.buf, why, err
 			}
 			s.member = false
 		case b == ':':
@@ -145,8 +153,9 @@ func (s *splitter) next() (line int, raw []byte, why string, err error) {
 			s.member = false
 		case isSpace(b), s.member && isScalar(b):
 		default:
+			s.buf = append(s.buf[:0], b)
 			why, err := s.resync("not JSON", false)
-			return line, nil, why, err
+			return line, s.buf, why, err
 		}
 	}
 }
@@ -177,14 +186,14 @@ func (s *splitter) object(b byte) (raw []byte, list bool, why string, err error)
 	for sh.depth > 0 {
 		b, err := s.read()
 		if errors.Is(err, io.EOF) {
-			return nil, false, "record is cut off: the log ends inside it", nil
+			return s.buf, false, "record is cut off: the log ends inside it", nil
 		}
 		if err != nil {
 			return nil, false, "", err
 		}
 		if b == '\n' && sh.inString {
 			why, err := s.resync("record is cut off inside a string", true)
-			return nil, false, why, err
+			return s.buf, false, why, err
 		}
 		sh.step(b)
 		if sh.list {
@@ -195,8 +204,8 @@ func (s *splitter) object(b byte) (raw []byte, list bool, why string, err error)
 		}
 	}
 	if tooLong {
-		s.buf = nil
-		return nil, false, fmt.Sprintf("record is longer than %d bytes", MaxRecord), nil
+		raw, s.buf = s.buf[:maxDead+1], nil
+		return raw, false, fmt.Sprintf("record is longer than %d bytes", MaxRecord), nil
 	}
 	return s.buf, false, "", nil
 }
@@ -205,6 +214,7 @@ func (s *splitter) object(b byte) (raw []byte, list bool, why string, err error)
 func (s *splitter) skipString() (why string, err error) {
 	for escaped := false; ; {
 		b, err := s.read()
+		s.keep(b, err)
 		switch {
 		case errors.Is(err, io.EOF):
 			return "text between records is cut off", nil
@@ -222,6 +232,13 @@ func (s *splitter) skipString() (why string, err error) {
 	}
 }
 
+// keep adds a skipped byte to what is kept of a damaged record.
+func (s *splitter) keep(b byte, err error) {
+	if err == nil && len(s.buf) <= maxDead {
+		s.buf = append(s.buf, b)
+	}
+}
+
 // resync skips to the next line that begins with a bracket. atStart says that
 // the line's end has been read already.
 func (s *splitter) resync(why string, atStart bool) (string, error) {
@@ -234,6 +251,7 @@ func (s *splitter) resync(why string, atStart bool) (string, error) {
 			}
 		}
 		b, err := s.read()
+		s.keep(b, err)
 		if errors.Is(err, io.EOF) {
 			return why + "; nothing after it could be read", nil
 		}

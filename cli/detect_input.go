@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+
+	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/runtime/detect"
+	"github.com/scantling/scantling/runtime/ingest"
+)
+
+// logInput is what the switches say of logs.
+type logInput struct {
+	kind string // one of ingest.Kinds; empty: found out
+	dead string // file for dead letters; empty: none
+}
+
+// unjudged counts the events of kinds that no rule reads. An event that is
+// read a second time as a kind that rules do read is judged.
+type unjudged struct {
+	read  map[string]bool // kinds that some rule reads
+	count map[string]int
+	last  model.Event // counted last
+}
+
+func newUnjudged(p *detect.Program) *unjudged {
+	u := &unjudged{read: map[string]bool{}, count: map[string]int{}}
+	for _, r := range p.Rules() {
+		for _, kind := range r.Kinds {
+			u.read[kind] = true
+		}
+	}
+	return u
+}
+
+func (u *unjudged) add(ev model.Event) {
+	switch {
+	case !u.read[ev.Source]:
+		u.count[ev.Source]++
+		u.last = model.Event{Source: ev.Source, Stream: ev.Stream, Index: ev.Index}
+	case u.last.Source != "" && u.last.Stream == ev.Stream && u.last.Index == ev.Index:
+		u.count[u.last.Source]--
+		u.last = model.Event{}
+	}
+}
+
+func (u *unjudged) incomplete() []model.Incomplete {
+	var out []model.Incomplete
+	for _, kind := range slices.Sorted(maps.Keys(u.count)) {
+		if n := u.count[kind]; n > 0 {
+			out = append(out, model.Incomplete{What: "log kind " + kind, Why: fmt.Sprintf("no rule reads it: %d events are not judged", n)})
+		}
+	}
+	return out
+}
+
+// deadLetters writes the records that are no events, one JSON object a line.
+// The zero value takes none.
+type deadLetters struct {
+	file *os.File
+	enc  *json.Encoder
+	err  error
+}
+
+// deadLetter is one line: raw is in base64, since it may be any bytes.
+type deadLetter struct {
+	Schema int    `json:"schema"`
+	Source string `json:"source"`
+	Line   int    `json:"line"`
+	Index  int    `json:"index"`
+	Why    string `json:"why"`
+	Raw    []byte `json:"raw"`
+	Cut    bool   `json:"cut"`
+}
+
+// openDeadLetters makes the file, for its owner's eyes: records hold secrets.
+func openDeadLetters(path string) (*deadLetters, error) {
+	if path == "" {
+		return &deadLetters{}, nil
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, failed("--dead-letters: %s: %s", path, cause(err))
+	}
+	return &deadLetters{file: f, enc: json.NewEncoder(f)}, nil
+}
+
+func (d *deadLetters) take(l ingest.DeadLetter) {
+	if d.enc == nil || d.err != nil {
+		return
+	}
+	d.err = d.enc.Encode(deadLetter{Schema: 1, Source: l.Stream, Line: l.Line, Index: l.Index, Why: l.Why, Raw: l.Raw, Cut: l.Cut})
+}
+
+// close reports what went wrong since the file was made. It may be called again.
+func (d *deadLetters) close() error {
+	if d.file == nil {
+		return d.err
+	}
+	err := d.file.Close()
+	d.file = nil
+	return errors.Join(d.err, err)
+}

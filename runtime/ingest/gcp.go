@@ -1,0 +1,86 @@
+package ingest
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"github.com/valyala/fastjson"
+
+	"github.com/scantling/scantling/model"
+)
+
+// gcpFormat is Cloud Audit Logs: LogEntry objects with an AuditLog as their
+// protoPayload, as `gcloud logging read --format json` prints them, as sinks
+// write them, and as Pub/Sub wraps them in "data". Docs:
+// cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry and
+// cloud.google.com/logging/docs/reference/audit/auditlog/rest/Shared.Types/AuditLog.
+//
+// An entry of GKE's API server (service k8s.io) is read twice: as it is, and
+// as a Kubernetes audit event, so that rules for those apply. See gke.go.
+var gcpFormat = format{
+	name: "gcp-audit",
+	json: func(v *fastjson.Value) bool {
+		entry := gcpEntry(v)
+		return has(entry, fastjson.TypeObject, "protoPayload") && (entry.Exists("logName") || entry.Exists("insertId") || entry.Exists("resource"))
+	},
+	open: func() reader { return gcpReader{} },
+}
+
+type gcpReader struct{}
+
+func (gcpReader) read(s *stream, r record) (string, error) {
+	entry := gcpEntry(r.doc)
+	p := entry.Get("protoPayload")
+	if p == nil || str(p, "methodName") == "" {
+		return "not an entry of an audit log: no protoPayload.methodName", nil
+	}
+	ev := model.Event{
+		Source:   "gcp-audit",
+		Time:     instant(str(entry, "timestamp")),
+		Received: instant(str(entry, "receiveTimestamp")),
+		Key:      first(str(entry, "insertId"), str(entry, "operation", "id")),
+		Actor:    first(str(p, "authenticationInfo", "principalEmail"), str(p, "authenticationInfo", "principalSubject")),
+		Action:   str(p, "methodName"),
+		Address:  str(p, "requestMetadata", "callerIp"),
+	}
+	cluster := s.cfg.cluster()
+	if str(p, "serviceName") != gkeService {
+		ev.Identity = gcpIdentity(ev.Actor)
+		ev.Assets = distinct(ev.Identity)
+		return "", s.emit(ev)
+	}
+	raw := gkeAudit(entry) // before anything else touches the bodies: see there
+	v, why := new(decoder).parse(raw)
+	if why != "" {
+		return "the Kubernetes audit event in it can't be read: " + why, nil
+	}
+	twin := auditEvent(v, cluster)
+	twin.Time, twin.Received, twin.Raw = ev.Time, ev.Received, raw
+	ev.Identity, ev.Assets = twin.Identity, slices.Clone(twin.Assets)
+	if err := s.emit(ev); err != nil {
+		return "", err
+	}
+	twin.Original = bytes.Clone(r.raw)
+	return "", s.derive(twin)
+}
+
+// gcpEntry is the LogEntry, taken out of what Pub/Sub put around it.
+func gcpEntry(v *fastjson.Value) *fastjson.Value {
+	if data := v.Get("data"); data != nil && data.Type() == fastjson.TypeObject && data.Exists("protoPayload") {
+		return data
+	}
+	return v
+}
+
+// gcpIdentity is a service account of a project as a role of the cloud, and
+// anybody else by name.
+func gcpIdentity(email string) model.Ref {
+	switch {
+	case email == "":
+		return model.Ref{}
+	case strings.HasSuffix(email, ".gserviceaccount.com"):
+		return model.Ref{Kind: model.CloudRole, Key: email}
+	}
+	return model.Ref{Kind: model.Identity, Key: email}
+}
