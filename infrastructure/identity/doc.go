@@ -19,7 +19,8 @@
 // in groups (they live outside of the cluster), and the default bindings of a
 // new cluster where the snapshot is manifests: manifests say what is added to a
 // cluster, and of those bindings only that of system:masters gives people
-// anything dangerous (decision 067). A live cluster has them as objects. Nor is
+// anything dangerous (decision 067). Doubts names those that would allow a
+// request. A live cluster has them as objects. Nor is
 // constrained impersonation, which Kubernetes has in alpha. Objects that admission
 // would refuse are evaluated as they stand.
 package identity

@@ -75,6 +75,39 @@ func (e *Engine) Doubts(r Request, who ...Subject) []model.Incomplete {
 			out = append(out, missed(b.object, b.doubt))
 		}
 	}
+	return append(out, e.unseenDefaults(r, asked, len(who) == 0)...)
+}
+
+// defaultBindings are the bindings of a new cluster that give something to all
+// callers, by name, which is that of the role as well. Manifests seldom hold
+// them, and an administrator may have taken them away. Source: kubernetes,
+// plugin/pkg/auth/authorizer/rbac/bootstrappolicy.
+var defaultBindings = []struct {
+	name   string
+	groups []Subject
+}{
+	{"system:basic-user", []Subject{Group("system:authenticated")}},
+	{"system:discovery", []Subject{Group("system:authenticated")}},
+	{"system:public-info-viewer", []Subject{Group("system:authenticated"), Group("system:unauthenticated")}},
+}
+
+// unseenDefaults names the default bindings that would allow the request and
+// are not among manifests. Of a live cluster what is not there isn't in force.
+func (e *Engine) unseenDefaults(r Request, asked map[Subject]bool, anybody bool) []model.Incomplete {
+	if e.snapshot.Origin != nil {
+		return nil
+	}
+	var out []model.Incomplete
+	for _, d := range defaultBindings {
+		if e.snapshot.Get("ClusterRoleBinding", "", d.name) != nil || !anybody && !slices.ContainsFunc(d.groups, func(g Subject) bool { return asked[g] }) {
+			continue
+		}
+		if slices.ContainsFunc(e.RoleGrants("", d.name, ""), func(g Grant) bool { return Allows(g.Rule, r) }) {
+			out = append(out, model.Incomplete{
+				What: "ClusterRoleBinding " + d.name, Why: "every new cluster has it, and it would allow this; it is not among the manifests",
+			})
+		}
+	}
 	return out
 }
 

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/scantling/scantling/infrastructure/kube"
 )
 
 const usesCluster = `
@@ -231,10 +233,17 @@ func TestDoubts(t *testing.T) {
 		"an account of another namespace": {Request{Verb: "get", Resource: "pods", Namespace: "nn"}, []Subject{Account("m", "a")}, 0},
 		"by name":                         {Request{Verb: "get", Resource: "pods"}, []Subject{User("eve")}, 1},
 		"the namespace itself":            {Request{Verb: "get", Resource: "namespaces", Name: "nn"}, []Subject{Account("nn", "a")}, 1},
+		"what new clusters give to all":   {Request{Verb: "get", Path: "/healthz"}, []Subject{Account("m", "a")}, 2},
+		"and to the anonymous":            {Request{Verb: "get", Path: "/healthz"}, []Subject{Group("system:unauthenticated")}, 1},
+		"and to themselves":               {Request{Verb: "create", Group: "authorization.k8s.io", Resource: "selfsubjectaccessreviews"}, []Subject{Account("m", "a")}, 1},
 	} {
 		if got := e.Doubts(tc.r, tc.who...); len(got) != tc.want {
 			t.Errorf("%s: %v, want %d", name, got, tc.want)
 		}
+	}
+	live := Build(&kube.Snapshot{Origin: &kube.Origin{}})
+	if got := live.Doubts(Request{Verb: "get", Path: "/healthz"}, Account("m", "a")); len(got) != 0 {
+		t.Errorf("of a live cluster, a binding that is not there is none: %v", got)
 	}
 }
 
