@@ -126,6 +126,9 @@ func (p *printer) fixes(d pathsReport) {
 	for _, o := range set.Open {
 		p.line("     stays: %s", report.Clean(o.From+" → "+o.To+": "+strings.Join(o.Why, "; ")))
 	}
+	if set.OpenMore > 0 {
+		p.line("     and %d more pairs stay", set.OpenMore)
+	}
 }
 
 // paretoText lists what fewer changes than the fix do; for a single one

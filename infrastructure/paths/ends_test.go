@@ -2,6 +2,7 @@ package paths
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -181,5 +182,22 @@ func TestGathered(t *testing.T) {
 		if len(r.Fixes) != 1 || r.Fixes[0].Change != want || r.FixSet.State != Verified {
 			t.Errorf("%q: %+v\n%+v", aggregation, r.FixSet, r.Fixes)
 		}
+	}
+}
+
+// TestManyStay: of pairs that nothing parts a few are told, and all counted.
+func TestManyStay(t *testing.T) {
+	var b strings.Builder
+	for i := range 25 {
+		fmt.Fprintf(&b, "---\n{apiVersion: v1, kind: Pod, metadata: {name: w%d, namespace: s}, spec: {automountServiceAccountToken: false, containers: [{name: c, image: i}]}}\n", i)
+	}
+	m := build(t, b.String())
+	e, err := m.Ends(nil, nil, []string{"s/w0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	set := m.Ask(Query{Ends: e, Most: 1, Fix: true}).FixSet
+	if len(set.Open) != maxOpen || len(set.Open)+set.OpenMore != 24 {
+		t.Errorf("%d are told and %d more counted, of 24", len(set.Open), set.OpenMore)
 	}
 }

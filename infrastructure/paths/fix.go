@@ -17,14 +17,15 @@ const (
 
 // FixSet says of the fixes as a whole what they part and how good they are.
 type FixSet struct {
-	To      []string `json:"to"`      // what they keep from being reached
-	Pairs   int      `json:"pairs"`   // of an entry and one of To, connected before
-	Cost    float64  `json:"cost"`    // of all changes: 1 each, more for what an application is likely to miss
-	Bound   float64  `json:"bound"`   // proven: no set costs less
-	Optimal bool     `json:"optimal"` // cost and bound are equal
-	State   string   `json:"state"`
-	Why     string   `json:"why,omitempty"` // it is not verified
-	Open    []Open   `json:"open"`          // pairs that no set of changes parts, at most maxOpen
+	To       []string `json:"to"`      // what they keep from being reached
+	Pairs    int      `json:"pairs"`   // of an entry and one of To, connected before
+	Cost     float64  `json:"cost"`    // of all changes: 1 each, more for what an application is likely to miss
+	Bound    float64  `json:"bound"`   // proven: no set costs less
+	Optimal  bool     `json:"optimal"` // cost and bound are equal
+	State    string   `json:"state"`
+	Why      string   `json:"why,omitempty"`      // it is not verified
+	Open     []Open   `json:"open"`               // pairs that no set of changes parts, at most maxOpen
+	OpenMore int      `json:"openMore,omitempty"` // of them that Open leaves out
 }
 
 // Open is a pair that stays connected whatever is changed.
@@ -101,9 +102,11 @@ func (f *fixer) solve() {
 // nothing parts it, where it has another number.
 func (f *fixer) stays(p graph.Pair, in *Model, there graph.Pair) {
 	f.ends.Except[p] = true
-	if len(f.set.Open) < maxOpen {
-		f.set.Open = append(f.set.Open, Open{From: f.m.end(p.From), To: f.m.end(p.To), Why: in.whyOpen(there)})
+	if len(f.set.Open) == maxOpen {
+		f.set.OpenMore++
+		return
 	}
+	f.set.Open = append(f.set.Open, Open{From: f.m.end(p.From), To: f.m.end(p.To), Why: in.whyOpen(there)})
 }
 
 // verify applies the patches and builds everything anew. Then what the whole
