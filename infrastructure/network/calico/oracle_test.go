@@ -1,19 +1,15 @@
 package calico_test
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"math/rand/v2"
 	"net/netip"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 
-	"github.com/scantling/scantling/infrastructure/kube"
 	"github.com/scantling/scantling/infrastructure/network"
 	"github.com/scantling/scantling/infrastructure/network/calico"
 	"github.com/scantling/scantling/infrastructure/network/kubernetes"
@@ -381,33 +377,18 @@ func (o *oracle) allows(p packet) bool {
 	return o.direction(p.destination, p, true) && o.direction(p.source, p, false)
 }
 
-func sampledOut(rng *rand.Rand) bool { return os.Getenv("SCANTLING_WHOLE") == "" && rng.IntN(20) != 0 }
-
-func readWorld(t *testing.T, list []object) (*kube.Snapshot, string) {
-	t.Helper()
-	text, err := json.Marshal(object{"apiVersion": "v1", "kind": "List", "items": list})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := kube.ReadFrom(context.Background(), "", "world.json", strings.NewReader(string(text)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s, string(text)
-}
-
 // TestAgreesWithOracle compares the policies of whole random worlds with what
 // Calico's documentation says.
 func TestAgreesWithOracle(t *testing.T) {
 	rng := rand.New(rand.NewPCG(11, 12))
 	worlds, answers, allowed, probes := 0, 0, 0, 0
 	for seed := range uint64(10_000) {
-		if sampledOut(rng) {
+		if policytest.SampledOut(rng) {
 			continue
 		}
 		d := &dice{rand.New(rand.NewPCG(seed, 5)), map[string]func(map[string]string) bool{}}
 		list := d.world()
-		s, text := readWorld(t, list)
+		s, text := policytest.Read(t, list)
 		policies, incomplete := calico.Read(s)
 		plain, invalid := kubernetes.Read(s)
 		engine := network.Build(s)

@@ -1,17 +1,13 @@
 package istio_test
 
 import (
-	"context"
-	"encoding/json"
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/scantling/scantling/infrastructure/kube"
 	"github.com/scantling/scantling/infrastructure/network"
 	"github.com/scantling/scantling/infrastructure/network/istio"
 	"github.com/scantling/scantling/infrastructure/network/policy"
@@ -321,21 +317,6 @@ func (o *oracle) authorized(r *request, pod object, plane string) (best, worst b
 	return best, worst
 }
 
-func sampledOut(rng *rand.Rand) bool { return os.Getenv("SCANTLING_WHOLE") == "" && rng.IntN(20) != 0 }
-
-func readWorld(t *testing.T, list []object) (*kube.Snapshot, string) {
-	t.Helper()
-	text, err := json.Marshal(object{"apiVersion": "v1", "kind": "List", "items": list})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := kube.ReadFrom(context.Background(), "", "world.json", strings.NewReader(string(text)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s, string(text)
-}
-
 // TestAgreesWithOracle compares the policies of whole random worlds with what
 // Istio's documentation says.
 func TestAgreesWithOracle(t *testing.T) {
@@ -343,12 +324,12 @@ func TestAgreesWithOracle(t *testing.T) {
 	worlds, probes := 0, 0
 	tally := map[policytest.Answer]int{}
 	for seed := range uint64(10_000) {
-		if sampledOut(rng) {
+		if policytest.SampledOut(rng) {
 			continue
 		}
 		d := dice{rand.New(rand.NewPCG(seed, 6))}
 		list := d.world()
-		s, text := readWorld(t, list)
+		s, text := policytest.Read(t, list)
 		policies, incomplete := istio.Read(s)
 		engine := network.Build(s)
 		if len(incomplete)+len(engine.Incomplete) > 0 {

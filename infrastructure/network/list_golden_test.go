@@ -1,4 +1,4 @@
-package calico_test
+package network
 
 import (
 	"path/filepath"
