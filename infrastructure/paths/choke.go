@@ -64,7 +64,8 @@ func (m *Model) words(f model.Fact) string {
 
 // pareto lists what the best sets of few changes do.
 func (f *fixer) pareto() []Pareto {
-	out := []Pareto{}
+	out, less := []Pareto{}, Pareto{Mass: new(float64)}
+	stay := f.total - len(f.near.Pairs(f.ends, nil)) // they are left out of the ends, and no change parts them
 	few := f.total <= massPairs
 	var whole float64
 	known := map[graph.Pair]graph.Support{}
@@ -76,7 +77,7 @@ func (f *fixer) pareto() []Pareto {
 		for _, i := range cut.Pick {
 			made = append(made, f.changes[i])
 		}
-		row := Pareto{Changes: []string{}, Cuts: percent(cut.Pairs, f.total), Bound: percent(cut.Most, f.total)}
+		row := Pareto{Changes: []string{}, Cuts: percent(max(cut.Pairs-stay, 0), f.total), Bound: percent(max(cut.Most-stay, 0), f.total)}
 		for _, c := range joined(made) {
 			row.Changes = append(row.Changes, c.title)
 		}
@@ -84,8 +85,8 @@ func (f *fixer) pareto() []Pareto {
 			taken := round(100 * (1 - f.mass(made, known)/whole))
 			row.Mass = &taken
 		}
-		if len(out) == 0 || row.over(out[len(out)-1]) {
-			out = append(out, row)
+		if row.over(less) { // not even the first one, where it takes nothing away
+			out, less = append(out, row), row
 		}
 	}
 	return out

@@ -196,7 +196,11 @@ func TestManyStay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	set := m.Ask(Query{Ends: e, Most: 1, Fix: true}).FixSet
+	r := m.Ask(Query{Ends: e, Most: 1, Fix: true})
+	if len(r.Pareto) > 0 {
+		t.Errorf("what parts nothing is told as %v", r.Pareto)
+	}
+	set := r.FixSet
 	if len(set.Open) != maxOpen || len(set.Open)+set.OpenMore != 24 {
 		t.Errorf("%d are told and %d more counted, of 24", len(set.Open), set.OpenMore)
 	}
