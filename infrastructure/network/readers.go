@@ -21,7 +21,7 @@ import (
 // foreignPolicies.
 var readers = []struct {
 	read  func(*kube.Snapshot) ([]policy.Policy, []model.Incomplete)
-	marks func(*kube.Snapshot) policy.Marker
+	marks func(*kube.Snapshot, []policy.Policy) policy.Marker // of what was read
 }{
 	{kubernetes.Read, nil},
 	{cilium.Read, cilium.Marks},
@@ -37,7 +37,7 @@ func read(s *kube.Snapshot) (list []policy.Policy, marks []policy.Marker, incomp
 		list = append(list, policies...)
 		incomplete = append(incomplete, missed...)
 		if r.marks != nil {
-			marks = append(marks, r.marks(s))
+			marks = append(marks, r.marks(s, policies))
 		}
 	}
 	return list, marks, incomplete

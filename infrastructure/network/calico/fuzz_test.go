@@ -54,7 +54,7 @@ func FuzzRead(f *testing.F) {
 			return
 		}
 		policies, _ := Read(s)
-		w := &policytest.World{Snapshot: s, Policies: policies, Markers: []policy.Marker{Marks(s)}}
+		w := &policytest.World{Snapshot: s, Policies: policies, Markers: []policy.Marker{Marks(s, policies)}}
 		for _, a := range policytest.Ends(s) {
 			for _, b := range policytest.Ends(s) {
 				if w.Connection(a, b, "TCP", 80) == 0 {

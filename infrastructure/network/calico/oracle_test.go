@@ -395,7 +395,7 @@ func TestAgreesWithOracle(t *testing.T) {
 		if len(incomplete)+len(invalid)+len(engine.Incomplete) > 0 {
 			t.Fatalf("seed %d: %v %v %v\n%s", seed, incomplete, invalid, engine.Incomplete, text)
 		}
-		w := &policytest.World{Snapshot: s, Policies: append(policies, plain...), Markers: []policy.Marker{calico.Marks(s)}}
+		w := &policytest.World{Snapshot: s, Policies: append(policies, plain...), Markers: []policy.Marker{calico.Marks(s, policies)}}
 		o := newOracle(d, list)
 		all := policytest.Ends(s)
 		for _, a := range []string{"203.0.113.7", "10.9.9.9", "2001:db8::1", "8.8.8.8"} {

@@ -48,7 +48,7 @@ func nodeExpr(s selector) (policy.Expr, string) {
 var nodeMark = policy.Key{Of: policy.Mark, Name: "cilium/node"}
 
 // Marks returns what policies for nodes ask about a pod.
-func Marks(*kube.Snapshot) policy.Marker {
+func Marks(*kube.Snapshot, []policy.Policy) policy.Marker {
 	return func(load *kube.Workload, pod *kube.Pod) map[string]string {
 		spec, node := &load.Spec, load.Spec.NodeName
 		if pod != nil {

@@ -157,7 +157,8 @@ func TestMembership(t *testing.T) {
 			if err != nil || len(s.Workloads) == 0 {
 				t.Fatal(err, s.Incomplete)
 			}
-			marks := istio.Marks(s)(s.Workloads[0], nil)
+			policies, _ := istio.Read(s)
+			marks := istio.Marks(s, policies)(s.Workloads[0], nil)
 			if got := strings.TrimSpace(marks["istio"] + " " + marks["istio waypoint"]); got != c.want {
 				t.Errorf("%q, want %q", got, c.want)
 			}

@@ -32,8 +32,7 @@ func test(name string, op policy.Op, values ...string) policy.Expr {
 func is(name, value string) policy.Expr { return test(name, policy.In, value) }
 
 // Marks gives what the conditions of Read's policies ask of pods.
-func Marks(s *kube.Snapshot) policy.Marker {
-	policies, _ := Read(s)
+func Marks(s *kube.Snapshot, policies []policy.Policy) policy.Marker {
 	if len(policies) == 0 {
 		return func(*kube.Workload, *kube.Pod) map[string]string { return nil }
 	}

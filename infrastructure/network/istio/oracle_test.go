@@ -335,7 +335,7 @@ func TestAgreesWithOracle(t *testing.T) {
 		if len(incomplete)+len(engine.Incomplete) > 0 {
 			t.Fatalf("seed %d: %v %v\n%s", seed, incomplete, engine.Incomplete, text)
 		}
-		w := &policytest.World{Snapshot: s, Policies: policies, Markers: []policy.Marker{istio.Marks(s)}}
+		w := &policytest.World{Snapshot: s, Policies: policies, Markers: []policy.Marker{istio.Marks(s, policies)}}
 		o := newOracle(list)
 		worlds++
 		all := policytest.Ends(s)

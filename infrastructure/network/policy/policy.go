@@ -64,7 +64,7 @@ func Unknown(o *kube.Object, layer Layer, tier float64, subject Expr, why string
 
 // Marker says what a reader knows of a pod, or where pod is nil of the pods
 // that a workload would have: the values of Mark keys, by Name. Readers that
-// use Mark keys export func Marks(*kube.Snapshot) Marker.
+// use Mark keys export func Marks(*kube.Snapshot, []Policy) Marker, of what they read.
 type Marker func(load *kube.Workload, pod *kube.Pod) map[string]string
 
 // String is "namespace/name", or "name" of a cluster-scoped kind.
