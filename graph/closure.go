@@ -1,39 +1,49 @@
 package graph
 
-import "math/bits"
+import (
+	"math/bits"
+	"slices"
+)
 
 // closureWords bounds what Closure keeps beside its answers, in words of 8
 // bytes: 256 MB. It finds them without, in more time.
 const closureWords = 32 << 20
 
+// fewMost is how many vertices an answer lists beside a set that it shares.
+const fewMost = 128
+
 // Closure is the Reach of each vertex of from alone, in the same order: its
-// blast radius. Vertices that reach each other share one set, so the sets are
-// read only.
+// blast radius. What vertices have in common they share, so that many of which
+// each reaches little of its own cost little: the answers are read only.
 //
 // Vertices are condensed into strongly connected components over the steps
 // with one open premise, and a component starts from the finished sets of
 // those that it leads to; only steps with more premises, met in one set for
 // the first time, are left for the worklist. Sets that are no answer are kept
 // only where they join others, and as long as there is room.
-func (g *Graph) Closure(from []Vertex, gone *Set) []*Set { return g.closure(from, gone, closureWords) }
+func (g *Graph) Closure(from []Vertex, gone *Set) []Reached {
+	return g.closure(from, gone, closureWords, fewMost)
+}
 
-// closure is Closure that keeps words of sets beside its answers.
-func (g *Graph) closure(from []Vertex, gone *Set, words int) []*Set {
-	out := make([]*Set, len(from))
+// closure is Closure that keeps words of sets beside its answers, and lists at
+// most few vertices in one.
+func (g *Graph) closure(from []Vertex, gone *Set, words, few int) []Reached {
+	out := make([]Reached, len(from))
 	c := newCloser(g, gone)
-	c.room = words
+	// A list that takes more room than the set is none.
+	c.room, c.most = words, min(few, 2*len(c.base.words))
 	for _, v := range from {
 		c.asked.Add(int(v))
 	}
 	for i, v := range from {
 		switch {
 		case c.base.Has(int(v)):
-			out[i] = c.base
+			out[i] = Reached{Shared: c.base}
 			continue
 		case c.index[v] == 0:
 			c.visit(v)
 		}
-		out[i] = c.sets[c.comp[v]]
+		out[i] = *c.sets[c.comp[v]]
 	}
 	return out
 }
@@ -51,13 +61,26 @@ type closer struct {
 	frames     []frame
 	seen       int32
 
-	sets   []*Set  // by component, finished; nil where it isn't kept
-	sizes  []int   // by component, of the sets that are kept
-	weight []int32 // by component: vertices to follow where its set isn't kept
-	asked  *Set    // vertices whose sets are answers
-	room   int     // words for sets that are none
+	sets   []*Reached // by component, finished; nil where it isn't kept
+	weight []int32    // by component: vertices to follow where its set isn't kept
+	asked  *Set       // vertices whose sets are answers
+	room   int        // words for sets that are none
 	next   []Vertex
+
+	// The set that is being made: shared, until it is a set of its own, and few.
+	shared *Set
+	own    bool
+	few    []Vertex
+	size   int
+	most   int            // that few may be
+	listed []int32        // by vertex: number of the list that it was put on
+	list   int32          // number of few
+	joined map[*Set]int32 // number of the set that it was last added to
+	number int32          // of the set
 	queue  []Vertex
+
+	lens   map[*Set]int         // of shared sets
+	beyond map[[2]*Set][]Vertex // what the first has and the second lacks; one more than most where it is more
 }
 
 // frame is a vertex whose steps before next have been followed.
@@ -70,7 +93,8 @@ func newCloser(g *Graph, gone *Set) *closer {
 	c := &closer{
 		g: g, base: g.Reach(nil, gone), rest: make([]int32, len(g.head)),
 		index: make([]int32, g.vertices), low: make([]int32, g.vertices), comp: make([]int32, g.vertices),
-		many: NewSet(g.vertices), asked: NewSet(g.vertices),
+		many: NewSet(g.vertices), asked: NewSet(g.vertices), listed: make([]int32, g.vertices), joined: map[*Set]int32{},
+		lens: map[*Set]int{}, beyond: map[[2]*Set][]Vertex{},
 	}
 	for v := range c.comp {
 		c.comp[v] = -1
@@ -149,17 +173,21 @@ func (c *closer) close(first Vertex) {
 	}
 	members := c.stack[at:]
 	c.stack = c.stack[:at]
-	var set *Set
-	if heavy, answer := c.lead(members); answer || heavy && c.room >= len(c.base.words) {
+	var set *Reached
+	if heavy, answer := c.lead(members); answer || heavy && c.room >= c.most/2 {
 		set = c.reach(members)
-		if !answer {
-			c.room -= len(set.words)
+		switch {
+		case answer:
+		case c.own:
+			c.room -= len(set.Shared.words)
+		default:
+			c.room -= len(set.Few)/2 + 1
 		}
 	}
 	for _, v := range members {
 		c.comp[v] = int32(len(c.sets))
 	}
-	c.sets, c.sizes = append(c.sets, set), append(c.sizes, set.Len())
+	c.sets = append(c.sets, set)
 }
 
 // light is how many vertices may have to be followed anew in place of a set.
@@ -191,66 +219,157 @@ func (c *closer) lead(members []Vertex) (heavy, answer bool) {
 }
 
 // reach is the set of what follows from the members, whose steps lead to next.
-// It starts from the largest set of those: a step can only fire anew on what
-// that one lacks.
-func (c *closer) reach(members []Vertex) *Set {
-	set, most := c.base, -1
+// It starts from the largest set of those: a step can only fire
+// anew on what that one lacks.
+func (c *closer) reach(members []Vertex) *Reached {
+	most := -1
+	start := &Reached{Shared: c.base}
 	for _, v := range c.next {
-		if known := c.sets[c.comp[v]]; known != nil && c.sizes[c.comp[v]] > most {
-			set, most = known, c.sizes[c.comp[v]]
+		known := c.sets[c.comp[v]]
+		if known == nil {
+			continue
+		}
+		if size := c.lens[known.Shared] + len(known.Few); size > most {
+			start, most = known, size
 		}
 	}
-	set = set.Clone()
+	c.number++
+	c.begin(start.Shared)
+	for _, v := range start.Few {
+		c.put(v)
+	}
 	for _, v := range c.next {
-		c.add(set, v)
+		c.add(v)
 	}
 	for _, v := range members {
-		c.add(set, v)
+		c.add(v)
 	}
 	for len(c.queue) > 0 {
 		v := c.queue[len(c.queue)-1]
 		c.queue = c.queue[:len(c.queue)-1]
 		for _, s := range c.g.usesOf(v) {
-			if c.rest[s] > 0 && !set.Has(int(c.g.head[s])) && c.met(s, set) {
-				c.add(set, c.g.head[s])
+			if c.rest[s] > 0 && !c.has(c.g.head[s]) && c.met(s) {
+				c.add(c.g.head[s])
 			}
 		}
 	}
-	return set
+	if c.own {
+		c.lens[c.shared] = c.size
+		return &Reached{Shared: c.shared}
+	}
+	few := slices.Clone(c.few)
+	slices.Sort(few)
+	return &Reached{c.shared, few}
+}
+
+// begin makes the set one that is shared.
+func (c *closer) begin(shared *Set) {
+	c.shared, c.own, c.few, c.size = shared, false, c.few[:0], c.lens[shared]
+	c.list++
+}
+
+func (c *closer) has(v Vertex) bool { return c.shared.Has(int(v)) || !c.own && c.listed[v] == c.list }
+
+// put adds a vertex that is missing. When the list is full the set becomes one
+// of its own.
+func (c *closer) put(v Vertex) {
+	c.size++
+	if !c.own && len(c.few) < c.most {
+		c.few = append(c.few, v)
+		c.listed[v] = c.list
+		return
+	}
+	if !c.own {
+		c.shared, c.own = c.shared.Clone(), true
+		for _, v := range c.few {
+			c.shared.Add(int(v))
+		}
+	}
+	c.shared.Add(int(v))
 }
 
 // add puts v and, where it is known, all that follows from v into the set,
 // and queues what may add more: of a finished set that is what rests on other
 // vertices as well.
-func (c *closer) add(set *Set, v Vertex) {
-	if set.Has(int(v)) {
+func (c *closer) add(v Vertex) {
+	if c.has(v) {
 		return
 	}
-	var known *Set
+	var known *Reached
 	if k := c.comp[v]; k >= 0 {
 		known = c.sets[k]
 	}
 	if known == nil {
-		set.Add(int(v))
+		c.put(v)
 		c.queue = append(c.queue, v)
 		return
 	}
-	into, many := set.words[:len(known.words)], c.many.words[:len(known.words)]
-	for k, w := range known.words {
-		fresh := w &^ into[k]
-		if fresh == 0 {
-			continue
+	c.join(known.Shared)
+	for _, v := range known.Few {
+		c.fresh(v)
+	}
+}
+
+// fresh adds one vertex of a finished set.
+func (c *closer) fresh(v Vertex) {
+	if c.has(v) {
+		return
+	}
+	c.put(v)
+	if c.many.Has(int(v)) {
+		c.queue = append(c.queue, v)
+	}
+}
+
+// join adds a set that finished ones share, once. The larger of the two is kept
+// and the rest of the other added; where that is much, words are joined.
+func (c *closer) join(other *Set) {
+	if c.shared == other || c.joined[other] == c.number {
+		return
+	}
+	c.joined[other] = c.number
+	if c.lens[other] > c.size {
+		if own := c.lacks(other, c.shared); len(own) <= c.most {
+			own = append(own, c.few...)
+			c.begin(other)
+			for _, v := range own {
+				c.fresh(v)
+			}
+			return
 		}
-		into[k] |= fresh
-		for w := fresh & many[k]; w != 0; w &= w - 1 {
-			c.queue = append(c.queue, Vertex(k<<6|bits.TrailingZeros64(w)))
+	}
+	if !c.own {
+		if beyond := c.lacks(c.shared, other); len(beyond) <= c.most {
+			for _, v := range beyond {
+				c.fresh(v)
+			}
+			return
+		}
+	}
+	for k, w := range other.words {
+		for fresh := w &^ c.shared.words[k]; fresh != 0; fresh &= fresh - 1 {
+			c.fresh(Vertex(k<<6 | bits.TrailingZeros64(fresh)))
 		}
 	}
 }
 
-func (c *closer) met(s Step, set *Set) bool {
+// lacks lists what one set has and the set lacks, one more than most where it
+// is more. Of finished sets it is found once.
+func (c *closer) lacks(set, other *Set) []Vertex {
+	if c.own {
+		return other.without(set, c.most+1)
+	}
+	found, known := c.beyond[[2]*Set{other, set}]
+	if !known {
+		found = other.without(set, c.most+1)
+		c.beyond[[2]*Set{other, set}] = found
+	}
+	return slices.Clip(found)
+}
+
+func (c *closer) met(s Step) bool {
 	for _, v := range c.g.Needs(s) {
-		if !set.Has(int(v)) {
+		if !c.has(v) {
 			return false
 		}
 	}

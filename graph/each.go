@@ -61,17 +61,17 @@ func (g *Graph) groups(from []Vertex) []group {
 	}
 	sure := g.Closure(from, facts)
 	entries := make([]int, g.vertices)
-	for _, set := range sure {
-		for v := range set.All() {
+	for i := range sure {
+		for v := range sure[i].All() {
 			entries[v]++
 		}
 	}
 	out, number := []group{{}}, map[string]int{}
-	for i, set := range sure {
+	for i := range sure {
 		var hubs []Vertex
-		for v := range set.All() {
+		for v := range sure[i].All() {
 			if entries[v] >= hubEntries {
-				hubs = append(hubs, Vertex(v))
+				hubs = append(hubs, v)
 			}
 		}
 		key := fmt.Sprint(hubs)

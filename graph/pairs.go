@@ -34,11 +34,11 @@ func (g *Graph) proper(e Ends, gone *Set) Ends {
 	return e
 }
 
-func pairsOf(e Ends, reach []*Set, given *Set) []Pair {
+func pairsOf(e Ends, reach []Reached, given *Set) []Pair {
 	var out []Pair
 	for i, from := range e.From {
 		for _, to := range e.To {
-			if to != from && reach[i].Has(int(to)) && !given.Has(int(to)) && !e.Except[Pair{from, to}] {
+			if to != from && reach[i].Has(to) && !given.Has(int(to)) && !e.Except[Pair{from, to}] {
 				out = append(out, Pair{from, to})
 			}
 		}

@@ -78,3 +78,17 @@ func (s *Set) Clone() *Set {
 	}
 	return &Set{words: slices.Clone(s.words)}
 }
+
+// without lists members that o lacks, rising, and at most n of them.
+func (s *Set) without(o *Set, n int) []Vertex {
+	var out []Vertex
+	for k, w := range s.words {
+		if k < len(o.words) {
+			w &^= o.words[k]
+		}
+		for ; w != 0 && len(out) < n; w &= w - 1 {
+			out = append(out, Vertex(k<<6|bits.TrailingZeros64(w)))
+		}
+	}
+	return out
+}

@@ -67,7 +67,7 @@ func (a *Assessment) Blasts() []Blast {
 	}
 	for i, reach := range attack.Graph.Closure(from, nil) {
 		for v := range reach.All() {
-			if graph.Vertex(v) != from[i] {
+			if v != from[i] {
 				out[i].count(attack.Vertices[v].Kind)
 			}
 		}

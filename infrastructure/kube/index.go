@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/runtime"
 )
@@ -16,48 +17,61 @@ type Namespace struct {
 	Object *Object           // nil where no Namespace object was read
 }
 
-// index answers questions by name. It is built at the first of them.
+// index answers questions by name, each kind of question from the first of
+// them on: who asks for the policies alone doesn't pay for the names of all pods.
 type index struct {
-	byKind     map[string][]*Object
-	byName     map[workloadID]*Object
-	namespaces []Namespace
-	workloads  map[workloadID]*Workload
-	ofPod      map[[2]string]*Workload // namespace, pod
+	kinds     lazy[map[string][]*Object]
+	names     lazy[map[workloadID]*Object]
+	spaces    lazy[[]Namespace]
+	workloads lazy[map[workloadID]*Workload]
+	pods      lazy[map[[2]string]*Workload] // by namespace and pod
 }
 
-func (s *Snapshot) indexed() *index {
-	s.once.Do(func() {
-		x := &index{
-			byKind:    map[string][]*Object{},
-			byName:    map[workloadID]*Object{},
-			workloads: map[workloadID]*Workload{},
-			ofPod:     map[[2]string]*Workload{},
+// lazy is a value that is made when it is first asked for.
+type lazy[T any] struct {
+	once  sync.Once
+	value T
+}
+
+func (l *lazy[T]) get(build func() T) T {
+	l.once.Do(func() { l.value = build() })
+	return l.value
+}
+
+func byKind(objects []*Object) map[string][]*Object {
+	found := map[string][]*Object{}
+	for len(objects) > 0 {
+		// Those of a kind stand together, but in snapshots put together by hand.
+		n := 1
+		for n < len(objects) && objects[n].Kind == objects[0].Kind {
+			n++
 		}
-		for _, o := range s.Objects {
-			x.byKind[o.Kind] = append(x.byKind[o.Kind], o)
-			id := workloadID{o.Namespace, o.Kind, o.Name}
-			if old := x.byName[id]; old == nil || old.Typed == nil && o.Typed != nil {
-				x.byName[id] = o
-			}
+		kind := objects[0].Kind
+		found[kind] = append(found[kind], objects[:n]...)
+		objects = objects[n:]
+	}
+	return found
+}
+
+func byName(objects []*Object) map[workloadID]*Object {
+	found := make(map[workloadID]*Object, len(objects))
+	for _, o := range objects {
+		id := workloadID{o.Namespace, o.Kind, o.Name}
+		if old := found[id]; old == nil || old.Typed == nil && o.Typed != nil {
+			found[id] = o
 		}
-		for _, w := range s.Workloads {
-			x.workloads[workloadID{w.Namespace, w.Kind, w.Name}] = w
-			for _, p := range w.Pods {
-				x.ofPod[[2]string{w.Namespace, p.Name}] = w
-			}
-		}
-		x.namespaces = namespaces(s.Objects)
-		s.index = x
-	})
-	return s.index
+	}
+	return found
 }
 
 // namespaces lists those that are declared and those that objects name.
 func namespaces(objects []*Object) []Namespace {
 	found := map[string]*Object{}
+	last := ""
 	for _, o := range objects {
-		if o.Namespace != "" {
-			found[o.Namespace] = nil
+		if o.Namespace != last && o.Namespace != "" {
+			last = o.Namespace
+			found[last] = nil
 		}
 	}
 	for _, o := range objects {
@@ -80,26 +94,44 @@ func namespaces(objects []*Object) []Namespace {
 
 // ByKind returns the objects of a kind, of whatever API group, sorted by
 // namespace and name. The slice belongs to the snapshot.
-func (s *Snapshot) ByKind(kind string) []*Object { return s.indexed().byKind[kind] }
+func (s *Snapshot) ByKind(kind string) []*Object {
+	return s.index.kinds.get(func() map[string][]*Object { return byKind(s.Objects) })[kind]
+}
 
 // Get returns one object, nil where there is none. Cluster-scoped kinds have
 // the namespace "".
 func (s *Snapshot) Get(kind, namespace, name string) *Object {
-	return s.indexed().byName[workloadID{namespace, kind, name}]
+	return s.index.names.get(func() map[workloadID]*Object { return byName(s.Objects) })[workloadID{namespace, kind, name}]
 }
 
 // Namespaces returns every namespace that is declared or in use, sorted by
 // name. The slice belongs to the snapshot.
-func (s *Snapshot) Namespaces() []Namespace { return s.indexed().namespaces }
+func (s *Snapshot) Namespaces() []Namespace {
+	return s.index.spaces.get(func() []Namespace { return namespaces(s.Objects) })
+}
 
 // Workload returns one workload by its names, nil where there is none.
 func (s *Snapshot) Workload(namespace, kind, name string) *Workload {
-	return s.indexed().workloads[workloadID{namespace, kind, name}]
+	return s.index.workloads.get(func() map[workloadID]*Workload {
+		found := make(map[workloadID]*Workload, len(s.Workloads))
+		for _, w := range s.Workloads {
+			found[workloadID{w.Namespace, w.Kind, w.Name}] = w
+		}
+		return found
+	})[workloadID{namespace, kind, name}]
 }
 
 // WorkloadOfPod returns the workload of a running pod, nil where there is none.
 func (s *Snapshot) WorkloadOfPod(namespace, pod string) *Workload {
-	return s.indexed().ofPod[[2]string{namespace, pod}]
+	return s.index.pods.get(func() map[[2]string]*Workload {
+		found := map[[2]string]*Workload{}
+		for _, w := range s.Workloads {
+			for _, p := range w.Pods {
+				found[[2]string{w.Namespace, p.Name}] = w
+			}
+		}
+		return found
+	})[[2]string{namespace, pod}]
 }
 
 // WorkloadOf returns the workload that a controller or a pod, ended ones too,

@@ -1,8 +1,6 @@
 package kube
 
 import (
-	"sync"
-
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
@@ -67,8 +65,7 @@ type Snapshot struct {
 
 	folded map[*Object]*Workload
 
-	once  sync.Once
-	index *index
+	index index
 }
 
 // Key returns the asset key of the workload: cluster/namespace/Kind/name.

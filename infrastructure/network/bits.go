@@ -114,6 +114,56 @@ func (s set) count() int {
 	return n
 }
 
+func (s set) addAll(list []int) {
+	for _, i := range list {
+		s.add(i)
+	}
+}
+
+// hashWith is a hash of the set with i in it.
+func (s set) hashWith(i int) uint64 {
+	hash := uint64(0)
+	for k, w := range s {
+		if k == i/64 {
+			w |= 1 << (i % 64)
+		}
+		high, low := bits.Mul64(hash^w^0x9e3779b97f4a7c15, 0xd6e8feb86659fd93)
+		hash = high ^ low + uint64(k)
+	}
+	return hash
+}
+
+// equalWith reports whether the set with i in it is the other one with j.
+func (s set) equalWith(i int, other set, j int) bool {
+	for k, w := range s {
+		o := other[k]
+		if k == i/64 {
+			w |= 1 << (i % 64)
+		}
+		if k == j/64 {
+			o |= 1 << (j % 64)
+		}
+		if w != o {
+			return false
+		}
+	}
+	return true
+}
+
+// membersWith lists the members and i, rising.
+func (s set) membersWith(i int) []int {
+	list := make([]int, 0, s.count()+1)
+	for k, w := range s {
+		if k == i/64 {
+			w |= 1 << (i % 64)
+		}
+		for ; w != 0; w &= w - 1 {
+			list = append(list, k*64+bits.TrailingZeros64(w))
+		}
+	}
+	return list
+}
+
 // copyBits adds n members of another set, from its member from on, as those
 // from at on.
 func (s set) copyBits(at int, other set, from, n int) {

@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/scantling/scantling/infrastructure/kube"
 	"github.com/scantling/scantling/infrastructure/network/policy"
@@ -34,7 +35,7 @@ type Engine struct {
 	interned  map[string]set
 
 	once sync.Once
-	rows *rows
+	rows atomic.Pointer[rows]
 }
 
 const (
@@ -62,7 +63,7 @@ type compiled struct {
 // policies that can't be evaluated are in Incomplete, and answers that they
 // could change are Depends.
 func Build(s *kube.Snapshot) *Engine {
-	policies, marks, incomplete := read(s)
+	policies, marks, incomplete := read(s, nil)
 	return evaluate(s, policies, marks, incomplete)
 }
 

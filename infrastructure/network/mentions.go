@@ -39,6 +39,16 @@ func collect(policies []policy.Policy) mentions {
 	return m
 }
 
+// marks reports whether policies look at what only readers can tell of a pod.
+func (m *mentions) marks() bool {
+	for k := range m.keys {
+		if k.Of == policy.Mark {
+			return true
+		}
+	}
+	return false
+}
+
 func (m *mentions) ports(ports []policy.Port, names map[named]bool) {
 	for _, p := range ports {
 		protocol := protocolIndex(p.Protocol)

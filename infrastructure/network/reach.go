@@ -1,7 +1,6 @@
 package network
 
 import (
-	"cmp"
 	"math/bits"
 	"runtime"
 	"slices"
@@ -17,9 +16,12 @@ type Hub struct {
 	Destinations []int
 }
 
-// rows holds, for each workload, the workloads that may connect to it on any
-// port, itself left out.
-type rows struct{ sources []set }
+// rows holds who may connect to whom on any port. Sets are not changed once
+// they are in it, so that a later engine may share them.
+type rows struct {
+	classes []set // by class: the classes that may connect to it
+	sources []set // by workload: the workloads that may connect to it, itself left out
+}
 
 // Hubs returns who may connect to whom, workloads with the same sources
 // together: the vertices through which a graph stays small. A workload is in
@@ -27,24 +29,32 @@ type rows struct{ sources []set }
 // unless another one shares the hub. What depends on anything counts as
 // reachable.
 func (e *Engine) Hubs() []Hub {
-	byRow := map[string]int{}
+	sources := e.indexed().sources
+	byHash := map[uint64][]int{} // hubs
 	var hubs []Hub
-	for w, row := range e.indexed().sources {
-		// A workload reaches itself: that alone makes two destinations of one
-		// hub differ, so it is added for the comparison.
-		whole := row.clone()
-		whole.add(w)
-		key := whole.key()
-		at, known := byRow[key]
-		if !known {
-			at = len(hubs)
-			byRow[key] = at
-			hubs = append(hubs, Hub{Sources: members(whole)})
+	for w, row := range sources {
+		hash := row.hashWith(w)
+		at := slices.IndexFunc(byHash[hash], func(h int) bool {
+			first := hubs[h].Destinations[0]
+			return row.equalWith(w, sources[first], first)
+		})
+		if at < 0 {
+			byHash[hash] = append(byHash[hash], len(hubs))
+			hubs = append(hubs, Hub{Destinations: []int{w}})
+			continue
 		}
-		hubs[at].Destinations = append(hubs[at].Destinations, w)
+		h := &hubs[byHash[hash][at]]
+		h.Destinations = append(h.Destinations, w)
 	}
-	hubs = slices.DeleteFunc(hubs, func(h Hub) bool { return len(h.Sources) == 1 }) // only itself
-	slices.SortFunc(hubs, func(a, b Hub) int { return cmp.Compare(a.Destinations[0], b.Destinations[0]) })
+	hubs = slices.DeleteFunc(hubs, func(h Hub) bool { // only itself
+		return len(h.Destinations) == 1 && sources[h.Destinations[0]].empty()
+	})
+	for i := range hubs {
+		// A workload reaches itself: that alone makes two destinations of one
+		// hub differ.
+		first := hubs[i].Destinations[0]
+		hubs[i].Sources = sources[first].membersWith(first)
+	}
 	return hubs
 }
 
@@ -65,52 +75,74 @@ func members(s set) []int {
 }
 
 func (e *Engine) indexed() *rows {
-	e.once.Do(func() { e.rows = e.newRows() })
-	return e.rows
+	e.once.Do(func() {
+		if e.rows.Load() == nil { // else With made them of those of the engine before
+			e.rows.Store(e.newRows())
+		}
+	})
+	return e.rows.Load()
 }
 
 func (e *Engine) newRows() *rows {
-	classes := e.sourceClasses()
-	spread := e.newSpread()
-	r := &rows{sources: make([]set, len(e.world.byLoad))}
-	memo := map[string]set{}
+	r := &rows{classes: e.sourceClasses(), sources: make([]set, len(e.world.byLoad))}
+	turn := e.newTurner(r.classes)
 	for w := range r.sources {
-		row := newSet(len(e.world.byLoad))
-		for _, c := range e.standIns(w) {
-			key := classes[c].key()
-			if memo[key] == nil {
-				memo[key] = spread.of(classes[c])
-			}
-			row.or(memo[key])
-		}
-		r.sources[w] = row
-	}
-	e.addNodeMates(r)
-	for w := range r.sources {
-		r.sources[w].remove(w)
+		r.sources[w] = turn.sources(w)
 	}
 	return r
 }
 
-// addNodeMates joins the pairs of which one shares the other's node.
-func (e *Engine) addNodeMates(r *rows) {
-	if !slices.ContainsFunc(e.readings, e.opensNode) {
-		return
+// turner turns the sources of classes into those of workloads.
+type turner struct {
+	e      *Engine
+	rows   []set
+	spread *spread
+	memo   map[string]set      // workloads, by classes: many have the same
+	mates  bool                // pods on a node and on its network reach each other
+	onNode map[string][2][]int // workloads on a node, and those of them on its network
+}
+
+func (e *Engine) newTurner(rows []set) *turner {
+	t := &turner{e: e, rows: rows, spread: e.newSpread(), memo: map[string]set{}, mates: slices.ContainsFunc(e.readings, e.opensNode)}
+	if !t.mates {
+		return t
 	}
-	onNode := map[string][]int{}
-	for w := range e.nodes {
-		for _, n := range e.nodes[w].all {
-			onNode[n] = append(onNode[n], w)
+	t.onNode = map[string][2][]int{}
+	for w, n := range e.nodes {
+		for _, name := range n.all {
+			on := t.onNode[name]
+			on[0] = append(on[0], w)
+			t.onNode[name] = on
+		}
+		for _, name := range n.host {
+			on := t.onNode[name]
+			on[1] = append(on[1], w)
+			t.onNode[name] = on
 		}
 	}
-	for a := range e.nodes {
-		for _, n := range e.nodes[a].host {
-			for _, b := range onNode[n] {
-				r.sources[a].add(b)
-				r.sources[b].add(a)
-			}
+	return t
+}
+
+// sources is the row of one workload.
+func (t *turner) sources(workload int) set {
+	row := newSet(len(t.e.world.byLoad))
+	for _, c := range t.e.standIns(workload) {
+		key := t.rows[c].key()
+		if t.memo[key] == nil {
+			t.memo[key] = t.spread.of(t.rows[c])
+		}
+		row.or(t.memo[key])
+	}
+	if t.mates {
+		for _, name := range t.e.nodes[workload].host {
+			row.addAll(t.onNode[name][0])
+		}
+		for _, name := range t.e.nodes[workload].all {
+			row.addAll(t.onNode[name][1])
 		}
 	}
+	row.remove(workload)
+	return row
 }
 
 // sourceClasses returns, for each class, the classes that may connect to it.
@@ -140,15 +172,23 @@ func (e *Engine) sourceClasses() []set {
 		e.meet(out, func(d int) []set { return meeting[ofSide[d]] }, rows)
 	}
 	for d, row := range rows {
-		// Pods on the host's network are seen by all policies or by none.
-		switch c := e.world.classes[d]; {
-		case len(e.readings) == 1 && e.readings[0] == written, c.host && !c.ghost:
-			row.andNot(e.world.ghosts[:len(row)])
-		case len(e.readings) == 1, c.ghost:
-			row.andNot(e.world.hosts[:len(row)])
+		if unseen := e.unseenBy(d); unseen != nil {
+			row.andNot(unseen[:len(row)])
 		}
 	}
 	return rows
+}
+
+// unseenBy returns the classes that are no sources of one, nil for none: pods
+// on the host's network are seen by all policies or by none.
+func (e *Engine) unseenBy(destination int) set {
+	switch c := e.world.classes[destination]; {
+	case len(e.readings) == 1 && e.readings[0] == written, c.host && !c.ghost:
+		return e.world.ghosts
+	case len(e.readings) == 1, c.ghost:
+		return e.world.hosts
+	}
+	return nil
 }
 
 // crew is the classes that share one egress side.
@@ -341,9 +381,7 @@ func (s *spread) of(classes set) set {
 	}
 	for _, c := range s.rest {
 		if classes.has(c) {
-			for _, w := range s.workloads[c] {
-				out.add(w)
-			}
+			out.addAll(s.workloads[c])
 		}
 	}
 	return out

@@ -20,20 +20,32 @@ import (
 // where it has them. A reader that is added takes its kinds out of
 // foreignPolicies.
 var readers = []struct {
-	read  func(*kube.Snapshot) ([]policy.Policy, []model.Incomplete)
+	read  reader
 	marks func(*kube.Snapshot, []policy.Policy) policy.Marker // of what was read
 }{
 	{kubernetes.Read, nil},
-	{cilium.Read, cilium.Marks},
-	{calico.Read, calico.Marks},
-	{istio.Read, istio.Marks},
-	{unread, nil},
+	{anew(cilium.Read), cilium.Marks},
+	{anew(calico.Read), calico.Marks},
+	{anew(istio.Read), istio.Marks},
+	{anew(unread), nil},
+}
+
+// reader reads the policies of a snapshot; what was read of its objects before
+// may be taken over.
+type reader func(s *kube.Snapshot, before map[*kube.Object]policy.Policy) ([]policy.Policy, []model.Incomplete)
+
+// anew makes a reader that takes nothing over: what its policies say depends on
+// other objects than their own.
+func anew(read func(*kube.Snapshot) ([]policy.Policy, []model.Incomplete)) reader {
+	return func(s *kube.Snapshot, _ map[*kube.Object]policy.Policy) ([]policy.Policy, []model.Incomplete) {
+		return read(s)
+	}
 }
 
 // read asks every reader.
-func read(s *kube.Snapshot) (list []policy.Policy, marks []policy.Marker, incomplete []model.Incomplete) {
+func read(s *kube.Snapshot, before map[*kube.Object]policy.Policy) (list []policy.Policy, marks []policy.Marker, incomplete []model.Incomplete) {
 	for _, r := range readers {
-		policies, missed := r.read(s)
+		policies, missed := r.read(s, before)
 		list = append(list, policies...)
 		incomplete = append(incomplete, missed...)
 		if r.marks != nil {

@@ -18,7 +18,7 @@ type Shut struct {
 // each namespace that it is asked for. It builds no engine: who is let in
 // doesn't matter to it.
 func ShutSpaces(s *kube.Snapshot) func(namespace string) Shut {
-	policies, _, _ := read(s)
+	policies, _, _ := read(s, nil)
 	return func(namespace string) Shut {
 		n := kube.Namespace{Name: namespace}
 		for _, known := range s.Namespaces() {

@@ -5,9 +5,6 @@ import (
 	"reflect"
 	"slices"
 
-	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-
 	"github.com/scantling/scantling/infrastructure/kube"
 	"github.com/scantling/scantling/infrastructure/network/policy"
 )
@@ -17,10 +14,14 @@ import (
 // other things differ too, or a policy looks at labels, ports or addresses
 // that nothing looked at before, it is Build.
 func (e *Engine) With(s *kube.Snapshot) *Engine {
-	policies, marks, incomplete := read(s)
+	before := make(map[*kube.Object]policy.Policy, len(e.policies))
+	for _, p := range e.policies {
+		before[p.Object] = p
+	}
+	policies, marks, incomplete := read(s, before)
 	m := collect(policies)
 	m.addNodes(e.world.nodes)
-	if !e.world.same(s, marks) || !e.tellsApart(&m) {
+	if !e.tellsApart(&m) || !e.world.same(s) || e.mentioned.marks() && !e.world.sameMarks(s, marks) {
 		n := evaluate(s, policies, marks, incomplete)
 		n.readings = e.readings
 		return n
@@ -33,21 +34,25 @@ func (e *Engine) With(s *kube.Snapshot) *Engine {
 	}
 	known, gone := e.unchanged(policies)
 	n.compile(known)
-	n.fillSides(n.untouched(e, known, gone))
+	kept := n.untouched(e, known, gone)
+	n.fillSides(kept)
 	n.tell(&m, incomplete)
+	if before := e.rows.Load(); before != nil {
+		n.rows.Store(n.changeRows(before, kept))
+	}
 	return n
 }
 
 // same reports whether a snapshot has the pods, namespaces, accounts and nodes
-// of the world, and the same marks on them.
-func (w *world) same(s *kube.Snapshot, markers []policy.Marker) bool {
+// of the world.
+func (w *world) same(s *kube.Snapshot) bool {
 	old := w.snapshot
-	if !slices.Equal(old.Workloads, s.Workloads) || !sameObjects[*corev1.ServiceAccount](old, s) || !sameObjects[*corev1.Node](old, s) {
-		return false
-	}
-	if !slices.EqualFunc(w.spaces, s.Namespaces(), func(a, b kube.Namespace) bool { return a.Name == b.Name && maps.Equal(a.Labels, b.Labels) }) {
-		return false
-	}
+	return slices.Equal(old.Workloads, s.Workloads) && sameObjects(old, s, "ServiceAccount") && sameObjects(old, s, "Node") &&
+		slices.EqualFunc(w.spaces, s.Namespaces(), func(a, b kube.Namespace) bool { return a.Name == b.Name && maps.Equal(a.Labels, b.Labels) })
+}
+
+// sameMarks reports whether the marks on the pods of the world are the same.
+func (w *world) sameMarks(s *kube.Snapshot, markers []policy.Marker) bool {
 	for load, ends := range w.byLoad {
 		for n, at := range ends {
 			var pod *kube.Pod
@@ -62,8 +67,8 @@ func (w *world) same(s *kube.Snapshot, markers []policy.Marker) bool {
 	return true
 }
 
-func sameObjects[T runtime.Object](a, b *kube.Snapshot) bool {
-	return slices.EqualFunc(kube.All[T](a), kube.All[T](b), func(a, b kube.Typed[T]) bool { return any(a.Value) == any(b.Value) })
+func sameObjects(a, b *kube.Snapshot, kind string) bool {
+	return slices.EqualFunc(a.ByKind(kind), b.ByKind(kind), func(a, b *kube.Object) bool { return a.Typed == b.Typed })
 }
 
 // tellsApart reports whether classes, ports and addresses are split where
@@ -127,8 +132,12 @@ func (e *Engine) unchanged(policies []policy.Policy) (known map[int][2]*part, go
 	return known, gone
 }
 
-// samePolicy compares what two policies say and where they stand.
+// samePolicy compares what two policies say and where they stand. Those that
+// were read once have the same sides.
 func samePolicy(a, b *policy.Policy) bool {
+	if a.Object == b.Object && a.Sides == b.Sides {
+		return true
+	}
 	return a.Object.Position == b.Object.Position && a.Layer == b.Layer && a.Hosts == b.Hosts && a.Unsettled == b.Unsettled &&
 		reflect.DeepEqual(a.Subject, b.Subject) && reflect.DeepEqual(a.Sides, b.Sides)
 }

@@ -11,18 +11,18 @@ func (m *Model) Blasts() []Blast {
 }
 
 // blasts counts what each entry leads to.
-func (m *Model) blasts(entries []graph.Vertex, reach []*graph.Set) []Blast {
+func (m *Model) blasts(entries []graph.Vertex, reach []graph.Reached) []Blast {
 	c := m.newCounter()
-	known := map[*graph.Set]Blast{} // entries that reach each other share one
+	known := map[*graph.Set]Reaches{} // many entries share one
 	out := make([]Blast, len(entries))
 	for i, v := range entries {
-		b, counted := known[reach[i]]
+		shared, counted := known[reach[i].Shared]
 		if !counted {
-			b = c.count(reach[i])
-			known[reach[i]] = b
+			shared = c.countAll(reach[i].Shared)
+			known[reach[i].Shared] = shared
 		}
-		b.Workload = m.refs[v].Key
-		out[i] = b
+		out[i] = c.blast(shared, reach[i].Few)
+		out[i].Workload = m.refs[v].Key
 	}
 	return out
 }
@@ -58,27 +58,54 @@ func (m *Model) newCounter() *counter {
 	return c
 }
 
-// count makes the blast radius of an entry out of its reach.
-func (c *counter) count(reach *graph.Set) Blast {
-	b := Blast{Reaches: Reaches{
-		Workloads: reach.Common(c.workloads) - 1, // itself
-		Secrets:   reach.Common(c.secrets), Nodes: reach.Common(c.nodes), ClusterAdmin: reach.Has(int(c.admin)),
-	}}
-	if c.cloudRoles != nil {
-		n := reach.Common(c.cloudRoles)
-		b.Reaches.CloudRoles = &n
+// countAll counts a set, whoever is the entry.
+func (c *counter) countAll(set *graph.Set) Reaches {
+	r := Reaches{
+		Workloads: set.Common(c.workloads), Secrets: set.Common(c.secrets), Nodes: set.Common(c.nodes), ClusterAdmin: set.Has(int(c.admin)),
 	}
-	if b.Reaches.ClusterAdmin {
+	if c.cloudRoles != nil {
+		n := set.Common(c.cloudRoles)
+		r.CloudRoles = &n
+	}
+	return r
+}
+
+// blast makes the blast radius of an entry out of what it shares with others
+// and the few that it reaches besides.
+func (c *counter) blast(r Reaches, few []graph.Vertex) Blast {
+	roles := 0
+	if r.CloudRoles != nil {
+		roles = *r.CloudRoles
+		r.CloudRoles = &roles
+	}
+	for _, v := range few {
+		at := int(v)
+		switch {
+		case c.workloads.Has(at):
+			r.Workloads++
+		case c.secrets.Has(at):
+			r.Secrets++
+		case c.nodes.Has(at):
+			r.Nodes++
+		case v == c.admin:
+			r.ClusterAdmin = true
+		case c.cloudRoles.Has(at):
+			roles++
+		}
+	}
+	r.Workloads-- // itself
+	b := Blast{Reaches: r}
+	if r.ClusterAdmin {
 		b.Score = adminPoints
 	}
 	if c.allSecrets > 0 {
-		b.Score += secretPoints * float64(b.Reaches.Secrets) / float64(c.allSecrets)
+		b.Score += secretPoints * float64(r.Secrets) / float64(c.allSecrets)
 	}
 	if c.allNodes > 0 {
-		b.Score += nodePoints * float64(b.Reaches.Nodes) / float64(c.allNodes)
+		b.Score += nodePoints * float64(r.Nodes) / float64(c.allNodes)
 	}
 	if c.cloudRoles != nil {
-		b.Score += cloudPoints * float64(*b.Reaches.CloudRoles) / float64(c.cloudRoles.Len())
+		b.Score += cloudPoints * float64(roles) / float64(c.cloudRoles.Len())
 	}
 	b.Score = round(b.Score)
 	return b

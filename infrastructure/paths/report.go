@@ -129,7 +129,7 @@ func (m *Model) goal(q Query) graph.Ends {
 }
 
 // likely finds the best derivations that were asked for.
-func (m *Model) likely(q Query, entries []graph.Vertex, reach []*graph.Set) []likely {
+func (m *Model) likely(q Query, entries []graph.Vertex, reach []graph.Reached) []likely {
 	k := max(q.Most, 1)
 	var out []likely
 	if q.Ends.NamedFrom || q.Ends.NamedTo {
@@ -142,7 +142,7 @@ func (m *Model) likely(q Query, entries []graph.Vertex, reach []*graph.Set) []li
 	goal := m.vertices[key{sort: admin}]
 	near := m.graph.Toward(graph.Ends{From: entries, To: []graph.Vertex{goal}})
 	for i, v := range entries {
-		if !reach[i].Has(int(goal)) {
+		if !reach[i].Has(goal) {
 			out = append(out, m.likeliest(v, q.Ends.To, k)...)
 			continue
 		}

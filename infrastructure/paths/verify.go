@@ -115,7 +115,7 @@ func (m *Model) connected(in *Model, pairs []graph.Pair) []pairIn {
 	var out []pairIn
 	for i, set := range in.graph.Closure(order, nil) {
 		for _, p := range wanted[order[i]] {
-			if set.Has(int(p.there.To)) {
+			if set.Has(p.there.To) {
 				out = append(out, p)
 			}
 		}

@@ -390,7 +390,7 @@ func TestAgreesWithOracle(t *testing.T) {
 		list := d.world()
 		s, text := policytest.Read(t, list)
 		policies, incomplete := calico.Read(s)
-		plain, invalid := kubernetes.Read(s)
+		plain, invalid := kubernetes.Read(s, nil)
 		engine := network.Build(s)
 		if len(incomplete)+len(invalid)+len(engine.Incomplete) > 0 {
 			t.Fatalf("seed %d: %v %v %v\n%s", seed, incomplete, invalid, engine.Incomplete, text)

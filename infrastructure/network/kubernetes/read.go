@@ -13,8 +13,10 @@ import (
 )
 
 // Read returns every policy of a snapshot that is of the kinds of this
-// package, and names those that the API server would refuse.
-func Read(s *kube.Snapshot) ([]policy.Policy, []model.Incomplete) {
+// package, and names those that the API server would refuse. Before holds what
+// was read of objects that may be in the snapshot still, which is taken over;
+// it may be nil.
+func Read(s *kube.Snapshot, before map[*kube.Object]policy.Policy) ([]policy.Policy, []model.Incomplete) {
 	var list []policy.Policy
 	var incomplete []model.Incomplete
 	add := func(p policy.Policy, tier float64, err error) {
@@ -34,6 +36,10 @@ func Read(s *kube.Snapshot) ([]policy.Policy, []model.Incomplete) {
 			list = append(list, policy.Unknown(o, policy.Network, policy.Standard, ofNamespace(o), fmt.Sprintf("NetworkPolicy %s/%s can't be decoded", o.Namespace, o.Name)))
 			continue
 		}
+		if p, known := before[o]; known && !refused(&p) {
+			list = append(list, p)
+			continue
+		}
 		p, err := networkPolicy(o)
 		add(p, policy.Standard, err)
 	}
@@ -46,6 +52,11 @@ func Read(s *kube.Snapshot) ([]policy.Policy, []model.Incomplete) {
 		}
 	}
 	return list, incomplete
+}
+
+// refused reports whether a policy stands for an object that can't be read.
+func refused(p *policy.Policy) bool {
+	return slices.ContainsFunc(p.Sides[:], func(s *policy.Side) bool { return s != nil && s.Depends != "" })
 }
 
 // ofNamespace selects what an object can at most select.

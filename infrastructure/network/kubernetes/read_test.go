@@ -18,7 +18,7 @@ func read(t testing.TB, text string) ([]policy.Policy, []string) {
 	if err != nil {
 		t.Skip(err)
 	}
-	list, incomplete := Read(s)
+	list, incomplete := Read(s, nil)
 	var why []string
 	for _, i := range incomplete {
 		why = append(why, i.Why)

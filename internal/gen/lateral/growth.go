@@ -33,10 +33,10 @@ var quantities = []quantity{
 }
 
 // judged are the phases that may grow no faster than n log n. All pairs are n²
-// bits; blast radii are rows of as many. Of the network the bytes are such rows
-// for the greater part (whom each rule selects, one bit for each class), and
-// its time and its allocations are not.
-var judged = []int{classes, rights, steps}
+// bits. Of the network the bytes are such rows for the greater part (whom each
+// rule selects, one bit for each class), and its time and its allocations are
+// not.
+var judged = []int{classes, rights, steps, blast}
 
 // printGrowth prints with which power of the number of workloads each phase
 // grows from one size to the next, and whether that is n log n. It returns an

@@ -32,7 +32,7 @@ func printCosts(results []result) {
 func bounds(r result) string {
 	var out []string
 	check := func(what string, holds bool) {
-		out = append(out, what+map[bool]string{true: " met", false: " MISSED"}[holds])
+		out = append(out, what+" "+kept(holds))
 	}
 	switch r.Workloads {
 	case 1000:
@@ -42,6 +42,13 @@ func bounds(r result) string {
 		check(fmt.Sprintf("%d MiB", boundMemory), r.Peak <= boundMemory)
 	}
 	return strings.Join(out, ", ")
+}
+
+func kept(holds bool) string {
+	if holds {
+		return "met"
+	}
+	return "MISSED"
 }
 
 // short rounds to three digits.
@@ -56,7 +63,7 @@ func short(d time.Duration) string {
 func printPolicy(results []result) {
 	fmt.Printf("\none changed policy, all pairs answered anew (bound %s)\n", boundPolicy)
 	for _, r := range results {
-		fmt.Printf("%9d %9s, %s of CPU\n", r.Workloads, short(r.Policy), short(r.PolicyCPU))
+		fmt.Printf("%9d %9s, %s of CPU: %s\n", r.Workloads, short(r.Policy), short(r.PolicyCPU), kept(r.Policy <= boundPolicy))
 	}
 }
 
