@@ -195,7 +195,7 @@ detection:
 	}
 	want := []detect.Rule{{
 		ID: "1234", Title: "T", Author: "Someone", Level: model.Critical, Attack: []string{"T1552.007", "T1609"},
-		File: "x.yml", Line: 8, Kinds: []string{"kubernetes-audit"}, Needs: "Metadata",
+		File: "x.yml", Line: 8, Kinds: []string{"cri", "kubernetes-audit", "kubernetes-events"}, Needs: "Metadata",
 	}}
 	if diff := cmp.Diff(want, prog.Rules()); diff != "" {
 		t.Error(diff)

@@ -52,7 +52,8 @@ type Source struct {
 
 // FromCatalogue takes the Sigma rules of a selected catalogue; rules of other
 // forms are left out. A rule counts as tested when its cases hold one that it
-// must see and one that it must not.
+// must see and one that it must not. One with a correlation becomes two: its
+// detection, under another id and silent, and the correlation of that.
 func FromCatalogue(cat *rule.Catalogue) []Source {
 	var out []Source
 	for _, r := range cat.Rules {
@@ -67,9 +68,34 @@ func FromCatalogue(cat *rule.Catalogue) []Source {
 			seen[c.Want] = true
 		}
 		src.Tested = seen[model.Fail] && seen[model.Pass]
-		out = append(out, src)
+		out = append(out, counted(src)...)
 	}
 	return out
+}
+
+// matchSuffix ends the id of the detection of a rule with a correlation.
+const matchSuffix = ".match"
+
+// counted parts a rule with a correlation from its detection.
+func counted(src Source) []Source {
+	doc := *src.doc
+	doc.Content = slices.Clone(doc.Content)
+	for i := 0; i+1 < len(doc.Content); i += 2 {
+		body := doc.Content[i+1]
+		if doc.Content[i].Value != "correlation" || body.Kind != yaml.MappingNode {
+			continue
+		}
+		each, all := src, src
+		each.ID += matchSuffix
+		all.Form, all.Line, all.doc = Correlation, body.Line, &doc
+		of := *body
+		of.Content = append(slices.Clone(of.Content),
+			&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: "rules", Line: body.Line},
+			&yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: each.ID, Line: body.Line})
+		doc.Content[i+1] = &of
+		return []Source{each, all}
+	}
+	return []Source{src}
 }
 
 // Load reads Sigma rules: one file, or every .yml and .yaml below a folder.
