@@ -37,9 +37,9 @@ type Rule struct {
 	Check string // name of a Go function
 
 	// Sigma holds the keys logsource and detection, and correlation,
-	// falsepositives and fields where given, of a Sigma rule; its nodes have the
-	// lines of File. Nil for the other forms. A correlation is of the matches of
-	// the rule's own detection, so it names no rules.
+	// falsepositives and fields where given, of a Sigma rule; its nodes have
+	// the lines of File.
+	// Nil for the other forms.
 	Sigma *yaml.Node
 
 	File string // path of rule.yaml as shown to users

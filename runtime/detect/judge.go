@@ -44,7 +44,7 @@ func (p *Program) Judge() rule.Judge {
 			}
 		}
 		for _, u := range r.Unknown() {
-			if u.What == "rule "+id || u.What == "rule "+id+matchSuffix {
+			if u.What == "rule "+id || u.What == "rule "+id+ofMatches {
 				return model.Unknown, u.Why, nil
 			}
 		}
