@@ -36,7 +36,8 @@ func kinds() []kind {
 }
 
 // shownOf names, by kind, the fields that an alert shows. Of text that
-// containers and programs wrote it is none: anything may stand there.
+// containers and programs wrote it is none, nor of command lines, which Docker
+// has in Action: anything may stand there.
 var shownOf = map[string][]shown{
 	"azure-activity":    {{"verb", "operationName"}, {"name", "resourceId"}, {"sourceIP", "callerIpAddress"}, {"result", "resultType"}},
 	"azure-diagnostics": {{"verb", "operationName"}, {"name", "resourceId"}, {"sourceIP", "callerIpAddress"}},
@@ -57,7 +58,7 @@ var shownOf = map[string][]shown{
 		{"sourceIP", "c-ip"},
 		{"code", "sc-status"},
 	},
-	"docker-events": {{"verb", "Action"}, {"image", "Actor.Attributes.image"}, {"container", "Actor.Attributes.name"}},
+	"docker-events": {{"image", "Actor.Attributes.image"}, {"container", "Actor.Attributes.name"}},
 	"docker-json":   {{"sourceIP", "c-ip"}, {"code", "sc-status"}},
 	"falco":         {{"priority", "priority"}, {"image", "output_fields.container.image.repository"}, {"container", "output_fields.container.name"}},
 	"gcp-audit": {
