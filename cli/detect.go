@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scantling/scantling/config"
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/rule"
 	"github.com/scantling/scantling/runtime/coverage"
@@ -197,15 +198,15 @@ func (a *app) detector(cat *rule.Catalogue) (*detector, error) {
 // reading runs the detections over logs and gathers what the logs prove. Each
 // log is read twice: what an attack used is no legitimate use, so the alerts
 // come first.
-func (d *detector) reading(ctx context.Context, cluster string, logs []string, bar *bar) (model.Reading, error) {
+func (d *detector) reading(ctx context.Context, cluster string, logs []config.Log, bar *bar) (model.Reading, error) {
 	r := model.Reading{Stage: model.Runtime}
 	if len(logs) == 0 {
 		r.Why = "no audit log was found"
 		return r, nil
 	}
 	results := detect.NewResults(d.program)
-	for _, name := range logs {
-		res, err := d.app.feed(ctx, name, ingest.Config{Cluster: cluster}, func(ev model.Event) error {
+	for _, l := range logs {
+		res, err := d.app.feed(ctx, l.Path, ingest.Config{Cluster: cluster, Source: l.Kind}, func(ev model.Event) error {
 			results.Add(ev)
 			return nil
 		})
@@ -217,8 +218,8 @@ func (d *detector) reading(ctx context.Context, cluster string, logs []string, b
 		bar.step()
 	}
 	use := ingest.NewUsage(cluster, results.Alerted())
-	for _, name := range logs {
-		if _, err := d.app.feed(ctx, name, ingest.Config{Cluster: cluster}, func(ev model.Event) error {
+	for _, l := range logs {
+		if _, err := d.app.feed(ctx, l.Path, ingest.Config{Cluster: cluster, Source: l.Kind}, func(ev model.Event) error {
 			use.Add(ev)
 			return nil
 		}); err != nil {

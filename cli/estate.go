@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/scantling/scantling/build/dockerfile"
@@ -27,6 +28,7 @@ import (
 	"github.com/scantling/scantling/risk"
 	"github.com/scantling/scantling/rule"
 	"github.com/scantling/scantling/rules"
+	"github.com/scantling/scantling/runtime/ingest"
 	"github.com/scantling/scantling/store"
 )
 
@@ -344,22 +346,7 @@ func attackOf(m *paths.Model) estate.Attack {
 }
 
 func (r *reader) runtime(ctx context.Context) error {
-	logs := r.found.logs
-	if len(r.config.Logs) > 0 {
-		logs = nil
-		for _, l := range r.config.Logs {
-			if l.Kind != "kubernetes-audit" {
-				r.missed = append(r.missed, model.Incomplete{What: filepath.Join(r.dir, l.Path), Why: fmt.Sprintf("logs of kind %q are not read by this version", l.Kind)})
-				continue
-			}
-			name := filepath.Join(r.dir, l.Path)
-			if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() { // to open a pipe might never end
-				r.missed = append(r.missed, model.Incomplete{What: name, Why: "a log that is no regular file: not read"})
-				continue
-			}
-			logs = append(logs, name)
-		}
-	}
+	logs := r.logs()
 	cluster := "cluster"
 	if len(r.config.Clusters) > 0 {
 		cluster = r.config.Clusters[0].Name
@@ -377,6 +364,34 @@ func (r *reader) runtime(ctx context.Context) error {
 	bar.end("%d events, %d alerts", reading.Read, len(reading.Alerts))
 	r.readings = append(r.readings, reading, d.coverage(r.techniques(), reading))
 	return nil
+}
+
+// logs are those that the estate file names with their kind, else the audit
+// logs and the others that were found.
+func (r *reader) logs() []config.Log {
+	var out []config.Log
+	if len(r.config.Logs) == 0 {
+		for _, name := range slices.Concat(r.found.logs, r.found.otherLogs) {
+			out = append(out, config.Log{Path: name})
+		}
+		return out
+	}
+	for _, l := range r.config.Logs {
+		name := filepath.Join(r.dir, l.Path)
+		if !slices.Contains(ingest.Kinds(), l.Kind) {
+			r.missed = append(r.missed, model.Incomplete{What: name, Why: fmt.Sprintf("no kind of log is named %q: the kinds are %s", l.Kind, strings.Join(ingest.Kinds(), ", "))})
+			continue
+		}
+		if info, err := os.Stat(name); err == nil && !info.Mode().IsRegular() { // to open a pipe might never end
+			r.missed = append(r.missed, model.Incomplete{What: name, Why: "a log that is no regular file: not read"})
+			continue
+		}
+		if l.Kind == ingest.Kind {
+			l.Kind = "" // it may stand in the records of a cloud, which the first one tells
+		}
+		out = append(out, config.Log{Kind: l.Kind, Path: name})
+	}
+	return out
 }
 
 // techniques are those that the attack graphs use, sorted.

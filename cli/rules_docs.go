@@ -18,6 +18,8 @@ import (
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/report"
 	"github.com/scantling/scantling/rule"
+	"github.com/scantling/scantling/runtime/coverage"
+	"github.com/scantling/scantling/runtime/detect"
 )
 
 func (a *app) rulesDocsCommand() *cobra.Command {
@@ -25,7 +27,7 @@ func (a *app) rulesDocsCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "docs",
 		Short:   "Write a page for every rule, with its cases as examples",
-		Long:    "Docs writes Markdown: a page for every rule, and README.md as their index. Pages that\nit wrote before and whose rule is gone are removed; no other file is touched.",
+		Long:    "Docs writes Markdown: a page for every rule, README.md as their index, and attack.md with the\ntechniques that they detect. Pages that it wrote before and whose rule is gone are removed; no\nother file is touched.",
 		Example: "  scantling rules docs --out docs/rules\n  scantling rules docs --out wiki --rules-dir my-rules",
 		Args:    cobra.NoArgs,
 		RunE: a.checked(func(context.Context, []string) error {
@@ -59,6 +61,8 @@ func (a *app) rulesDocs(dir string) error {
 	for _, r := range cat.Rules {
 		pages[r.ID+".md"] = cat.Page(r)
 	}
+	program, _ := detect.Compile(detect.FromCatalogue(cat)) // rules test says what doesn't compile
+	pages["attack.md"] = rule.PageMark + coverage.Matrix(program.Rules())
 	doc := docsReport{Schema: report.Schema, Tool: a.tool(), Pages: len(pages), Written: []string{}, Removed: []string{}, Incomplete: append([]model.Incomplete{}, missed...)}
 	if err := doc.write(dir, pages, len(missed) > 0); err != nil {
 		return failed("writing the pages of the rules: %w", err)

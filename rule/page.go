@@ -53,7 +53,7 @@ func (c *Catalogue) Page(r *Rule) string {
 func (c *Catalogue) Index() string {
 	var b strings.Builder
 	b.WriteString(PageMark)
-	fmt.Fprintf(&b, "# Rules\n\n%d rules. [How to write one](../guide/write-a-rule.md), [how sets are chosen](../interfaces.md#switches).\n", len(c.Rules))
+	fmt.Fprintf(&b, "# Rules\n\n%d rules. [How to write one](../guide/write-a-rule.md), [how sets are chosen](../interfaces.md#switches), [what is seen of ATT&CK](attack.md).\n", len(c.Rules))
 	for _, stage := range model.Stages {
 		rules := c.Stage(stage)
 		if len(rules) == 0 {

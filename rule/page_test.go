@@ -76,7 +76,7 @@ func TestPage(t *testing.T) {
 			t.Errorf("the page of %s lacks\n%s\nit is\n%s", id, part, page)
 		}
 	}
-	index := PageMark + "# Rules\n\n3 rules. [How to write one](../guide/write-a-rule.md), [how sets are chosen](../interfaces.md#switches).\n" +
+	index := PageMark + "# Rules\n\n3 rules. [How to write one](../guide/write-a-rule.md), [how sets are chosen](../interfaces.md#switches), [what is seen of ATT&CK](attack.md).\n" +
 		"\n## build\n\n| id | title | severity | control | default |\n|---|---|---|---|---|\n| [B103](B103.md) | Image \\| runs &lt;as> root | medium | hygiene | off |\n" +
 		"\n## infrastructure\n\n| id | title | severity | control | default |\n|---|---|---|---|---|\n| [I103](I103.md) | Image runs as root | medium | posture | on |\n" +
 		"\n## runtime\n\n| id | title | severity | control | default |\n|---|---|---|---|---|\n| [D103](D103.md) | Secrets are read | high | detect | on |\n" +

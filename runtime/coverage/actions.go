@@ -166,6 +166,7 @@ func (in Input) testRules() []model.Action {
 // same log.
 func (in Input) tested(f model.Fact) bool {
 	return slices.ContainsFunc(in.Rules, func(r detect.Rule) bool {
-		return r.Tested && in.usable(r) && slices.Contains(r.Kinds, f.Object.Key) && slices.Contains(r.Attack, f.Asset.Key)
+		reads := slices.ContainsFunc(r.Kinds, func(kind string) bool { return logOf(kind) == f.Object.Key })
+		return r.Tested && in.usable(r) && reads && slices.Contains(r.Attack, f.Asset.Key)
 	})
 }

@@ -65,7 +65,7 @@ func Reading(in Input) model.Reading {
 		}
 	}
 	r.Facts = append(r.Facts, in.evidence()...)
-	for _, k := range logKinds {
+	for _, k := range append(slices.Clone(logKinds), cloudLog) {
 		r.Assets = append(r.Assets, model.Asset{Ref: logRef(k.kind), Name: k.kind + " log"})
 	}
 	r.Actions = slices.Concat(in.enableLogs(), in.addRules(), in.testRules())
@@ -123,7 +123,7 @@ func ruleFacts(r detect.Rule) []model.Fact {
 	var out []model.Fact
 	for _, kind := range r.Kinds {
 		for _, technique := range r.Attack {
-			f := fact(model.RuleFor, technique, kind, r.ID)
+			f := fact(model.RuleFor, technique, logOf(kind), r.ID)
 			f.Evidence = []model.Evidence{{What: r.Title, Where: fmt.Sprintf("%s:%d", r.File, r.Line), Value: r.ID}}
 			out = append(out, f)
 			if r.Tested {

@@ -1,6 +1,11 @@
 package coverage
 
-import "strings"
+import (
+	"slices"
+	"strings"
+
+	"github.com/scantling/scantling/runtime/ingest"
+)
 
 // Kinds of log that a team can be asked to collect, in the order in which a
 // rule is best written: the audit log is there in every cluster, the others
@@ -9,17 +14,36 @@ const (
 	KubernetesAudit  = "kubernetes-audit"
 	Application      = "application"
 	ContainerRuntime = "container-runtime"
+	// CloudAudit is asked for by nobody here: not every cluster is in a cloud.
+	CloudAudit = "cloud-audit"
 )
 
-// logKinds names the log behind each letter of signals that a rule can read.
-// A and B are one log: B needs the body of the request, so level Request.
-var logKinds = []struct {
+// logKind is a log behind letters of signals that a rule can read.
+type logKind struct {
 	letters string
 	kind    string
-}{
-	{"AB", KubernetesAudit},
-	{"L", Application},
-	{"R", ContainerRuntime},
+	events  []string // model.Event.Source of its records
+}
+
+// logKinds lists the logs that are asked for. A and B are one log: B needs the
+// body of the request, so level Request.
+var logKinds = []logKind{
+	{"AB", KubernetesAudit, []string{ingest.Kind}},
+	{"L", Application, []string{"cri", "docker-json", "journald", "otlp", "syslog"}},
+	{"R", ContainerRuntime, []string{"containerd-events", "docker-events", "falco", "kubernetes-events", "tetragon", "tracee"}},
+}
+
+// cloudLog is told apart where it is read, and not asked for.
+var cloudLog = logKind{"C", CloudAudit, []string{"azure-activity", "azure-diagnostics", "cloudtrail", "gcp-audit", "google-workspace"}}
+
+// logOf is the log that holds the events of a kind.
+func logOf(event string) string {
+	for _, k := range append(slices.Clone(logKinds), cloudLog) {
+		if slices.Contains(k.events, event) {
+			return k.kind
+		}
+	}
+	return event
 }
 
 // signals says what can show a technique of the Containers matrix: A audit log

@@ -46,7 +46,24 @@ func (m *Matcher) alert(r *Rule, ev model.Event) model.Alert {
 		set("auditID", ev.Key)
 	}
 	set("author", r.Author)
+	pass(&a, ev.Signal)
 	return a
+}
+
+// pass lends an alert what the alert of another detector says that it is
+// about: its name, its level where that is higher, and its techniques.
+func pass(a *model.Alert, s *model.Signal) {
+	if s == nil {
+		return
+	}
+	if s.Rule != "" {
+		a.Title += ": " + clip(s.Rule)
+		a.Fields["signal"] = clip(s.Rule)
+	}
+	a.Level = max(a.Level, s.Level)
+	a.Attack = append(a.Attack, s.Attack...)
+	slices.Sort(a.Attack)
+	a.Attack = slices.Compact(a.Attack)
 }
 
 // resource is group/resource/subresource as far as given.

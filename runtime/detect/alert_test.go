@@ -3,6 +3,7 @@ package detect_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -11,6 +12,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/rule"
 	"github.com/scantling/scantling/runtime/detect"
 	"github.com/scantling/scantling/runtime/ingest"
 )
@@ -72,30 +74,71 @@ func TestAlertsWithoutAuditID(t *testing.T) {
 	}
 }
 
+// secretCases are marked records of the audit log, by the names of their cases.
+func secretCases(t *testing.T, prog *detect.Program, cat *rule.Catalogue) map[string]string {
+	t.Helper()
+	kinds := map[string][]string{}
+	for _, r := range prog.Rules() {
+		kinds[r.ID] = r.Kinds
+	}
+	out := map[string]string{}
+	for _, r := range cat.Stage(model.Runtime) {
+		if !slices.Equal(kinds[r.ID], []string{"kubernetes-audit"}) {
+			continue
+		}
+		for _, c := range cat.Cases(r.ID) {
+			n := 0
+			for line := range strings.Lines(string(c.Data)) {
+				n++
+				out[fmt.Sprintf("%s %s:%d", r.ID, c.Name, n)] = line
+			}
+		}
+	}
+	return out
+}
+
 // TestNoSecretInAlerts puts a mark wherever a secret can stand in a record.
 func TestNoSecretInAlerts(t *testing.T) {
 	prog, cat := ours(t)
-	for _, r := range cat.Stage(model.Runtime) {
-		for _, c := range cat.Cases(r.ID) {
-			for line := range strings.Lines(string(c.Data)) {
-				var doc map[string]any
-				if err := json.Unmarshal([]byte(line), &doc); err != nil {
-					t.Fatal(err)
-				}
-				body, _ := doc["requestObject"].(map[string]any)
-				if body == nil {
-					body = map[string]any{}
-				}
-				body["data"] = map[string]any{"password": "SECRETVALUE"}
-				doc["requestObject"], doc["responseObject"] = body, map[string]any{"data": "SECRETVALUE"}
-				doc["requestURI"], _ = doc["requestURI"].(string)
-				doc["requestURI"] = doc["requestURI"].(string) + "&token=SECRETVALUE"
-				raw, _ := json.Marshal(doc)
-				out, _ := json.Marshal(detect.Run(prog, read(t, "x", string(raw))))
-				if strings.Contains(string(out), "SECRETVALUE") {
-					t.Errorf("%s %s: %s", r.ID, c.Name, out)
-				}
-			}
+	for name, line := range secretCases(t, prog, cat) {
+		var doc map[string]any
+		if err := json.Unmarshal([]byte(line), &doc); err != nil {
+			t.Fatal(err)
+		}
+		body, _ := doc["requestObject"].(map[string]any)
+		if body == nil {
+			body = map[string]any{}
+		}
+		body["data"] = map[string]any{"password": "SECRETVALUE"}
+		doc["requestObject"], doc["responseObject"] = body, map[string]any{"data": "SECRETVALUE"}
+		doc["requestURI"], _ = doc["requestURI"].(string)
+		doc["requestURI"] = doc["requestURI"].(string) + "&token=SECRETVALUE"
+		raw, _ := json.Marshal(doc)
+		out, _ := json.Marshal(detect.Run(prog, read(t, "x", string(raw))))
+		if strings.Contains(string(out), "SECRETVALUE") {
+			t.Errorf("%s: %s", name, out)
+		}
+	}
+}
+
+// TestNoTextOfProgramsInAlerts: what containers and programs write, and the
+// parameters of calls to a cloud, stay out of alerts.
+func TestNoTextOfProgramsInAlerts(t *testing.T) {
+	prog, _ := ours(t)
+	for name, log := range map[string]string{
+		"D301": `2026-03-03T09:00:01Z stdout F 198.51.100.7 - - [03/Mar/2026:09:00:01 +0000] "GET /../../etc/passwd?token=SECRETVALUE HTTP/1.1" 200 1 "-" "SECRETVALUE"`,
+		"D307": `2026-03-03T09:00:01Z stdout F stratum+tcp://SECRETVALUE@pool.example.net:3333`,
+		"D315": `<86>1 2026-03-03T09:00:01Z node-1 sudo 1 - - bob : user NOT in sudoers ; COMMAND=/bin/login SECRETVALUE`,
+		"D320": `{"Type":"container","Action":"exec_start: /bin/sh","Actor":{"ID":"x","Attributes":{"image":"i","token":"SECRETVALUE"}},"time":1772528401}`,
+		"D216": `{"eventVersion":"1.1","eventSource":"iam.amazonaws.com","eventName":"CreateAccessKey","eventTime":"2026-03-03T09:00:01Z","userIdentity":{"arn":"a","userName":"x"},` +
+			`"requestParameters":{"userName":"y","password":"SECRETVALUE"},"responseElements":{"accessKey":{"secretAccessKey":"SECRETVALUE"}}}`,
+	} {
+		alerts := detect.Run(prog, read(t, "x", log))
+		if len(alerts) != 1 || alerts[0].Rule != name {
+			t.Errorf("%s: got %v", name, alerts)
+		}
+		if out, _ := json.Marshal(alerts); strings.Contains(string(out), "SECRETVALUE") {
+			t.Errorf("%s: %s", name, out)
 		}
 	}
 }
@@ -195,7 +238,7 @@ detection:
 	}
 	want := []detect.Rule{{
 		ID: "1234", Title: "T", Author: "Someone", Level: model.Critical, Attack: []string{"T1552.007", "T1609"},
-		File: "x.yml", Line: 8, Kinds: []string{"kubernetes-audit"}, Needs: "Metadata",
+		File: "x.yml", Line: 8, Kinds: []string{"cri", "kubernetes-audit", "kubernetes-events"}, Needs: "Metadata",
 	}}
 	if diff := cmp.Diff(want, prog.Rules()); diff != "" {
 		t.Error(diff)

@@ -258,7 +258,7 @@ func TestCorrelationAlert(t *testing.T) {
 		t.Error(diff)
 	}
 	list := prog.Rules()
-	if len(list) != 2 || !list[0].Silent || list[1].Silent || len(list[1].Kinds) != 1 || list[1].Needs != "Metadata" {
+	if len(list) != 2 || !list[0].Silent || list[1].Silent || !slices.Contains(list[1].Kinds, "kubernetes-audit") || list[1].Needs != "Metadata" {
 		t.Errorf("rules: %+v", list)
 	}
 }

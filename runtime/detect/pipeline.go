@@ -3,8 +3,11 @@ package detect
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/scantling/scantling/runtime/ingest"
 )
 
 // pipeline fits the rules of a log source to the events at hand: it renames
@@ -15,6 +18,19 @@ type pipeline struct {
 	fields       map[string][]string
 	placeholders map[string][]string
 	add          *expr
+	prefix       string // cut off fields that no pipeline renames; see ingest.Source
+}
+
+// prefixes are pipelines for the products whose rules were written for records
+// with something around them that ours don't have.
+func prefixes() []pipeline {
+	var out []pipeline
+	for _, s := range ingest.Sources() {
+		if s.Prefix != "" {
+			out = append(out, pipeline{name: s.Kind, logsource: logsource{product: s.Product}, prefix: s.Prefix})
+		}
+	}
+	return out
 }
 
 // pipeline compiles one document.
@@ -95,7 +111,11 @@ func (b *builder) fitting(l logsource) []*pipeline {
 // mapped returns the fields of an event that a rule's field stands for. Two
 // pipelines that differ on it would make the outcome depend on their order.
 func mapped(pipelines []*pipeline, field string) ([]string, error) {
-	return only(pipelines, []string{field}, "field", field, func(p *pipeline) []string { return p.fields[field] })
+	bare := field
+	for _, p := range pipelines {
+		bare = strings.TrimPrefix(bare, p.prefix)
+	}
+	return only(pipelines, []string{bare}, "field", field, func(p *pipeline) []string { return p.fields[field] })
 }
 
 func (b *builder) placeholder(name string) ([]string, error) {

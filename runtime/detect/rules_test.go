@@ -1,6 +1,7 @@
 package detect_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/scantling/scantling/model"
@@ -14,6 +15,10 @@ func ours(t testing.TB) (*detect.Program, *rule.Catalogue) {
 	t.Helper()
 	cat, errs := rule.Load(rules.FS, "rules")
 	for _, err := range errs {
+		if strings.HasPrefix(err.Error(), "rules/runtime/") {
+			t.Error(err)
+			continue
+		}
 		t.Log(err) // another stage's rules are its own tests' affair
 	}
 	prog, errs := detect.Compile(detect.FromCatalogue(cat))
@@ -43,7 +48,8 @@ func TestCatalogueNeeds(t *testing.T) {
 		if w, ok := want[r.ID]; ok && r.Needs != w {
 			t.Errorf("%s needs %s, want %s", r.ID, r.Needs, w)
 		}
-		if !r.Tested || len(r.Kinds) != 1 || len(r.Attack) == 0 {
+		passes := r.ID == "D340" || r.ID == "D341" || r.ID == "D342" // its alerts have the techniques of others
+		if !r.Tested || len(r.Kinds) == 0 || (len(r.Attack) == 0) != passes {
 			t.Errorf("%s: tested %t, kinds %v, attack %v", r.ID, r.Tested, r.Kinds, r.Attack)
 		}
 	}

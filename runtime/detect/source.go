@@ -19,51 +19,76 @@ type kind struct {
 
 type shown struct{ name, field string }
 
-// kinds lists every kind of log, sorted by name.
+// kinds lists every kind of log: those that ingest reads, with the log sources
+// and message fields that it gives them, and Google Workspace, for whose rules
+// there is no reader yet.
 func kinds() []kind {
-	return []kind{
-		{
-			name: "cloudtrail", product: "aws", services: []string{"cloudtrail"},
-			message: []string{"eventName", "errorCode", "errorMessage", "userAgent"},
-			shown: []shown{
-				{"actor", "userIdentity.arn"},
-				{"verb", "eventName"},
-				{"service", "eventSource"},
-				{"sourceIP", "sourceIPAddress"},
-				{"region", "awsRegion"},
-				{"error", "errorCode"},
-			},
-		},
-		{
-			name: "gcp-audit", product: "gcp", services: []string{"gcp.audit"},
-			message: []string{"data.protoPayload.methodName", "data.protoPayload.request.metadata.annotations", "protoPayload.methodName"},
-			shown: []shown{
-				{"actor", "data.protoPayload.authenticationInfo.principalEmail"},
-				{"verb", "data.protoPayload.methodName"},
-				{"name", "data.protoPayload.resourceName"},
-				{"sourceIP", "data.protoPayload.requestMetadata.callerIp"},
-			},
-		},
-		{
-			name: "google-workspace", product: "gcp", services: []string{"google_workspace.admin", "google_workspace.login"},
-			message: []string{"eventName"},
-			shown:   []shown{{"actor", "actor.email"}, {"verb", "eventName"}, {"service", "eventService"}},
-		},
-		{
-			name: ingest.Kind, product: "kubernetes", services: []string{"audit"}, categories: []string{"application", "audit"},
-			message: []string{"requestURI", "userAgent", "user.username", "objectRef.name", "responseStatus.message", "responseStatus.reason"},
-			shown: []shown{
-				{"verb", "verb"},
-				{"namespace", "objectRef.namespace"},
-				{"name", "objectRef.name"},
-				{"sourceIP", "sourceIPs"},
-				{"user", "user.username"},
-				{"userAgent", "userAgent"},
-				{"code", "responseStatus.code"},
-				{"stage", "stage"},
-			},
-		},
+	var out []kind
+	for _, s := range ingest.Sources() {
+		out = append(out, kind{
+			name: s.Kind, product: s.Product, services: s.Services, categories: s.Categories, message: s.Message, shown: shownOf[s.Kind],
+		})
 	}
+	return append(out, kind{
+		name: "google-workspace", product: "gcp", services: []string{"google_workspace.admin", "google_workspace.login"},
+		message: []string{"eventName"}, shown: shownOf["google-workspace"],
+	})
+}
+
+// shownOf names, by kind, the fields that an alert shows. Of text that
+// containers and programs wrote it is none, nor of command lines, which Docker
+// has in Action: anything may stand there.
+var shownOf = map[string][]shown{
+	"azure-activity":    {{"verb", "operationName"}, {"name", "resourceId"}, {"sourceIP", "callerIpAddress"}, {"result", "resultType"}},
+	"azure-diagnostics": {{"verb", "operationName"}, {"name", "resourceId"}, {"sourceIP", "callerIpAddress"}},
+	"cloudtrail": {
+		{"actor", "userIdentity.arn"},
+		{"verb", "eventName"},
+		{"service", "eventSource"},
+		{"sourceIP", "sourceIPAddress"},
+		{"region", "awsRegion"},
+		{"account", "recipientAccountId"},
+		{"error", "errorCode"},
+	},
+	"containerd-events": {{"verb", "topic"}, {"namespace", "namespace"}, {"image", "event.image"}, {"container", "event.container_id"}},
+	"cri": {
+		{"namespace", "namespace"},
+		{"name", "pod"},
+		{"container", "container"},
+		{"sourceIP", "c-ip"},
+		{"code", "sc-status"},
+	},
+	"docker-events": {{"image", "Actor.Attributes.image"}, {"container", "Actor.Attributes.name"}},
+	"docker-json":   {{"sourceIP", "c-ip"}, {"code", "sc-status"}},
+	"falco":         {{"priority", "priority"}, {"image", "output_fields.container.image.repository"}, {"container", "output_fields.container.name"}},
+	"gcp-audit": {
+		{"actor", "protoPayload.authenticationInfo.principalEmail"},
+		{"verb", "protoPayload.methodName"},
+		{"service", "protoPayload.serviceName"},
+		{"name", "protoPayload.resourceName"},
+		{"sourceIP", "protoPayload.requestMetadata.callerIp"},
+	},
+	"google-workspace": {{"actor", "actor.email"}, {"verb", "eventName"}, {"service", "eventService"}},
+	"journald":         {{"program", "SYSLOG_IDENTIFIER"}, {"unit", "_SYSTEMD_UNIT"}, {"host", "_HOSTNAME"}},
+	ingest.Kind: {
+		{"verb", "verb"},
+		{"namespace", "objectRef.namespace"},
+		{"name", "objectRef.name"},
+		{"sourceIP", "sourceIPs"},
+		{"user", "user.username"},
+		{"userAgent", "userAgent"},
+		{"code", "responseStatus.code"},
+		{"stage", "stage"},
+	},
+	"kubernetes-events": {
+		{"reason", "reason"},
+		{"namespace", "involvedObject.namespace"},
+		{"name", "involvedObject.name"},
+		{"kind", "involvedObject.kind"},
+	},
+	"syslog":   {{"program", "appname"}, {"host", "hostname"}},
+	"tetragon": {{"binary", "process_exec.process.binary"}, {"policy", "process_kprobe.policy_name"}, {"namespace", "process_exec.process.pod.namespace"}, {"name", "process_exec.process.pod.name"}},
+	"tracee":   {{"verb", "eventName"}, {"process", "processName"}},
 }
 
 // logsource is that of a rule; an empty word stands for any.

@@ -32,6 +32,7 @@ type containerLine struct {
 	Namespace string `json:"namespace,omitempty"`
 	Pod       string `json:"pod,omitempty"`
 	Container string `json:"container,omitempty"`
+	access           // where the message is a line of an access log
 }
 
 type criPart struct {
@@ -90,6 +91,7 @@ func (s *stream) message(p *pending, source, output string) error {
 		Time: p.time, Stream: output, Message: strings.ToValidUTF8(string(p.text), "\uFFFD"),
 		Namespace: of.namespace, Pod: of.pod, Container: of.container,
 	}
+	line.access = accessLine(line.Message)
 	return s.emit(model.Event{
 		Source:    source,
 		Time:      instant(p.time),

@@ -12,7 +12,7 @@ import (
 
 // gcpFormat is Cloud Audit Logs: LogEntry objects with an AuditLog as their
 // protoPayload, as `gcloud logging read --format json` prints them, as sinks
-// write them, and as Pub/Sub wraps them in "data". Docs:
+// write them, and as Pub/Sub wraps them in "data", which is taken off. Docs:
 // cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry and
 // cloud.google.com/logging/docs/reference/audit/auditlog/rest/Shared.Types/AuditLog.
 //
@@ -31,6 +31,10 @@ type gcpReader struct{}
 
 func (gcpReader) read(s *stream, r record) (string, error) {
 	entry := gcpEntry(r.doc)
+	var bare []byte
+	if entry != r.doc {
+		bare = entry.MarshalTo(nil) // before anything is asked for: the parser unescapes in place
+	}
 	p := entry.Get("protoPayload")
 	if p == nil || str(p, "methodName") == "" {
 		return "not an entry of an audit log: no protoPayload.methodName", nil
@@ -43,6 +47,9 @@ func (gcpReader) read(s *stream, r record) (string, error) {
 		Actor:    first(str(p, "authenticationInfo", "principalEmail"), str(p, "authenticationInfo", "principalSubject")),
 		Action:   str(p, "methodName"),
 		Address:  str(p, "requestMetadata", "callerIp"),
+	}
+	if bare != nil {
+		ev.Raw, ev.Original = bare, bytes.Clone(r.raw)
 	}
 	cluster := s.cfg.cluster()
 	if str(p, "serviceName") != gkeService {
