@@ -29,7 +29,7 @@ var stageOf = map[byte]model.Stage{
 
 // sigmaKeys are the keys of a Sigma rule that say what it matches; the rest
 // of a Sigma rule is metadata, which rule.yaml has under its own names.
-var sigmaKeys = []string{"logsource", "detection", "falsepositives", "fields"}
+var sigmaKeys = []string{"logsource", "detection", "correlation", "falsepositives", "fields"}
 
 // required keys of every rule.yaml, in the order in which they are missed.
 var required = []string{"id", "title", "severity", "since", "why", "fix", "cites", "control"}

@@ -36,8 +36,9 @@ type Rule struct {
 
 	Check string // name of a Go function
 
-	// Sigma holds the keys logsource and detection, and falsepositives and
-	// fields where given, of a Sigma rule; its nodes have the lines of File.
+	// Sigma holds the keys logsource and detection, and correlation,
+	// falsepositives and fields where given, of a Sigma rule; its nodes have
+	// the lines of File.
 	// Nil for the other forms.
 	Sigma *yaml.Node
 

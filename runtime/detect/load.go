@@ -53,6 +53,10 @@ type Source struct {
 // FromCatalogue takes the Sigma rules of a selected catalogue; rules of other
 // forms are left out. A rule counts as tested when its cases hold one that it
 // must see and one that it must not.
+//
+// A rule with correlation: beside its detection counts its own matches: it is
+// two sources, the detection under another id, which is silent, and the
+// correlation of it under the rule's.
 func FromCatalogue(cat *rule.Catalogue) []Source {
 	var out []Source
 	for _, r := range cat.Rules {
@@ -67,9 +71,41 @@ func FromCatalogue(cat *rule.Catalogue) []Source {
 			seen[c.Want] = true
 		}
 		src.Tested = seen[model.Fail] && seen[model.Pass]
+		if corr := child(r.Sigma, "correlation"); corr != nil {
+			counted := src
+			counted.Form, counted.doc = Correlation, correlationOf(corr, src.ID+ofMatches)
+			src.ID += ofMatches
+			out = append(out, counted)
+		}
 		out = append(out, src)
 	}
 	return out
+}
+
+// ofMatches ends the id of the detection whose matches a rule counts.
+const ofMatches = ".matches"
+
+// correlationOf is the document of a correlation of one rule. What is no
+// mapping, or names rules itself, is refused when it is compiled.
+func correlationOf(body *yaml.Node, name string) *yaml.Node {
+	text := func(s string) *yaml.Node {
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s, Line: body.Line, Column: body.Column}
+	}
+	whole := *body
+	if whole.Kind == yaml.MappingNode {
+		whole.Content = append(slices.Clone(body.Content), text("rules"), text(name))
+	}
+	return &yaml.Node{Kind: yaml.MappingNode, Tag: "!!map", Line: body.Line, Content: []*yaml.Node{text("correlation"), &whole}}
+}
+
+// child is the value of a key, nil without one.
+func child(n *yaml.Node, key string) *yaml.Node {
+	for k, v := range pairs(n) {
+		if k.Value == key {
+			return v
+		}
+	}
+	return nil
 }
 
 // Load reads Sigma rules: one file, or every .yml and .yaml below a folder.

@@ -250,12 +250,27 @@ func (s *fieldState) read(v *fastjson.Value, keys [][]string) bool {
 	if v.Type() != fastjson.TypeObject {
 		return false
 	}
+	if keys[0][0] == anyKey {
+		return s.readAll(v, keys[1:])
+	}
 	for n, key := range keys[0] {
 		if child := v.Get(key); child != nil && s.read(child, keys[n+1:]) {
 			return true
 		}
 	}
 	return false
+}
+
+// anyKey in a field's path stands for every key of an object.
+const anyKey = "*"
+
+// readAll follows the keys from each member of an object.
+func (s *fieldState) readAll(v *fastjson.Value, keys [][]string) bool {
+	found := false
+	v.GetObject().Visit(func(_ []byte, child *fastjson.Value) {
+		found = s.read(child, keys) || found
+	})
+	return found
 }
 
 // add takes one value that is no array.
