@@ -261,18 +261,6 @@ func (s *fieldState) read(v *fastjson.Value, keys [][]string) bool {
 	return false
 }
 
-// anyKey in a field's path stands for every key of an object.
-const anyKey = "*"
-
-// readAll follows the keys from each member of an object.
-func (s *fieldState) readAll(v *fastjson.Value, keys [][]string) bool {
-	found := false
-	v.GetObject().Visit(func(_ []byte, child *fastjson.Value) {
-		found = s.read(child, keys) || found
-	})
-	return found
-}
-
 // add takes one value that is no array.
 func (s *fieldState) add(v *fastjson.Value) {
 	s.present = true
