@@ -29,8 +29,8 @@ detection:
   condition: selection
 `
 
-// oneRule compiles a catalogue of one runtime rule.
-func oneRule(t *testing.T, text string) (*detect.Program, []error) {
+// ruleOf compiles a catalogue of one runtime rule.
+func ruleOf(t *testing.T, text string) (*detect.Program, []error) {
 	t.Helper()
 	files := fstest.MapFS{
 		"runtime/D901-three-pods/rule.yaml":   {Data: []byte(text)},
@@ -48,7 +48,7 @@ func podRead(name string, second int64) model.Event {
 }
 
 func TestRuleOfTheCatalogueCountsItsMatches(t *testing.T) {
-	prog, errs := oneRule(t, counting+`correlation:
+	prog, errs := ruleOf(t, counting+`correlation:
   type: value_count
   group-by: [user.username]
   timespan: 1m
@@ -89,13 +89,13 @@ func TestCorrelationOfTheCatalogueIsChecked(t *testing.T) {
 		"no mapping":         {"correlation: [event_count]\n", "is a mapping"},
 		"no timespan":        {"correlation: {type: event_count, condition: {gte: 2}}\n", "timespan is missing"},
 	} {
-		_, errs := oneRule(t, counting+c.text)
+		_, errs := ruleOf(t, counting+c.text)
 		if len(errs) != 1 || !strings.Contains(errs[0].Error(), c.want) || !strings.Contains(errs[0].Error(), "rule.yaml:14") {
 			t.Errorf("%s: got %v, want one error with %q on line 14", name, errs, c.want)
 		}
 	}
 	text, _, _ := strings.Cut(counting, "logsource")
-	if _, errs := oneRule(t, text+"correlation: {type: event_count}\n"); len(errs) == 0 || !strings.Contains(errs[0].Error(), "exactly one of") {
+	if _, errs := ruleOf(t, text+"correlation: {type: event_count}\n"); len(errs) == 0 || !strings.Contains(errs[0].Error(), "exactly one of") {
 		t.Errorf("a correlation without a detection: %v", errs)
 	}
 }
