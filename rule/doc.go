@@ -6,8 +6,9 @@
 //
 //   - match: a CEL expression that is true when the rule fails;
 //   - check: the name of a Go function that the stage binds;
-//   - logsource: and detection:, a Sigma rule, which this package carries and
-//     runtime/detect compiles.
+//   - logsource: and detection:, and correlation: where its matches are
+//     counted, a Sigma rule, which this package carries and runtime/detect
+//     compiles.
 //
 // The way of a rule is Load -> Catalogue.Select -> Compile -> Program.Eval. A
 // rule that is malformed, doesn't type-check or names a check that nobody

@@ -73,7 +73,11 @@ var expected = map[string][]string{
 	"create_nginx_pod_privileged_2nd_container.json":      {"D102"},
 	"create_nginx_pod_sensitive_mount.json":               {"D102"},
 	"create_nginx_pod_sensitive_mount_2nd_container.json": {"D102"},
-	"create_cluster_role_wildcard_resources.json":         {"D104"},
+	"create_cluster_role_wildcard_resources.json":         {"D104", "D121"},
+	"create_configmap_sensitive_values.json":              {"D124"},
+	"create_serviceaccount_kube_public_namespace.json":    {"D123"},
+	"create_serviceaccount_kube_system_namespace.json":    {"D123"},
+	"modify_cluster_role_node_problem_detector.json":      {"D122"},
 	"anonymous_creates_namespace_foo.json":                {"D107"},
 	"create_pod_kube_public_namespace.json":               {"D113"},
 }
@@ -83,6 +87,9 @@ var related = map[string]string{
 	"Attach/Exec Pod": "D101", "Create Privileged Pod": "D102", "Create Sensitive Mount Pod": "D102",
 	"Attach to cluster-admin Role": "D104", "ClusterRole With Wildcard Created": "D104",
 	"Anonymous Request Allowed": "D107", "Pod Created in Kube Namespace": "D113",
+	"Create HostNetwork Pod": "D119", "ClusterRole With Write Privileges Created": "D121", "ClusterRole With Pod Exec Created": "D121",
+	"System ClusterRole Modified/Deleted": "D122", "Service Account Created in Kube Namespace": "D123",
+	"Create/Modify Configmap With Private Credentials": "D124", "Create NodePort Service": "D134",
 }
 
 func TestFalcoTraces(t *testing.T) {

@@ -18,6 +18,8 @@
 //     array on the way is walked, and a field that so has several values
 //     matches when any one of them does. contains|all asks each value of the
 //     list of any element, not all of one element.
+//   - A key '*' in a field's path stands for every key of an object there:
+//     "data.*" is all values of data. Not of the specification.
 //   - An absent field matches nothing, not even '*'; but null, exists: false
 //     and neq. A field is null when the path leads to no value other than null.
 //   - Numbers and booleans compare by their text, so that 403 and '403' are one.

@@ -250,6 +250,9 @@ func (s *fieldState) read(v *fastjson.Value, keys [][]string) bool {
 	if v.Type() != fastjson.TypeObject {
 		return false
 	}
+	if keys[0][0] == anyKey {
+		return s.readAll(v, keys[1:])
+	}
 	for n, key := range keys[0] {
 		if child := v.Get(key); child != nil && s.read(child, keys[n+1:]) {
 			return true
