@@ -79,6 +79,9 @@ func (b *builder) begin(src Source) { b.file, b.values, b.active, b.uses = src.F
 // keywordField stands for the message fields of an event's kind.
 const keywordField = ""
 
+// keywords is the index of keywordField.
+const keywords = 0
+
 // problem reports on a node of the rule at hand.
 func (b *builder) problem(n *yaml.Node, format string, args ...any) error {
 	return &rule.Problem{File: b.file, Line: n.Line, Text: fmt.Sprintf(format, args...)}
@@ -180,8 +183,7 @@ func (b *builder) needs(cond *expr) string {
 			if rank(bodyLevel(b.prog.fields[p.field].name)) <= rank(level) {
 				return outcomes{yes: true, no: true}
 			}
-			answer := p.absent() || p.op == opExists && !p.want
-			return outcomes{yes: answer, no: !answer}
+			return outcomes{yes: p.absent(), no: !p.absent()}
 		})
 		if can.yes {
 			return level

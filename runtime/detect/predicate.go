@@ -17,6 +17,7 @@ type predicate struct {
 	text  []byte // of opEqual: what the value must be, folded unless cased
 	glob  *glob  // of opGlob
 	re    *regexp.Regexp
+	parts []string // of opRegex: texts of which each match holds one, folded; nil where there are none
 	net   netip.Prefix
 	cmp   compareOp
 	num   float64
@@ -77,11 +78,8 @@ func (p *predicate) key() string {
 	return fmt.Sprintf("%d %d %t %d %g %d %t %d %d %s", p.field, p.op, p.cased, p.cmp, p.num, p.part, p.want, p.other, p.where, tail)
 }
 
-// exact reports whether an index of values can answer the predicate.
-func (p *predicate) exact() bool { return p.op == opEqual && !p.cased }
-
 // absent is the predicate's answer for a field that isn't there.
-func (p *predicate) absent() bool { return p.op == opNull }
+func (p *predicate) absent() bool { return p.op == opNull || p.op == opExists && !p.want }
 
 // matches tests one value. Predicates about the field as a whole (null,
 // exists, fieldref) are answered by the matcher.
