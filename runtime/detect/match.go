@@ -87,11 +87,16 @@ func (m *Matcher) Hits(ev model.Event, dst []Hit) ([]Hit, error) {
 	if !m.begin(ev.Source) {
 		return dst, nil
 	}
+	return m.parsed(ev.Raw, dst)
+}
+
+// parsed matches a record that is still to be parsed.
+func (m *Matcher) parsed(raw []byte, dst []Hit) ([]Hit, error) {
 	if m.parser == nil || m.big {
 		m.parser = new(fastjson.Parser)
 	}
-	m.big = len(ev.Raw) > keepRecord
-	doc, err := m.parser.ParseBytes(ev.Raw)
+	m.big = len(raw) > keepRecord
+	doc, err := m.parser.ParseBytes(raw)
 	if err != nil || doc.Type() != fastjson.TypeObject {
 		return dst, errNotJSON
 	}

@@ -113,6 +113,19 @@ func instant(texts ...string) time.Time {
 	return time.Time{}
 }
 
+// instantAt is the time at a key of a record, as instant reads it.
+func instantAt(v *fastjson.Value, key string) time.Time {
+	text := v.GetStringBytes(key)
+	var t time.Time
+	if len(text) == 0 {
+		return t
+	}
+	if err := t.UnmarshalText(text); err == nil {
+		return t.UTC()
+	}
+	return instant(clip(text)) // a time that is less than strict
+}
+
 // object writes a record of another form as a JSON object. Bytes that are no
 // UTF-8 become U+FFFD.
 func object(v any) []byte {
