@@ -1,0 +1,221 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/valyala/fastjson"
+
+	"github.com/scantling/scantling/internal/testkit/sigma"
+	"github.com/scantling/scantling/runtime/detect"
+	"github.com/scantling/scantling/runtime/ingest"
+)
+
+// compact takes the line breaks out of a record.
+func compact(dst *bytes.Buffer, raw []byte) error { return json.Compact(dst, raw) }
+
+// task is something done with all events, whose speed is measured.
+type task struct {
+	name string
+	goal float64 // events a second; 0: none
+	pass func() (events int, err error)
+	best float64 // events a second
+	hits int     // of one pass
+}
+
+// turnTime is how long one turn takes at least, in processor time.
+const turnTime = 150 * time.Millisecond
+
+// turn does the task for a while.
+func (t *task) turn() error {
+	start, n := processorTime(), 0
+	for {
+		events, err := t.pass()
+		if err != nil {
+			return fmt.Errorf("%s: %w", t.name, err)
+		}
+		n += events
+		if took := processorTime() - start; took >= turnTime {
+			t.best = max(t.best, float64(n)/took.Seconds())
+			return nil
+		}
+	}
+}
+
+// processorTime is what the process has used so far.
+func processorTime() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		panic(err) // there is no other way for it to fail than a mistake here
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// names of the tasks that others are compared with.
+const (
+	parseAlone = "parse into a DOM"
+	decodeMap  = "decode into a map"
+)
+
+// tasks lists what is measured.
+func tasks(l *logs) ([]*task, error) {
+	var p fastjson.Parser
+	out := []*task{
+		{name: parseAlone, pass: l.each(func(raw []byte) error {
+			_, err := p.ParseBytes(raw)
+			return err
+		})},
+		{name: decodeMap, pass: l.each(func(raw []byte) error {
+			var v map[string]any
+			return json.Unmarshal(raw, &v)
+		})},
+		{name: "read, no rules", pass: l.scan(nil, nil)},
+	}
+	for _, n := range []int{470, 3100} {
+		for _, way := range []string{"routed", "unrouted", "crowded"} {
+			for _, keywords := range []bool{false, true} {
+				t := &task{name: fmt.Sprintf("%d rules, %s", n, way)}
+				if keywords {
+					t.name += ", keywords"
+				} else if way == "unrouted" {
+					t.goal = map[int]float64{470: goalServer, 3100: goalAll}[n]
+				}
+				programs := map[string]*detect.Program{}
+				for _, kind := range kinds {
+					prog, err := program(rules(n, way, kind, keywords))
+					if err != nil {
+						return nil, fmt.Errorf("%s: %w", t.name, err)
+					}
+					programs[kind] = prog
+				}
+				t.pass = l.scan(programs, t)
+				out = append(out, t)
+			}
+		}
+	}
+	return out, nil
+}
+
+// present are fields that nearly all events of a kind have.
+var present = map[string][]string{
+	ingest.Kind:  {"requestURI", "userAgent", "user.username", "objectRef.name", "objectRef.namespace", "objectRef.resource", "verb", "stage"},
+	"cloudtrail": {"userAgent", "eventName", "eventSource", "userIdentity.arn", "sourceIPAddress", "awsRegion", "userIdentity.principalId", "eventType"},
+}
+
+// rules makes the rules for the events of a kind.
+func rules(n int, way, kind string, keywords bool) []string {
+	set := sigma.Set{Seed: 1, Rules: n, Keywords: keywords}
+	if way != "routed" {
+		set.Product, set.Service = "kubernetes", "audit"
+		if kind == "cloudtrail" {
+			set.Product, set.Service = "aws", "cloudtrail"
+		}
+	}
+	if way == "crowded" {
+		set.Fields = present[kind]
+	}
+	return set.Make()
+}
+
+func program(rules []string) (*detect.Program, error) {
+	var sources []detect.Source
+	for i, text := range rules {
+		more, errs := detect.Parse(fmt.Sprintf("made/%d.yml", i), []byte(text))
+		if err := errors.Join(errs...); err != nil {
+			return nil, err
+		}
+		sources = append(sources, more...)
+	}
+	prog, errs := detect.Compile(sources)
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return prog, nil
+}
+
+// each returns a pass over all lines of all logs.
+func (l *logs) each(do func(raw []byte) error) func() (int, error) {
+	return func() (int, error) {
+		n := 0
+		for _, kind := range kinds {
+			for rest := l.lines[kind]; len(rest) > 0; n++ {
+				i := bytes.IndexByte(rest, '\n')
+				if err := do(rest[:i]); err != nil {
+					return n, err
+				}
+				rest = rest[i+1:]
+			}
+		}
+		return n, nil
+	}
+}
+
+// scan returns a pass that reads all logs as files are read, and asks the
+// program of each kind.
+func (l *logs) scan(programs map[string]*detect.Program, t *task) func() (int, error) {
+	matchers := map[string]*detect.Matcher{}
+	for kind, p := range programs {
+		matchers[kind] = p.NewMatcher()
+	}
+	var hits []detect.Hit
+	return func() (int, error) {
+		n, found := 0, 0
+		for _, kind := range kinds {
+			m := matchers[kind]
+			res, err := ingest.Scan(context.Background(), kind, bytes.NewReader(l.lines[kind]), ingest.Config{Source: kind}, func(rec *ingest.Record) error {
+				if m == nil {
+					return nil
+				}
+				var err error
+				hits, err = m.RecordHits(rec, hits[:0])
+				found += len(hits)
+				return err
+			})
+			if err != nil {
+				return n, err
+			}
+			if len(res.Incomplete) > 0 {
+				return n, fmt.Errorf("%s: %s", res.Incomplete[0].What, res.Incomplete[0].Why)
+			}
+			n += res.Events
+		}
+		if t != nil {
+			t.hits = found
+		}
+		return n, nil
+	}
+}
+
+// printTasks prints the speeds and their ratios, and fails where a goal is missed.
+func printTasks(tasks []*task) error {
+	speed := map[string]float64{}
+	for _, t := range tasks {
+		speed[t.name] = t.best
+	}
+	fmt.Printf("\n%-32s %10s %14s %14s %8s\n", "one core, processor time", "events/s", "of DOM alone", "x map", "hits")
+	var missed []string
+	for _, t := range tasks {
+		fmt.Printf("%-32s %10.0f %13.0f%% %14.1f", t.name, t.best, 100*t.best/speed[parseAlone], t.best/speed[decodeMap])
+		if t.name != parseAlone && t.name != decodeMap {
+			fmt.Printf(" %8d", t.hits)
+		}
+		if t.goal > 0 {
+			verdict := "met"
+			if t.best < t.goal {
+				verdict = "MISSED"
+				missed = append(missed, t.name)
+			}
+			fmt.Printf("  goal %.0f: %s", t.goal, verdict)
+		}
+		fmt.Println()
+	}
+	if len(missed) > 0 {
+		return fmt.Errorf("too slow: %q", missed)
+	}
+	return nil
+}
