@@ -134,6 +134,7 @@ func (b *builder) rule(src Source) error {
 	if slices.Contains(c.Kinds, ingest.Kind) {
 		c.Needs = b.needs(cond)
 	}
+	c.needs = rank(c.Needs)
 	b.doubt(&c)
 	b.prog.rules = append(b.prog.rules, c)
 	return nil
@@ -180,7 +181,7 @@ func (b *builder) needs(cond *expr) string {
 	for _, level := range []string{levelMetadata, levelRequest} {
 		can := cond.possible(func(i int) outcomes {
 			p := &b.prog.preds[i]
-			if rank(bodyLevel(b.prog.fields[p.field].name)) <= rank(level) {
+			if p.body <= rank(level) {
 				return outcomes{yes: true, no: true}
 			}
 			return outcomes{yes: p.absent(), no: !p.absent()}
@@ -423,7 +424,7 @@ func (b *builder) literalValue(name string, mods modifiers, v *yaml.Node) (*expr
 				return nil, err
 			}
 		}
-		p.field = b.field(name)
+		p.field, p.body = b.field(name), rank(bodyLevel(name))
 		if ref != "" {
 			p.other = b.field(ref)
 		}

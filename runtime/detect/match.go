@@ -155,7 +155,7 @@ func (m *Matcher) ask(i int, dst []Hit) []Hit {
 	if m.eval(r.cond) {
 		return append(dst, Hit{Rule: i})
 	}
-	if m.level >= 0 && rank(r.Needs) > m.level && m.might(r.cond, m.level) {
+	if m.level >= 0 && r.needs > m.level && m.might(r.cond, m.level) {
 		return append(dst, Hit{Rule: i, Unknown: true})
 	}
 	return dst
@@ -165,8 +165,7 @@ func (m *Matcher) ask(i int, dst []Hit) []Hit {
 // its level leaves out.
 func (m *Matcher) might(e *expr, level int) bool {
 	return e.possible(func(i int) outcomes {
-		p := &m.prog.preds[i]
-		if rank(bodyLevel(m.prog.fields[p.field].name)) > level {
+		if m.prog.preds[i].body > level {
 			return outcomes{yes: true, no: true}
 		}
 		yes := m.holds(i)

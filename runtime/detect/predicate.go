@@ -13,6 +13,7 @@ import (
 // predicate is one test of one field, shared by all rules that ask it.
 type predicate struct {
 	field int // index into program.fields
+	body  int // rank of the level from which the field is in an audit record; -1: any
 	op    predOp
 	cased bool
 	text  []byte // of opEqual: what the value must be, folded unless cased
@@ -180,8 +181,9 @@ func (p *predicate) refers(v, other *value) bool {
 type value struct {
 	text   []byte
 	object bool
-	folded []byte
+	folded []byte // text itself, or in room
 	isFold bool
+	room   []byte // for folded
 	own    []byte // room for texts that the parser doesn't hold
 }
 
@@ -191,7 +193,11 @@ func (v *value) in(cased bool) []byte {
 		return v.text
 	}
 	if !v.isFold {
-		v.folded, v.isFold = fold(v.folded[:0], v.text), true
+		v.folded, v.isFold = v.text, true
+		if !isFolded(v.text) {
+			v.room = fold(v.room[:0], v.text)
+			v.folded = v.room
+		}
 	}
 	return v.folded
 }

@@ -50,6 +50,7 @@ type compiled struct {
 	logsource logsource
 	pipelines []*pipeline
 	cond      *expr
+	needs     int      // rank of Needs
 	asked     []demand // fields that correlations of the rule look at
 }
 

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -53,14 +54,14 @@ func newLists(n int, of map[int][]int32) lists {
 
 // node is a place in an event that the path of some field leads to or through.
 type node struct {
-	kids    map[string]*node
-	deep    bool   // some of kids have kids
-	lengths uint64 // bit n%64 for each length n of a key in kids
-	id      int
-	field   int      // that ends here; -1: none
-	words   bool     // keywords look here too
-	watch   *lookout // of field
-	below   []int32  // fields that end here or further on
+	kids  map[string]*node
+	slots []slot // kids by a hash of their keys, at least half of them empty
+	deep  bool   // some of kids have kids
+	id    int
+	field int      // that ends here; -1: none
+	words bool     // keywords look here too
+	watch *lookout // of field
+	below []int32  // fields that end here or further on
 }
 
 // lookout is what the values of one field are watched for.
@@ -140,7 +141,7 @@ func (r *route) grow(p *Program, byField map[int][]int) {
 		n := r.reach(p.fields[f].name)
 		n.field, n.watch = f, r.lookouts[f]
 	}
-	r.root.gather()
+	r.root.settle()
 }
 
 func (r *route) plant() *node {
@@ -157,7 +158,6 @@ func (r *route) reach(name string) *node {
 				at.kids = map[string]*node{}
 			}
 			at.kids[key] = r.plant()
-			at.lengths |= 1 << (len(key) & 63)
 		}
 		at.deep = at.deep || i < strings.Count(name, ".")
 		at = at.kids[key]
@@ -165,20 +165,58 @@ func (r *route) reach(name string) *node {
 	return at
 }
 
-// gather fills below.
-func (n *node) gather() []int32 {
+// settle fills below and slots, of all that is under a node too.
+func (n *node) settle() {
 	if n.field >= 0 {
 		n.below = append(n.below, int32(n.field))
 	}
 	if n.words {
 		n.below = append(n.below, keywords)
 	}
-	for _, kid := range n.kids {
-		n.below = append(n.below, kid.gather()...)
+	size := 2
+	for size < 4*len(n.kids) {
+		size *= 2
+	}
+	n.slots = make([]slot, size)
+	for _, key := range slices.Sorted(maps.Keys(n.kids)) {
+		kid := n.kids[key]
+		kid.settle()
+		n.below = append(n.below, kid.below...)
+		i := keyHash([]byte(key)) & uint32(size-1)
+		for n.slots[i].node != nil {
+			i = (i + 1) & uint32(size-1)
+		}
+		n.slots[i] = slot{key, kid}
 	}
 	slices.Sort(n.below)
 	n.below = slices.Compact(n.below)
-	return n.below
+}
+
+// slot is a place in a node's table.
+type slot struct {
+	key  string
+	node *node
+}
+
+// keyHash tells most keys of one object apart by their length and three bytes.
+func keyHash(key []byte) uint32 {
+	n := len(key)
+	if n == 0 {
+		return 0
+	}
+	h := uint32(n)*0x9e3779b1 ^ uint32(key[0])*0x85ebca6b ^ uint32(key[n/2])*0xc2b2ae35 ^ uint32(key[n-1])*0x27d4eb2f
+	return h ^ h>>15
+}
+
+// kid is the place that a key leads to; nil for none.
+func (n *node) kid(key []byte) *node {
+	mask := uint32(len(n.slots) - 1)
+	for i := keyHash(key) & mask; n.slots[i].node != nil; i = (i + 1) & mask {
+		if n.slots[i].key == string(key) {
+			return n.slots[i].node
+		}
+	}
+	return nil
 }
 
 // follow returns the place that a key with dots in it leads to as if it were
@@ -187,9 +225,9 @@ func (n *node) follow(key []byte) *node {
 	for n != nil {
 		i := slices.Index(key, '.')
 		if i < 0 {
-			return n.kids[string(key)]
+			return n.kid(key)
 		}
-		n, key = n.kids[string(key[:i])], key[i+1:]
+		n, key = n.kid(key[:i]), key[i+1:]
 	}
 	return nil
 }
@@ -216,10 +254,8 @@ func (r *route) asking(p *Program, rules []int, level int) asks {
 	var a asks
 	of, anyOf := map[int][]int32{}, map[int][]int32{}
 	for _, i := range rules {
-		blind := rank(p.rules[i].Needs) > level
-		set, _ := p.rules[i].cond.witness(p.preds, func(w *predicate) bool {
-			return !blind || rank(bodyLevel(p.fields[w.field].name)) <= level
-		})
+		blind := p.rules[i].needs > level
+		set, _ := p.rules[i].cond.witness(p.preds, func(w *predicate) bool { return !blind || w.body <= level })
 		if set == nil {
 			a.always = append(a.always, int32(i))
 			continue

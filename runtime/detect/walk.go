@@ -66,19 +66,19 @@ func (m *Matcher) walk(n *node, v *fastjson.Value) {
 // paths afterwards.
 func (m *Matcher) child(key []byte, v *fastjson.Value) {
 	n := m.at
-	if n.deep && bytes.IndexByte(key, '.') >= 0 {
-		if to := n.follow(key); to != nil && m.doubted[to.id] != m.now {
-			m.doubted[to.id] = m.now
-			m.unsure = append(m.unsure, to.below...)
+	if kid := n.kid(key); kid != nil {
+		if m.seen[kid.id] != m.object {
+			m.seen[kid.id] = m.object
+			m.walk(kid, v)
 		}
 		return
 	}
-	if n.lengths>>(len(key)&63)&1 == 0 {
+	if !n.deep || bytes.IndexByte(key, '.') < 0 {
 		return
 	}
-	if kid := n.kids[string(key)]; kid != nil && m.seen[kid.id] != m.object {
-		m.seen[kid.id] = m.object
-		m.walk(kid, v)
+	if to := n.follow(key); to != nil && m.doubted[to.id] != m.now {
+		m.doubted[to.id] = m.now
+		m.unsure = append(m.unsure, to.below...)
 	}
 }
 

@@ -18,7 +18,9 @@ const maxName = 1024
 // concurrent use.
 type decoder struct {
 	parser *fastjson.Parser
-	big    bool // the parser keeps the room of a large record
+	big    bool                                // the parser keeps the room of a large record
+	member func(key []byte, v *fastjson.Value) // of isList, made once
+	list   bool                                // what it found
 }
 
 // parse returns the record's DOM, valid until the next call, or why there is none.
@@ -49,13 +51,18 @@ func (d *decoder) parse(raw []byte) (*fastjson.Value, string) {
 }
 
 // isList reports whether a document holds a list of records.
-func isList(v *fastjson.Value) bool {
-	for _, key := range listKeys {
-		if list := v.Get(key); list != nil && list.Type() == fastjson.TypeArray {
-			return true
+func (d *decoder) isList(v *fastjson.Value) bool {
+	if d.member == nil {
+		d.member = func(key []byte, v *fastjson.Value) {
+			for _, k := range listKeys {
+				d.list = d.list || k == string(key) && v.Type() == fastjson.TypeArray
+			}
 		}
 	}
-	return false
+	d.list = false
+	o, _ := v.Object()
+	o.Visit(d.member)
+	return d.list
 }
 
 // printable keeps short plain words and hides anything else.

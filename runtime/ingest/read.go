@@ -239,7 +239,7 @@ func (s *stream) line(line int, text []byte, tooLong bool) error {
 		return s.tooLong(line, text)
 	}
 	doc, why := s.parse(text)
-	if doc == nil || !isList(doc) {
+	if doc == nil || !s.dec.isList(doc) {
 		return s.parsed(record{line: line, raw: text, doc: doc}, why)
 	}
 	err := s.values(&splitter{r: bufio.NewReader(bytes.NewReader(text)), line: line})
