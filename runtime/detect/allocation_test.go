@@ -3,8 +3,10 @@ package detect_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -63,6 +65,16 @@ func TestAllocations(t *testing.T) {
 			})
 		})
 	}
+	t.Run("cloudtrail", func(t *testing.T) {
+		prog := compile(t, rules.Set{Seed: 1, Rules: 3100, Keywords: true, Product: "aws", Service: "cloudtrail"}.Make()...)
+		m := prog.NewMatcher()
+		var hits []detect.Hit
+		sameAllocations(t, cloudTrailLog(t), func(rec *ingest.Record) error {
+			var err error
+			hits, err = m.RecordHits(rec, hits[:0])
+			return err
+		})
+	})
 	t.Run("results", func(t *testing.T) {
 		results := detect.NewResults(own)
 		sameAllocations(t, withoutHits(t, own.NewMatcher(), auditLog(t)), func(rec *ingest.Record) error {
@@ -70,6 +82,30 @@ func TestAllocations(t *testing.T) {
 			return nil
 		})
 	})
+}
+
+// cloudTrailLog is what other projects recorded of AWS.
+func cloudTrailLog(t *testing.T) []byte {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(corpora(t, "auditlogs"), "stratus-cloudtrail/*.json"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no log of CloudTrail: %v", err)
+	}
+	var log bytes.Buffer
+	for _, name := range files {
+		data, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ingest.Scan(context.Background(), name, bytes.NewReader(data), ingest.Config{}, func(rec *ingest.Record) error {
+			err := json.Compact(&log, rec.Raw())
+			log.WriteByte('\n')
+			return err
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return log.Bytes()
 }
 
 func sameAllocations(t *testing.T, log []byte, take func(*ingest.Record) error) {

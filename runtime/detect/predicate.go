@@ -114,10 +114,37 @@ func (p *predicate) inNet(text []byte) bool {
 	if len(text) > longestAddress {
 		return false
 	}
+	if bytes.IndexByte(text, ':') < 0 {
+		addr, ok := fourBytes(text)
+		return ok && p.net.Contains(addr)
+	}
 	// The parser keeps no part of an address but its zone, of which it makes a
 	// copy, and an error is dropped here: the text needs no copy first.
 	addr, err := netip.ParseAddr(unsafe.String(unsafe.SliceData(text), len(text)))
 	return err == nil && p.net.Contains(addr.WithZone("").Unmap())
+}
+
+// fourBytes reads an IPv4 address as netip.ParseAddr does. Clouds log names in
+// place of addresses, and each would cost that an error.
+func fourBytes(text []byte) (netip.Addr, bool) {
+	var b [4]byte
+	for i := range b {
+		n, digits := 0, 0
+		for ; digits < len(text) && '0' <= text[digits] && text[digits] <= '9' && n <= 255; digits++ {
+			n = 10*n + int(text[digits]-'0')
+		}
+		if digits == 0 || n > 255 || digits > 1 && text[0] == '0' {
+			return netip.Addr{}, false
+		}
+		b[i], text = byte(n), text[digits:]
+		if i < 3 {
+			if len(text) == 0 || text[0] != '.' {
+				return netip.Addr{}, false
+			}
+			text = text[1:]
+		}
+	}
+	return netip.AddrFrom4(b), len(text) == 0
 }
 
 // longestNumber that is compared; a longer text is no number.

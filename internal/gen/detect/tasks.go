@@ -12,6 +12,8 @@ import (
 	"github.com/valyala/fastjson"
 
 	"github.com/scantling/scantling/internal/testkit/sigma"
+	"github.com/scantling/scantling/rule"
+	"github.com/scantling/scantling/rules"
 	"github.com/scantling/scantling/runtime/detect"
 	"github.com/scantling/scantling/runtime/ingest"
 )
@@ -76,6 +78,11 @@ func tasks(l *logs) ([]*task, error) {
 		})},
 		{name: "read, no rules", pass: l.scan(nil, nil)},
 	}
+	own, err := ownRules(l)
+	if err != nil {
+		return nil, err
+	}
+	out = append(out, own)
 	for _, n := range []int{470, 3100} {
 		for _, way := range []string{"routed", "unrouted", "crowded"} {
 			for _, keywords := range []bool{false, true} {
@@ -87,7 +94,7 @@ func tasks(l *logs) ([]*task, error) {
 				}
 				programs := map[string]*detect.Program{}
 				for _, kind := range kinds {
-					prog, err := program(rules(n, way, kind, keywords))
+					prog, err := program(made(n, way, kind, keywords))
 					if err != nil {
 						return nil, fmt.Errorf("%s: %w", t.name, err)
 					}
@@ -101,14 +108,35 @@ func tasks(l *logs) ([]*task, error) {
 	return out, nil
 }
 
+// ownRules is what detect run does with the rules that are built in, alerts
+// and all.
+func ownRules(l *logs) (*task, error) {
+	cat, _ := rule.Load(rules.FS, "rules") // rules that don't load are a matter of their tests
+	prog, errs := detect.Compile(detect.FromCatalogue(cat))
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	t := &task{name: "our rules, with alerts"}
+	t.pass = func() (int, error) {
+		results := detect.NewResults(prog)
+		n, err := l.records(func(rec *ingest.Record) error {
+			results.AddRecord(rec)
+			return nil
+		})
+		t.hits = len(results.Alerts())
+		return n, err
+	}
+	return t, nil
+}
+
 // present are fields that nearly all events of a kind have.
 var present = map[string][]string{
 	ingest.Kind:  {"requestURI", "userAgent", "user.username", "objectRef.name", "objectRef.namespace", "objectRef.resource", "verb", "stage"},
 	"cloudtrail": {"userAgent", "eventName", "eventSource", "userIdentity.arn", "sourceIPAddress", "awsRegion", "userIdentity.principalId", "eventType"},
 }
 
-// rules makes the rules for the events of a kind.
-func rules(n int, way, kind string, keywords bool) []string {
+// made makes the rules for the events of a kind.
+func made(n int, way, kind string, keywords bool) []string {
 	set := sigma.Set{Seed: 1, Rules: n, Keywords: keywords}
 	if way != "routed" {
 		set.Product, set.Service = "kubernetes", "audit"
@@ -164,31 +192,38 @@ func (l *logs) scan(programs map[string]*detect.Program, t *task) func() (int, e
 	}
 	var hits []detect.Hit
 	return func() (int, error) {
-		n, found := 0, 0
-		for _, kind := range kinds {
-			m := matchers[kind]
-			res, err := ingest.Scan(context.Background(), kind, bytes.NewReader(l.lines[kind]), ingest.Config{Source: kind}, func(rec *ingest.Record) error {
-				if m == nil {
-					return nil
-				}
-				var err error
-				hits, err = m.RecordHits(rec, hits[:0])
-				found += len(hits)
-				return err
-			})
-			if err != nil {
-				return n, err
+		found := 0
+		n, err := l.records(func(rec *ingest.Record) error {
+			m := matchers[rec.Source()]
+			if m == nil {
+				return nil
 			}
-			if len(res.Incomplete) > 0 {
-				return n, fmt.Errorf("%s: %s", res.Incomplete[0].What, res.Incomplete[0].Why)
-			}
-			n += res.Events
-		}
+			var err error
+			hits, err = m.RecordHits(rec, hits[:0])
+			found += len(hits)
+			return err
+		})
 		if t != nil {
 			t.hits = found
 		}
-		return n, nil
+		return n, err
 	}
+}
+
+// records reads all logs as files are read.
+func (l *logs) records(take func(*ingest.Record) error) (int, error) {
+	n := 0
+	for _, kind := range kinds {
+		res, err := ingest.Scan(context.Background(), kind, bytes.NewReader(l.lines[kind]), ingest.Config{Source: kind}, take)
+		if err != nil {
+			return n, err
+		}
+		if len(res.Incomplete) > 0 {
+			return n, fmt.Errorf("%s: %s", res.Incomplete[0].What, res.Incomplete[0].Why)
+		}
+		n += res.Events
+	}
+	return n, nil
 }
 
 // printTasks prints the speeds and their ratios, and fails where a goal is missed.
