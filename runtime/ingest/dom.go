@@ -19,8 +19,7 @@ const maxName = 1024
 type decoder struct {
 	parser *fastjson.Parser
 	big    bool                                // the parser keeps the room of a large record
-	member func(key []byte, v *fastjson.Value) // of isList, made once
-	list   bool                                // what it found
+	lists  *lister
 }
 
 // parse returns the record's DOM, valid until the next call, or why there is none.
@@ -52,17 +51,29 @@ func (d *decoder) parse(raw []byte) (*fastjson.Value, string) {
 
 // isList reports whether a document holds a list of records.
 func (d *decoder) isList(v *fastjson.Value) bool {
-	if d.member == nil {
-		d.member = func(key []byte, v *fastjson.Value) {
-			for _, k := range listKeys {
-				d.list = d.list || k == string(key) && v.Type() == fastjson.TypeArray
-			}
+	if d.lists == nil {
+		d.lists = newLister()
+	}
+	d.lists.found = false
+	o, _ := v.Object()
+	o.Visit(d.lists.member)
+	return d.lists.found
+}
+
+// lister looks for a list of records among the members of an object.
+type lister struct {
+	member func(key []byte, v *fastjson.Value) // takes one; made once
+	found  bool
+}
+
+func newLister() *lister {
+	l := &lister{}
+	l.member = func(key []byte, v *fastjson.Value) {
+		for _, k := range listKeys {
+			l.found = l.found || k == string(key) && v.Type() == fastjson.TypeArray
 		}
 	}
-	d.list = false
-	o, _ := v.Object()
-	o.Visit(d.member)
-	return d.list
+	return l
 }
 
 // printable keeps short plain words and hides anything else.
