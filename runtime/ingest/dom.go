@@ -18,7 +18,7 @@ const maxName = 1024
 // concurrent use.
 type decoder struct {
 	parser *fastjson.Parser
-	big    bool                                // the parser keeps the room of a large record
+	big    bool // the parser keeps the room of a large record
 	lists  *lister
 }
 
