@@ -66,9 +66,9 @@ func (a *app) detectRun(ctx context.Context, args []string, rules string, in log
 	unjudged := newUnjudged(d.program)
 	records := 0
 	for _, name := range files {
-		res, err := a.feed(ctx, name, cfg, func(ev model.Event) error {
-			unjudged.add(ev)
-			results.Add(ev)
+		res, err := a.feed(ctx, name, cfg, func(rec *ingest.Record) error {
+			unjudged.add(rec)
+			results.AddRecord(rec)
 			return nil
 		})
 		if err != nil {
@@ -128,7 +128,7 @@ func logFiles(args []string) ([]string, []model.Incomplete, error) {
 }
 
 // feed reads one log.
-func (a *app) feed(ctx context.Context, name string, cfg ingest.Config, yield func(model.Event) error) (ingest.Result, error) {
+func (a *app) feed(ctx context.Context, name string, cfg ingest.Config, take func(*ingest.Record) error) (ingest.Result, error) {
 	in := a.In
 	if name != "-" {
 		f, err := os.Open(name)
@@ -138,7 +138,7 @@ func (a *app) feed(ctx context.Context, name string, cfg ingest.Config, yield fu
 		defer f.Close()
 		in = f
 	}
-	res, err := ingest.Read(ctx, name, in, cfg, yield)
+	res, err := ingest.Scan(ctx, name, in, cfg, take)
 	if err != nil {
 		return res, failed("%w", err)
 	}
@@ -206,8 +206,8 @@ func (d *detector) reading(ctx context.Context, cluster string, logs []config.Lo
 	}
 	results := detect.NewResults(d.program)
 	for _, l := range logs {
-		res, err := d.app.feed(ctx, l.Path, ingest.Config{Cluster: cluster, Source: l.Kind}, func(ev model.Event) error {
-			results.Add(ev)
+		res, err := d.app.feed(ctx, l.Path, ingest.Config{Cluster: cluster, Source: l.Kind}, func(rec *ingest.Record) error {
+			results.AddRecord(rec)
 			return nil
 		})
 		if err != nil {
@@ -219,8 +219,8 @@ func (d *detector) reading(ctx context.Context, cluster string, logs []config.Lo
 	}
 	use := ingest.NewUsage(cluster, results.Alerted())
 	for _, l := range logs {
-		if _, err := d.app.feed(ctx, l.Path, ingest.Config{Cluster: cluster, Source: l.Kind}, func(ev model.Event) error {
-			use.Add(ev)
+		if _, err := d.app.feed(ctx, l.Path, ingest.Config{Cluster: cluster, Source: l.Kind}, func(rec *ingest.Record) error {
+			use.Add(rec.Event())
 			return nil
 		}); err != nil {
 			return r, err

@@ -24,7 +24,13 @@ type logInput struct {
 type unjudged struct {
 	read  map[string]bool // kinds that some rule reads
 	count map[string]int
-	last  model.Event // counted last
+	last  place // of what was counted last
+}
+
+// place is where an event stands.
+type place struct {
+	kind, stream string
+	index        int
 }
 
 func newUnjudged(p *detect.Program) *unjudged {
@@ -37,14 +43,15 @@ func newUnjudged(p *detect.Program) *unjudged {
 	return u
 }
 
-func (u *unjudged) add(ev model.Event) {
+func (u *unjudged) add(rec *ingest.Record) {
+	at := place{rec.Source(), rec.Stream(), rec.Index()}
 	switch {
-	case !u.read[ev.Source]:
-		u.count[ev.Source]++
-		u.last = model.Event{Source: ev.Source, Stream: ev.Stream, Index: ev.Index}
-	case u.last.Source != "" && u.last.Stream == ev.Stream && u.last.Index == ev.Index:
-		u.count[u.last.Source]--
-		u.last = model.Event{}
+	case !u.read[at.kind]:
+		u.count[at.kind]++
+		u.last = at
+	case u.last.kind != "" && u.last.stream == at.stream && u.last.index == at.index:
+		u.count[u.last.kind]--
+		u.last = place{}
 	}
 }
 

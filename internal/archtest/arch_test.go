@@ -152,7 +152,7 @@ func TestCheckReports(t *testing.T) {
 			"cli/a.go:3: github.com/rogpeppe/go-internal/testscript is for tests",
 			"cli/a.go:4: no cage names github.com/rogpeppe/go-internal/other: add it to the table with a reason",
 			"infrastructure/network/a.go:3: k8s.io/client-go/kubernetes belongs in infrastructure/kube/..., infrastructure/lifetime, runtime/respond",
-			"model/a.go:3: github.com/valyala/fastjson belongs in runtime/...",
+			"model/a.go:3: github.com/valyala/fastjson belongs in runtime/..., internal/gen/detect",
 			"registry/image/a.go:3: github.com/google/go-containerregistry/pkg/v1 belongs in oci/..., internal/gen/...",
 			"report/a.go:3: github.com/google/go-cmp/cmp is for tests",
 			"report/a.go:4: no cage names example.com/left/pad: add it to the table with a reason",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/runtime/ingest"
@@ -135,7 +136,14 @@ func NewBounded(p *Program, bounds Bounds) *Results {
 // Add asks the program of one event. The event may be reused afterwards.
 func (r *Results) Add(ev model.Event) {
 	var err error
-	if r.hits, err = r.matcher.Hits(ev, r.hits[:0]); err != nil {
+	r.hits, err = r.matcher.Hits(ev, r.hits[:0])
+	r.take(ev, err)
+	r.tick(ev.Time)
+}
+
+// take takes the hits of an event, and the error that left others out.
+func (r *Results) take(ev model.Event, err error) {
+	if err != nil {
 		if len(r.damaged) < maxDamaged {
 			r.damaged = append(r.damaged, model.Incomplete{What: fmt.Sprintf("%s#%d", ev.Stream, ev.Index), Why: err.Error()})
 		}
@@ -157,8 +165,12 @@ func (r *Results) Add(ev model.Event) {
 			r.alerts[a.ID] = a
 		}
 	}
-	if r.corr != nil && !ev.Time.IsZero() {
-		r.corr.tick(ev.Time.UnixMicro())
+}
+
+// tick tells correlations how late it is.
+func (r *Results) tick(at time.Time) {
+	if r.corr != nil && !at.IsZero() {
+		r.corr.tick(at.UnixMicro())
 	}
 }
 

@@ -80,6 +80,9 @@ func (b *builder) begin(src Source) { b.file, b.values, b.active, b.uses = src.F
 // keywordField stands for the message fields of an event's kind.
 const keywordField = ""
 
+// keywords is the index of keywordField.
+const keywords = 0
+
 // problem reports on a node of the rule at hand.
 func (b *builder) problem(n *yaml.Node, format string, args ...any) error {
 	return &rule.Problem{File: b.file, Line: n.Line, Text: fmt.Sprintf(format, args...)}
@@ -132,6 +135,7 @@ func (b *builder) rule(src Source) error {
 	if slices.Contains(c.Kinds, ingest.Kind) {
 		c.Needs = b.needs(cond)
 	}
+	c.needs = rank(c.Needs)
 	b.doubt(&c)
 	b.prog.rules = append(b.prog.rules, c)
 	return nil
@@ -178,11 +182,10 @@ func (b *builder) needs(cond *expr) string {
 	for _, level := range []string{levelMetadata, levelRequest} {
 		can := cond.possible(func(i int) outcomes {
 			p := &b.prog.preds[i]
-			if rank(bodyLevel(b.prog.fields[p.field].name)) <= rank(level) {
+			if p.body <= rank(level) {
 				return outcomes{yes: true, no: true}
 			}
-			answer := p.absent() || p.op == opExists && !p.want
-			return outcomes{yes: answer, no: !answer}
+			return outcomes{yes: p.absent(), no: !p.absent()}
 		})
 		if can.yes {
 			return level
@@ -422,7 +425,7 @@ func (b *builder) literalValue(name string, mods modifiers, v *yaml.Node) (*expr
 				return nil, err
 			}
 		}
-		p.field = b.field(name)
+		p.field, p.body = b.field(name), rank(bodyLevel(name))
 		if ref != "" {
 			p.other = b.field(ref)
 		}

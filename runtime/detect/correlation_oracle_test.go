@@ -327,7 +327,7 @@ func TestCorrelationOracle(t *testing.T) {
 	found := map[string]int{}
 	lates := 0
 	for seed := range uint64(1500) {
-		w := world{rand.New(rand.NewPCG(seed, 11))}
+		w := world{Rand: rand.New(rand.NewPCG(seed, 11))}
 		c := w.correlation()
 		sources, errs := detect.Parse("x.yml", []byte(strings.Join(append(simple("a", "b", "c"), c.yaml()), "---\n")))
 		prog, more := detect.Compile(sources)
@@ -405,7 +405,7 @@ func indexes(alerts []model.Alert) []int {
 
 // TestCorrelationIsDeterministic gives one log in many orders, and in parts.
 func TestCorrelationIsDeterministic(t *testing.T) {
-	w := world{rand.New(rand.NewPCG(3, 5))}
+	w := world{Rand: rand.New(rand.NewPCG(3, 5))}
 	var text []string
 	for range 200 {
 		text = append(text, fmt.Sprintf("%ds %s u=%s n=%d", w.IntN(300), w.pick("a", "b", "c"), w.pick("x", "y"), w.IntN(9)))

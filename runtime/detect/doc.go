@@ -50,7 +50,9 @@
 //     are taken to be right.
 //   - A rule that correlations refer to is silent, unless one says generate.
 //
-// The engine routes by log source, evaluates each distinct predicate at most
-// once an event, and only looks at rules of which a necessary exact value was
-// seen (their witness).
+// The engine routes by log source, walks an event once along the fields that
+// rules name, answers each distinct predicate at most once, and evaluates only
+// rules of which a necessary predicate may hold (their witness; decision 092).
+// Its cost is that of an event's bytes, whatever the number of rules. Matching
+// asks nothing of the heap.
 package detect

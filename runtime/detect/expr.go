@@ -59,53 +59,46 @@ func (e *expr) possible(pred func(int) outcomes) outcomes {
 	return all
 }
 
-// witness returns exact predicates of which at least one holds whenever e
-// does; nil when there is no such set. ok says which predicates may serve.
-func (e *expr) witness(preds []predicate, ok func(*predicate) bool) []int {
-	switch e.op {
-	case opPred:
-		if p := &preds[e.pred]; p.exact() && ok(p) {
-			return []int{e.pred}
-		}
-		return nil
-	case opNot:
-		return nil
-	case opAnd:
-		var best []int
-		for _, k := range e.kids {
-			w := k.witness(preds, ok)
-			if w != nil && (best == nil || cheaper(w, best, preds)) {
-				best = w
-			}
-		}
-		return best
+// each calls yield for every predicate of e, shared ones each time.
+func (e *expr) each(yield func(pred int)) {
+	if e.op == opPred {
+		yield(e.pred)
 	}
-	var union []int
 	for _, k := range e.kids {
-		w := k.witness(preds, ok)
-		if w == nil {
-			return nil
-		}
-		union = append(union, w...)
+		k.each(yield)
 	}
-	slices.Sort(union)
-	return slices.Compact(union)
 }
 
-// cheaper prefers fewer values, then longer ones: "create" is seen more often
-// than "clusterrolebindings".
-func cheaper(a, b []int, preds []predicate) bool {
-	if c := cmp.Compare(len(a), len(b)); c != 0 {
-		return c < 0
-	}
-	shortest := func(set []int) int {
-		n := len(preds[set[0]].text)
-		for _, i := range set {
-			n = min(n, len(preds[i].text))
+// witness returns predicates of which at least one holds whenever e does, and
+// how often they are likely to hold; nil when there is no such set. ok says
+// which predicates may serve.
+func (e *expr) witness(preds []predicate, ok func(*predicate) bool) (set []int, weight float64) {
+	switch e.op {
+	case opPred:
+		if p := &preds[e.pred]; !p.absent() && ok(p) {
+			return []int{e.pred}, p.weight()
 		}
-		return n
+		return nil, 0
+	case opNot:
+		return nil, 0
+	case opAnd:
+		for _, k := range e.kids {
+			if s, w := k.witness(preds, ok); s != nil && (set == nil || w < weight) {
+				set, weight = s, w
+			}
+		}
+		return set, weight
 	}
-	return shortest(a) > shortest(b)
+	set = []int{}
+	for _, k := range e.kids {
+		s, w := k.witness(preds, ok)
+		if s == nil {
+			return nil, 0
+		}
+		set, weight = append(set, s...), weight+w
+	}
+	slices.Sort(set)
+	return slices.Compact(set), weight
 }
 
 // sortKids puts cheap operands first; the order doesn't change the outcome.
@@ -117,7 +110,7 @@ func (e *expr) sortKids(preds []predicate) {
 }
 
 func (e *expr) cost(preds []predicate) int {
-	if e.op == opPred && preds[e.pred].exact() {
+	if e.op == opPred && preds[e.pred].watched() {
 		return 0
 	}
 	return e.size

@@ -18,19 +18,27 @@ type Matcher struct {
 	big    bool   // the parser keeps the room of a record over keepRecord
 	now    uint64 // the event at hand; what bears another number is stale
 	route  *route
+	asks   *asks
+	level  int // see levelOf
 	doc    *fastjson.Value
 	fields []fieldState
-	preds  []predState
+	preds  []answer
 	asked  []uint64 // by rule
+	queue  []int32  // rules to ask
 	failed error    // why a predicate could not be answered
 	room   fieldState
+	walker
 }
 
-// predState is the answer of one predicate.
-type predState struct {
-	at  uint64
-	yes bool
-}
+// answer is that of one predicate: the number of the event, times four, and
+// what is known.
+type answer uint64
+
+const (
+	maybe answer = iota + 1 // its text was seen: it must be tested
+	no
+	yes
+)
 
 // fieldState holds the values of one field of the event at hand.
 type fieldState struct {
@@ -55,9 +63,11 @@ type Hit struct {
 
 // NewMatcher returns a matcher for the program.
 func (p *Program) NewMatcher() *Matcher {
-	return &Matcher{
-		prog: p, fields: make([]fieldState, len(p.fields)), preds: make([]predState, len(p.preds)), asked: make([]uint64, len(p.rules)),
+	m := &Matcher{
+		prog: p, fields: make([]fieldState, len(p.fields)), preds: make([]answer, len(p.preds)), asked: make([]uint64, len(p.rules)),
 	}
+	m.walker.visit = m.child
+	return m
 }
 
 // errNotJSON is all that is said of a record that can't be parsed: the
@@ -74,42 +84,52 @@ var errTooMany = errors.New("record has too many values to compare two fields of
 // particular order. An event of a kind that no rule reads has none. With an
 // error the hits are not all.
 func (m *Matcher) Hits(ev model.Event, dst []Hit) ([]Hit, error) {
-	m.route = m.prog.routes[ev.Source]
-	if m.route == nil || len(m.route.always) == 0 && len(m.route.index) == 0 {
+	if !m.begin(ev.Source) {
 		return dst, nil
 	}
+	return m.parsed(ev.Raw, dst)
+}
+
+// parsed matches a record that is still to be parsed.
+func (m *Matcher) parsed(raw []byte, dst []Hit) ([]Hit, error) {
 	if m.parser == nil || m.big {
 		m.parser = new(fastjson.Parser)
 	}
-	m.big = len(ev.Raw) > keepRecord
-	doc, err := m.parser.ParseBytes(ev.Raw)
+	m.big = len(raw) > keepRecord
+	doc, err := m.parser.ParseBytes(raw)
 	if err != nil || doc.Type() != fastjson.TypeObject {
 		return dst, errNotJSON
 	}
+	return m.match(doc, dst)
+}
+
+// begin turns to the next event and reports whether any rule reads its kind.
+func (m *Matcher) begin(kind string) bool {
+	m.route = m.prog.routes[kind]
+	return m.route != nil && m.route.rules > 0
+}
+
+// match asks the rules of the route of an object.
+func (m *Matcher) match(doc *fastjson.Value, dst []Hit) ([]Hit, error) {
 	m.doc, m.failed = doc, nil
 	m.now++
-	level := m.level()
-	for _, i := range m.route.always {
-		dst = m.ask(i, level, dst)
+	m.level = m.levelOf()
+	m.asks = &m.route.asks[levels-1]
+	if m.level >= 0 {
+		m.asks = &m.route.asks[m.level]
 	}
-	for w := range m.route.index {
-		at := &m.route.index[w]
-		state := m.state(at.field)
-		for v := range state.values {
-			if state.values[v].object {
-				continue
-			}
-			for _, i := range at.rules[string(state.values[v].in(false))] {
-				dst = m.ask(i, level, dst)
-			}
-		}
+	m.queue = m.queue[:0]
+	m.call(m.asks.always)
+	m.look()
+	for _, i := range m.queue {
+		dst = m.ask(int(i), dst)
 	}
 	return dst, m.failed
 }
 
-// level is that of an audit record, lowered where its body was cut off
+// levelOf is that of an audit record, lowered where its body was cut off
 // (--audit-log-truncate-enabled); -1 for other kinds of log.
-func (m *Matcher) level() int {
+func (m *Matcher) levelOf() int {
 	if m.route.kind.name != ingest.Kind {
 		return -1
 	}
@@ -119,17 +139,23 @@ func (m *Matcher) level() int {
 	return rank(string(m.doc.GetStringBytes("level")))
 }
 
-// ask evaluates one rule, once an event.
-func (m *Matcher) ask(i, level int, dst []Hit) []Hit {
-	if m.asked[i] == m.now {
-		return dst
+// call puts rules into the queue, each once an event.
+func (m *Matcher) call(rules []int32) {
+	for _, i := range rules {
+		if m.asked[i] != m.now {
+			m.asked[i] = m.now
+			m.queue = append(m.queue, i)
+		}
 	}
-	m.asked[i] = m.now
+}
+
+// ask evaluates one rule.
+func (m *Matcher) ask(i int, dst []Hit) []Hit {
 	r := &m.prog.rules[i]
 	if m.eval(r.cond) {
 		return append(dst, Hit{Rule: i})
 	}
-	if level >= 0 && rank(r.Needs) > level && m.might(r.cond, level) {
+	if m.level >= 0 && r.needs > m.level && m.might(r.cond, m.level) {
 		return append(dst, Hit{Rule: i, Unknown: true})
 	}
 	return dst
@@ -139,8 +165,7 @@ func (m *Matcher) ask(i, level int, dst []Hit) []Hit {
 // its level leaves out.
 func (m *Matcher) might(e *expr, level int) bool {
 	return e.possible(func(i int) outcomes {
-		p := &m.prog.preds[i]
-		if rank(bodyLevel(m.prog.fields[p.field].name)) > level {
+		if m.prog.preds[i].body > level {
 			return outcomes{yes: true, no: true}
 		}
 		yes := m.holds(i)
@@ -163,13 +188,23 @@ func (m *Matcher) eval(e *expr) bool {
 	return e.op == opAnd
 }
 
-// holds answers a predicate, at most once an event.
+// holds answers a predicate, testing it at most once an event.
 func (m *Matcher) holds(i int) bool {
-	s := &m.preds[i]
-	if s.at != m.now {
-		s.at, s.yes = m.now, m.test(&m.prog.preds[i])
+	known := m.preds[i]
+	if uint64(known>>2) != m.now {
+		if m.route.watched[i] {
+			return false
+		}
+		known = maybe
 	}
-	return s.yes
+	if known&3 == maybe {
+		known = no
+		if m.test(&m.prog.preds[i]) {
+			known = yes
+		}
+		m.preds[i] = answer(m.now)<<2 | known
+	}
+	return known&3 == yes
 }
 
 func (m *Matcher) test(p *predicate) bool {
@@ -206,21 +241,30 @@ func (m *Matcher) refers(p *predicate, state *fieldState) bool {
 	return false
 }
 
-// state reads a field, at most once an event.
+// state returns a field of the event at hand, reading it unless it was
+// visited.
 func (m *Matcher) state(i int) *fieldState {
 	s := &m.fields[i]
 	if s.at == m.now {
 		return s
 	}
 	s.reset(m.now)
-	if i == 0 { // keywordField
-		for k := range m.route.message {
-			s.read(m.doc, m.route.message[k].keys)
-		}
-		return s
+	if !m.route.visits[i] {
+		m.read(i)
 	}
-	s.read(m.doc, m.prog.fields[i].keys)
 	return s
+}
+
+// read reads a field by its own path, not with the others.
+func (m *Matcher) read(i int) {
+	s := &m.fields[i]
+	if i != keywords {
+		s.read(m.doc, m.prog.fields[i].keys)
+		return
+	}
+	for k := range m.route.message {
+		s.read(m.doc, m.route.message[k].keys)
+	}
 }
 
 func (s *fieldState) reset(now uint64) {
@@ -261,11 +305,11 @@ func (s *fieldState) read(v *fastjson.Value, keys [][]string) bool {
 	return false
 }
 
-// add takes one value that is no array.
-func (s *fieldState) add(v *fastjson.Value) {
+// add takes one value that is no array; it returns nil for null.
+func (s *fieldState) add(v *fastjson.Value) *value {
 	s.present = true
 	if v.Type() == fastjson.TypeNull {
-		return
+		return nil
 	}
 	if len(s.values) < cap(s.values) {
 		s.values = s.values[:len(s.values)+1]
@@ -286,4 +330,5 @@ func (s *fieldState) add(v *fastjson.Value) {
 		}
 		x.text = x.own
 	}
+	return x
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"net/netip"
 	"regexp"
+	"regexp/syntax"
 	"slices"
 	"strconv"
 	"strings"
@@ -163,7 +164,7 @@ func (m *modifiers) predicates(n *yaml.Node) (preds []predicate, refField string
 	case opEqual:
 		return m.strings(n)
 	case opRegex:
-		one.re, err = compileRegex(n.Value, m.flags)
+		one.re, one.parts, err = compileRegex(n.Value, m.flags)
 	case opNet:
 		one.net, err = parseNet(n.Value)
 	case opExists:
@@ -184,18 +185,24 @@ func (m *modifiers) predicates(n *yaml.Node) (preds []predicate, refField string
 	return []predicate{one}, refField, err
 }
 
-func compileRegex(text, flags string) (*regexp.Regexp, error) {
+// compileRegex returns a regular expression, and texts of which each match
+// holds one.
+func compileRegex(text, flags string) (*regexp.Regexp, []string, error) {
 	if len(text) > maxRegex {
-		return nil, fmt.Errorf("regular expression is longer than %d bytes", maxRegex)
+		return nil, nil, fmt.Errorf("regular expression is longer than %d bytes", maxRegex)
 	}
 	if flags != "" {
 		text = "(?" + flags + ")" + text
 	}
 	re, err := regexp.Compile(text)
 	if err != nil {
-		return nil, fmt.Errorf("regular expression: %w", err)
+		return nil, nil, fmt.Errorf("regular expression: %w", err)
 	}
-	return re, nil
+	tree, err := syntax.Parse(text, syntax.Perl)
+	if err != nil {
+		return nil, nil, fmt.Errorf("regular expression: %w", err)
+	}
+	return re, required(tree), nil
 }
 
 func parseNet(text string) (netip.Prefix, error) {

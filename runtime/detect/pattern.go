@@ -2,6 +2,7 @@ package detect
 
 import (
 	"bytes"
+	"encoding/binary"
 	"fmt"
 	"strings"
 	"unicode"
@@ -283,6 +284,13 @@ func (p pattern) suffix(s []byte) int {
 // that letters with several lower forms meet. Bytes that are no UTF-8 stay.
 func fold(dst, s []byte) []byte {
 	for i := 0; i < len(s); {
+		if i+8 <= len(s) {
+			if w := binary.LittleEndian.Uint64(s[i:]); w&highBits == 0 {
+				dst = binary.LittleEndian.AppendUint64(dst, w|upperBits(w)>>2) // 'a' is 'A' and 0x20
+				i += 8
+				continue
+			}
+		}
 		c := s[i]
 		if c < utf8.RuneSelf {
 			if 'A' <= c && c <= 'Z' {
@@ -301,4 +309,31 @@ func fold(dst, s []byte) []byte {
 		i += size
 	}
 	return dst
+}
+
+// isFolded reports whether fold would change nothing, for ASCII alone.
+func isFolded(s []byte) bool {
+	for len(s) >= 8 {
+		w := binary.LittleEndian.Uint64(s)
+		if w&highBits != 0 || upperBits(w) != 0 {
+			return false
+		}
+		s = s[8:]
+	}
+	for _, c := range s {
+		if c >= utf8.RuneSelf || 'A' <= c && c <= 'Z' {
+			return false
+		}
+	}
+	return true
+}
+
+// highBits are the highest of each of eight bytes.
+const highBits = 0x8080808080808080
+
+// upperBits sets the highest bit of each of eight bytes that is an upper case
+// letter. All are ASCII.
+func upperBits(w uint64) uint64 {
+	const from, after = highBits - 'A'*0x0101010101010101, highBits - ('Z'+1)*0x0101010101010101
+	return (w + from) &^ (w + after) & highBits
 }

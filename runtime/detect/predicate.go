@@ -7,16 +7,19 @@ import (
 	"net/netip"
 	"regexp"
 	"strconv"
+	"unsafe"
 )
 
 // predicate is one test of one field, shared by all rules that ask it.
 type predicate struct {
 	field int // index into program.fields
+	body  int // rank of the level from which the field is in an audit record; -1: any
 	op    predOp
 	cased bool
 	text  []byte // of opEqual: what the value must be, folded unless cased
 	glob  *glob  // of opGlob
 	re    *regexp.Regexp
+	parts []string // of opRegex: texts of which each match holds one, folded; nil where there are none
 	net   netip.Prefix
 	cmp   compareOp
 	num   float64
@@ -77,11 +80,8 @@ func (p *predicate) key() string {
 	return fmt.Sprintf("%d %d %t %d %g %d %t %d %d %s", p.field, p.op, p.cased, p.cmp, p.num, p.part, p.want, p.other, p.where, tail)
 }
 
-// exact reports whether an index of values can answer the predicate.
-func (p *predicate) exact() bool { return p.op == opEqual && !p.cased }
-
 // absent is the predicate's answer for a field that isn't there.
-func (p *predicate) absent() bool { return p.op == opNull }
+func (p *predicate) absent() bool { return p.op == opNull || p.op == opExists && !p.want }
 
 // matches tests one value. Predicates about the field as a whole (null,
 // exists, fieldref) are answered by the matcher.
@@ -114,8 +114,37 @@ func (p *predicate) inNet(text []byte) bool {
 	if len(text) > longestAddress {
 		return false
 	}
-	addr, err := netip.ParseAddr(string(text))
+	if bytes.IndexByte(text, ':') < 0 {
+		addr, ok := fourBytes(text)
+		return ok && p.net.Contains(addr)
+	}
+	// The parser keeps no part of an address but its zone, of which it makes a
+	// copy, and an error is dropped here: the text needs no copy first.
+	addr, err := netip.ParseAddr(unsafe.String(unsafe.SliceData(text), len(text)))
 	return err == nil && p.net.Contains(addr.WithZone("").Unmap())
+}
+
+// fourBytes reads an IPv4 address as netip.ParseAddr does. Clouds log names in
+// place of addresses, and each would cost that an error.
+func fourBytes(text []byte) (netip.Addr, bool) {
+	var b [4]byte
+	for i := range b {
+		n, digits := 0, 0
+		for ; digits < len(text) && '0' <= text[digits] && text[digits] <= '9' && n <= 255; digits++ {
+			n = 10*n + int(text[digits]-'0')
+		}
+		if digits == 0 || n > 255 || digits > 1 && text[0] == '0' {
+			return netip.Addr{}, false
+		}
+		b[i], text = byte(n), text[digits:]
+		if i < 3 {
+			if len(text) == 0 || text[0] != '.' {
+				return netip.Addr{}, false
+			}
+			text = text[1:]
+		}
+	}
+	return netip.AddrFrom4(b), len(text) == 0
 }
 
 // longestNumber that is compared; a longer text is no number.
@@ -179,8 +208,9 @@ func (p *predicate) refers(v, other *value) bool {
 type value struct {
 	text   []byte
 	object bool
-	folded []byte
+	folded []byte // text itself, or in room
 	isFold bool
+	room   []byte // for folded
 	own    []byte // room for texts that the parser doesn't hold
 }
 
@@ -190,7 +220,11 @@ func (v *value) in(cased bool) []byte {
 		return v.text
 	}
 	if !v.isFold {
-		v.folded, v.isFold = fold(v.folded[:0], v.text), true
+		v.folded, v.isFold = v.text, true
+		if !isFolded(v.text) {
+			v.room = fold(v.room[:0], v.text)
+			v.folded = v.room
+		}
 	}
 	return v.folded
 }

@@ -50,6 +50,7 @@ type compiled struct {
 	logsource logsource
 	pipelines []*pipeline
 	cond      *expr
+	needs     int      // rank of Needs
 	asked     []demand // fields that correlations of the rule look at
 }
 
@@ -58,32 +59,18 @@ type field struct {
 	name string
 	// keys[i][n] joins the n+1 keys from the i-th on: a key may hold dots.
 	keys [][]string
+	any  bool // a key of it is anyKey: no walk finds its values
 }
 
 func newField(name string) field {
 	words := strings.Split(name, ".")
-	f := field{name: name, keys: make([][]string, len(words))}
+	f := field{name: name, keys: make([][]string, len(words)), any: slices.Contains(words, anyKey)}
 	for i := range words {
 		for n := i + 1; n <= len(words); n++ {
 			f.keys[i] = append(f.keys[i], strings.Join(words[i:n], "."))
 		}
 	}
 	return f
-}
-
-// route is what a program does with the events of one kind.
-type route struct {
-	kind    kind
-	message []field
-	shown   []field // in the order of kind.shown
-	always  []int   // rules without a witness
-	index   []witnesses
-}
-
-// witnesses finds the rules that may match by the exact values of one field.
-type witnesses struct {
-	field int
-	rules map[string][]int // by folded value
 }
 
 // Rules lists the program's rules: those about single events sorted by id,
@@ -101,48 +88,4 @@ func (p *Program) Rules() []Rule {
 		out[i].Kinds = slices.Clone(out[i].Kinds)
 	}
 	return out
-}
-
-// route builds the routes of every kind.
-func (b *builder) route() {
-	p := b.prog
-	p.routes = map[string]*route{}
-	for _, k := range p.kinds {
-		r := &route{kind: k}
-		for _, name := range k.message {
-			r.message = append(r.message, newField(name))
-		}
-		for _, s := range k.shown {
-			r.shown = append(r.shown, newField(s.field))
-		}
-		byField := map[int]map[string][]int{}
-		for i := range p.rules {
-			if slices.Contains(p.rules[i].Kinds, k.name) {
-				r.add(p, i, byField)
-			}
-		}
-		for f, rules := range byField {
-			r.index = append(r.index, witnesses{field: f, rules: rules})
-		}
-		slices.SortFunc(r.index, func(a, b witnesses) int { return a.field - b.field })
-		p.routes[k.name] = r
-	}
-}
-
-// add puts one rule under its witnesses. A field of a body is none: where the
-// log's level leaves the body out, the rule must be asked and can't tell.
-func (r *route) add(p *Program, i int, byField map[int]map[string][]int) {
-	set := p.rules[i].cond.witness(p.preds, func(w *predicate) bool { return bodyLevel(p.fields[w.field].name) == "" })
-	if set == nil {
-		r.always = append(r.always, i)
-		return
-	}
-	for _, w := range set {
-		pred := &p.preds[w]
-		if byField[pred.field] == nil {
-			byField[pred.field] = map[string][]int{}
-		}
-		text := string(pred.text)
-		byField[pred.field][text] = append(byField[pred.field][text], i)
-	}
 }

@@ -13,57 +13,55 @@ import (
 var auditFormat = format{
 	name: Kind,
 	json: func(v *fastjson.Value) bool { return notAudit(v) == "" },
-	open: func() reader { return decode(auditRecord) },
-}
-
-func auditRecord(s *stream, r record) (model.Event, string) {
-	if why := notAudit(r.doc); why != "" {
-		return model.Event{}, why
-	}
-	return auditEvent(r.doc, s.cfg.cluster()), ""
+	open: func() reader { return &lazy{Kind, notAudit, auditTime, fillAudit} },
 }
 
 // auditEvent is the event of an audit record.
 func auditEvent(v *fastjson.Value, cluster string) model.Event {
+	ev := model.Event{Source: Kind, Time: auditTime(v)}
+	fillAudit(&ev, v, cluster)
+	return ev
+}
+
+// fillAudit completes the event of an audit record.
+func fillAudit(ev *model.Event, v *fastjson.Value, cluster string) {
 	name := actor(v)
 	who := IdentityOf(cluster, name)
-	return model.Event{
-		Source:   Kind,
-		Time:     auditTime(v),
-		Key:      str(v, "auditID"),
-		Actor:    name,
-		Identity: who,
-		Action:   auditAction(v),
-		Address:  str(v, "sourceIPs", "0"),
-		Assets:   assets(v, cluster, who),
-	}
+	ev.Key = str(v, "auditID")
+	ev.Actor = name
+	ev.Identity = who
+	ev.Action = auditAction(v)
+	ev.Address = str(v, "sourceIPs", "0")
+	ev.Assets = assets(v, cluster, who)
 }
 
 // notAudit says why a document is no audit event, "" when it is one. Items of
 // an EventList carry neither kind nor apiVersion, so that the audit id and the
 // stage then have to tell.
 func notAudit(v *fastjson.Value) string {
-	version, kind := str(v, "apiVersion"), str(v, "kind")
-	if kind != "" && kind != "Event" {
-		return "not an audit event: kind " + printable(kind)
+	version, kind := v.GetStringBytes("apiVersion"), v.GetStringBytes("kind")
+	if len(kind) > 0 && string(kind) != "Event" {
+		return "not an audit event: kind " + printable(clip(kind))
 	}
-	switch version {
+	switch string(version) {
 	case "audit.k8s.io/v1", "audit.k8s.io/v1beta1":
 		return ""
 	case "":
-		if str(v, "auditID") != "" && str(v, "stage") != "" {
+		if len(v.GetStringBytes("auditID")) > 0 && len(v.GetStringBytes("stage")) > 0 {
 			return ""
 		}
 		return "not an audit event: no audit.k8s.io version, no auditID and stage"
 	default:
-		return "not an audit event of a version that is known: apiVersion " + printable(version)
+		return "not an audit event of a version that is known: apiVersion " + printable(clip(version))
 	}
 }
 
+var auditTimes = []string{"requestReceivedTimestamp", "stageTimestamp", "timestamp"}
+
 // auditTime looks at one field at a time: the first is nearly always there.
 func auditTime(v *fastjson.Value) time.Time {
-	for _, field := range []string{"requestReceivedTimestamp", "stageTimestamp", "timestamp"} {
-		if t := instant(str(v, field)); !t.IsZero() {
+	for _, field := range auditTimes {
+		if t := instantAt(v, field); !t.IsZero() {
 			return t
 		}
 	}

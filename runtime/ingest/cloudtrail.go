@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"time"
+
 	"github.com/valyala/fastjson"
 
 	"github.com/scantling/scantling/model"
@@ -15,25 +17,25 @@ var cloudtrailFormat = format{
 		return has(v, fastjson.TypeString, "eventSource", "eventName", "eventTime") &&
 			(v.Exists("eventVersion") || v.Exists("userIdentity"))
 	},
-	open: func() reader { return decode(cloudtrailRecord) },
+	open: func() reader { return &lazy{"cloudtrail", notCloudTrail, cloudtrailTime, fillCloudTrail} },
 }
 
-func cloudtrailRecord(_ *stream, r record) (model.Event, string) {
-	v := r.doc
+func notCloudTrail(v *fastjson.Value) string {
 	if !has(v, fastjson.TypeString, "eventSource", "eventName") {
-		return model.Event{}, "not a CloudTrail event: no eventSource and eventName"
+		return "not a CloudTrail event: no eventSource and eventName"
 	}
-	who := awsIdentity(v.Get("userIdentity"))
-	return model.Event{
-		Source:   "cloudtrail",
-		Time:     instant(str(v, "eventTime")),
-		Key:      str(v, "eventID"),
-		Actor:    awsActor(v.Get("userIdentity")),
-		Identity: who,
-		Action:   str(v, "eventName"),
-		Address:  str(v, "sourceIPAddress"),
-		Assets:   distinct(who),
-	}, ""
+	return ""
+}
+
+func cloudtrailTime(v *fastjson.Value) time.Time { return instantAt(v, "eventTime") }
+
+func fillCloudTrail(ev *model.Event, v *fastjson.Value, _ string) {
+	ev.Key = str(v, "eventID")
+	ev.Actor = awsActor(v.Get("userIdentity"))
+	ev.Identity = awsIdentity(v.Get("userIdentity"))
+	ev.Action = str(v, "eventName")
+	ev.Address = str(v, "sourceIPAddress")
+	ev.Assets = distinct(ev.Identity)
 }
 
 // awsActor is who signed the request: the ARN, else a name, an account or the

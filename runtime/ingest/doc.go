@@ -2,6 +2,8 @@
 // server, of clouds, containers, runtimes and hosts, and alerts of other
 // detectors. It judges nothing. Kinds lists what is read; each has a file with
 // its format, the documents it was written from, and what its records become.
+// Read gives events; Scan gives records, of which an event is made when
+// somebody asks, and asks nothing of the heap for audit records and CloudTrail.
 //
 // A stream is of one kind (decision 083): Config.Source, or that of the first
 // record that a format claims. It is plain, gzip or zstd, told by its first

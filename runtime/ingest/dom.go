@@ -19,6 +19,7 @@ const maxName = 1024
 type decoder struct {
 	parser *fastjson.Parser
 	big    bool // the parser keeps the room of a large record
+	lists  *lister
 }
 
 // parse returns the record's DOM, valid until the next call, or why there is none.
@@ -49,13 +50,30 @@ func (d *decoder) parse(raw []byte) (*fastjson.Value, string) {
 }
 
 // isList reports whether a document holds a list of records.
-func isList(v *fastjson.Value) bool {
-	for _, key := range listKeys {
-		if list := v.Get(key); list != nil && list.Type() == fastjson.TypeArray {
-			return true
+func (d *decoder) isList(v *fastjson.Value) bool {
+	if d.lists == nil {
+		d.lists = newLister()
+	}
+	d.lists.found = false
+	o, _ := v.Object()
+	o.Visit(d.lists.member)
+	return d.lists.found
+}
+
+// lister looks for a list of records among the members of an object.
+type lister struct {
+	member func(key []byte, v *fastjson.Value) // takes one; made once
+	found  bool
+}
+
+func newLister() *lister {
+	l := &lister{}
+	l.member = func(key []byte, v *fastjson.Value) {
+		for _, k := range listKeys {
+			l.found = l.found || k == string(key) && v.Type() == fastjson.TypeArray
 		}
 	}
-	return false
+	return l
 }
 
 // printable keeps short plain words and hides anything else.
@@ -111,6 +129,19 @@ func instant(texts ...string) time.Time {
 		}
 	}
 	return time.Time{}
+}
+
+// instantAt is the time at a key of a record, as instant reads it.
+func instantAt(v *fastjson.Value, key string) time.Time {
+	text := v.GetStringBytes(key)
+	var t time.Time
+	if len(text) == 0 {
+		return t
+	}
+	if err := t.UnmarshalText(text); err == nil {
+		return t.UTC()
+	}
+	return instant(clip(text)) // a time that is less than strict
 }
 
 // object writes a record of another form as a JSON object. Bytes that are no

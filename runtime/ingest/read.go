@@ -83,9 +83,13 @@ type Result struct {
 // The error is ctx's or yield's, or says that Config.Source is no kind. What
 // can't be read is in Result.Incomplete.
 func Read(ctx context.Context, name string, r io.Reader, cfg Config, yield func(model.Event) error) (Result, error) {
-	s := newStream(name, cfg, yield)
-	if cfg.Source != "" && s.format == nil {
-		return Result{}, fmt.Errorf("reading log %s: no kind of log is named %q", name, cfg.Source)
+	return newStream(name, cfg, yield).read(ctx, r)
+}
+
+func (s *stream) read(ctx context.Context, r io.Reader) (Result, error) {
+	name := s.name
+	if s.cfg.Source != "" && s.format == nil {
+		return Result{}, fmt.Errorf("reading log %s: no kind of log is named %q", name, s.cfg.Source)
 	}
 	err := s.run(&contextReader{ctx: ctx, r: r})
 	if ctx.Err() != nil {
@@ -118,11 +122,12 @@ func (c *contextReader) Read(p []byte) (int, error) {
 type stream struct {
 	name   string
 	cfg    Config
-	yield  func(model.Event) error
+	take   func(*Record) error
 	dec    decoder
 	format *format // nil until a record tells
 	reader reader
 	at     record
+	out    Record // what is handed over of it
 	newest time.Time
 	res    Result
 
@@ -132,7 +137,8 @@ type stream struct {
 }
 
 func newStream(name string, cfg Config, yield func(model.Event) error) *stream {
-	s := &stream{name: name, cfg: cfg, yield: yield, bound: limits{total: maxUnzipped, free: freeUnzipped}}
+	s := &stream{name: name, cfg: cfg, bound: limits{total: maxUnzipped, free: freeUnzipped}}
+	s.take = func(r *Record) error { return yield(r.Event()) }
 	if s.cfg.Late == 0 {
 		s.cfg.Late = defaultLate
 	}
@@ -233,7 +239,7 @@ func (s *stream) line(line int, text []byte, tooLong bool) error {
 		return s.tooLong(line, text)
 	}
 	doc, why := s.parse(text)
-	if doc == nil || !isList(doc) {
+	if doc == nil || !s.dec.isList(doc) {
 		return s.parsed(record{line: line, raw: text, doc: doc}, why)
 	}
 	err := s.values(&splitter{r: bufio.NewReader(bytes.NewReader(text)), line: line})
@@ -325,44 +331,48 @@ func (s *stream) parsed(r record, why string) error {
 
 // emit hands over the event of the record at hand, or one of its events. Raw
 // is that of the record where the reader has set none.
-func (s *stream) emit(ev model.Event) error {
+func (s *stream) emit(ev model.Event) error { return s.emitLazily(nil, ev) }
+
+// emitLazily hands over an event that fill completes when somebody asks for it.
+func (s *stream) emitLazily(fill func(*model.Event, *fastjson.Value, string), ev model.Event) error {
 	ev.Index = s.res.Records
 	s.res.Records++
 	s.res.Events++
-	return s.hand(ev)
+	return s.hand(ev, fill)
 }
 
 // derive hands over the event that was emitted last in the form of another kind.
 func (s *stream) derive(ev model.Event) error {
 	ev.Index = s.res.Records - 1
 	s.res.Derived++
-	return s.hand(ev)
+	return s.hand(ev, nil)
 }
 
-func (s *stream) hand(ev model.Event) error {
+func (s *stream) hand(ev model.Event, fill func(*model.Event, *fastjson.Value, string)) error {
 	ev.Stream = s.name
-	if ev.Raw == nil {
-		ev.Raw = bytes.Clone(s.at.raw)
-	}
 	if ev.Received.IsZero() && s.cfg.Received != nil {
 		ev.Received = s.cfg.Received().UTC()
 	}
-	ev.Late = s.lateness(ev)
-	return s.yield(ev)
+	ev.Late = s.lateness(ev.Time, ev.Received)
+	s.out = Record{ev: ev, fill: fill, cluster: s.cfg.cluster()}
+	if ev.Raw == nil {
+		s.out.raw, s.out.doc = s.at.raw, s.at.doc
+	}
+	return s.take(&s.out)
 }
 
 // lateness says how late an event is, and counts. See model.Event.Late.
-func (s *stream) lateness(ev model.Event) time.Duration {
-	if ev.Time.IsZero() {
+func (s *stream) lateness(at, received time.Time) time.Duration {
+	if at.IsZero() {
 		s.res.Timeless++
 		return 0
 	}
-	late := max(0, ev.Received.Sub(ev.Time))
-	if ev.Received.IsZero() {
-		late = max(0, s.newest.Sub(ev.Time))
+	late := max(0, received.Sub(at))
+	if received.IsZero() {
+		late = max(0, s.newest.Sub(at))
 	}
-	if ev.Time.After(s.newest) {
-		s.newest = ev.Time
+	if at.After(s.newest) {
+		s.newest = at
 	}
 	if late > s.cfg.Late {
 		s.res.Late++
