@@ -25,7 +25,7 @@ var schemaOf = map[string]string{
 	"cluster network list": "connections", "cluster network probe": "probes", "cluster network probe --matrix": "matrix",
 	"cluster network diff":     "network-diff",
 	"cluster identity who-can": "who-can", "cluster identity can": "can", "cluster identity report": "identities",
-	"cluster paths": "paths", "cluster paths --compat": "compat", "detect run": "alert",
+	"cluster paths": "paths", "cluster paths --compat": "compat", "detect run": "alert", "detect test": "trials", "detect coverage": "coverage",
 	"rules list": "rules", "rules show": "rules", "rules test": "cases",
 	"rules docs": "pages", "rules new": "new-rule",
 	"advisories sync": "advisories", "advisories status": "advisories", "advisories export": "advisories", "advisories import": "advisories",
