@@ -1,0 +1,2 @@
+// Package signal
+package signal
