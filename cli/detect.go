@@ -41,7 +41,7 @@ func (a *app) detectCommand() *cobra.Command {
 	run.Flags().StringVar(&rules, "rules", "", "Sigma rules to use instead of ours (file or folder), or a selection of ours")
 	run.Flags().StringVar(&in.kind, "source", "", "kind of log, where it should not be found out")
 	run.Flags().StringVar(&in.dead, "dead-letters", "", "file for the records that are no events, one JSON object a line")
-	return group(&cobra.Command{Use: "detect", Short: "Find attacks in logs", Example: "  scantling detect run examples/shop/audit"}, run, a.detectTestCommand())
+	return group(&cobra.Command{Use: "detect", Short: "Find attacks in logs", Example: "  scantling detect run examples/shop/audit"}, run, a.detectTestCommand(), a.detectCoverageCommand())
 }
 
 func (a *app) detectRun(ctx context.Context, args []string, rules string, in logInput) error {

@@ -65,23 +65,18 @@ func (p *Policy) Feeds(prog *detect.Program) []Feed {
 			continue
 		}
 		f := Feed{Rule: r, Verdict: Fed}
-		fed := 0
 		for _, way := range prog.Ways(r.ID, asked, stages) {
 			for _, c := range classes(way) {
 				if len(f.Given) == maxGiven {
 					f.Cut = true
 					break
 				}
-				g := p.gives(c, way)
-				f.Given = append(f.Given, g)
-				if g.Fed {
-					fed++
-				}
+				f.Given = append(f.Given, p.gives(c, way))
 			}
 		}
 		f.Given = distinct(f.Given)
 		switch {
-		case fed == 0 && len(f.Given) > 0:
+		case len(f.Given) > 0 && !slices.ContainsFunc(f.Given, func(g Given) bool { return g.Fed }):
 			f.Verdict = Starved
 		case slices.ContainsFunc(f.Given, func(g Given) bool { return !g.Fed }):
 			f.Verdict = Partly
@@ -91,27 +86,85 @@ func (p *Policy) Feeds(prog *detect.Program) []Feed {
 	return out
 }
 
-// distinct sorts, and leaves one of those that say the same of one request.
+// distinct sorts, and leaves of several ways to see one request the one that
+// needs least: it is enough.
 func distinct(given []Given) []Given {
 	slices.SortFunc(given, func(a, b Given) int {
 		return cmp.Or(cmp.Compare(a.Request, b.Request), cmp.Compare(rank(a.Needs), rank(b.Needs)), a.Line-b.Line)
 	})
-	return slices.CompactFunc(given, func(a, b Given) bool {
-		return a.Request == b.Request && a.Needs == b.Needs && a.Line == b.Line && a.Fed == b.Fed && slices.Equal(a.Except, b.Except)
-	})
+	return slices.CompactFunc(given, func(a, b Given) bool { return a.Request == b.Request })
 }
 
-// Problem is the line of a kind of request that is not fed.
-func (p *Policy) Problem(technique string, g Given) string {
-	logs := "the policy logs " + g.Level
-	if g.Omitted {
-		logs = "the policy leaves out its stages"
+// Problems says what a policy doesn't give a rule, a line for each level and
+// rule of the policy: "D102 T1611 needs Request for create pods, the policy
+// logs Metadata (policy.yaml:12)".
+func (p *Policy) Problems(f Feed) []string {
+	type cause struct {
+		needs, level string
+		line         int
+		omitted      bool
 	}
-	where := fmt.Sprintf("%s:%d", p.File, g.Line)
-	if g.Line == 0 {
-		where = p.File + ": no rule matches"
+	var order []cause
+	requests := map[cause][]string{}
+	for _, g := range f.Given {
+		if g.Fed {
+			continue
+		}
+		c := cause{g.Needs, g.Level, g.Line, g.Omitted}
+		if requests[c] == nil {
+			order = append(order, c)
+		}
+		requests[c] = append(requests[c], g.Request)
 	}
-	return fmt.Sprintf("%s needs %s for %s, %s (%s)", technique, g.Needs, g.Request, logs, where)
+	var out []string
+	for _, c := range order {
+		logs, where := "the policy logs "+c.level, fmt.Sprintf("%s:%d", p.File, c.line)
+		if c.omitted {
+			logs = "the policy leaves out its stages"
+		}
+		if c.line == 0 {
+			where = p.File + ": no rule matches"
+		}
+		who := strings.Join(append([]string{f.Rule.ID}, f.Rule.Attack...), " ")
+		out = append(out, fmt.Sprintf("%s needs %s for %s, %s (%s)", who, c.needs, Join(requests[c]), logs, where))
+	}
+	return out
+}
+
+// maxJoined is how many resources Join names.
+const maxJoined = 8
+
+// Join writes kinds of request shorter: "create/patch pods, jobs.batch".
+func Join(requests []string) string {
+	verbs := map[string]string{} // by resource, joined
+	var resources []string
+	for _, r := range requests {
+		verb, what, _ := strings.Cut(r, " ")
+		if verbs[what] == "" {
+			resources = append(resources, what)
+			verbs[what] = verb
+			continue
+		}
+		verbs[what] += "/" + verb
+	}
+	slices.Sort(resources)
+	slices.SortStableFunc(resources, func(a, b string) int { return cmp.Compare(verbs[a], verbs[b]) })
+	var b strings.Builder
+	for i, what := range resources[:min(len(resources), maxJoined)] {
+		switch {
+		case i == 0:
+			b.WriteString(verbs[what] + " ")
+		case verbs[what] != verbs[resources[i-1]]:
+			b.WriteString("; " + verbs[what] + " ")
+		default:
+			b.WriteString(", ")
+		}
+		b.WriteString(what)
+	}
+	if more := len(resources) - maxJoined; more > 0 {
+		fmt.Fprintf(&b, ", and %d more", more)
+	}
+	return b.String()
 }
 
 // class is a kind of request. A nil value is one that the rule leaves open.
@@ -200,7 +253,10 @@ func (c class) String() string {
 		verb = *c.verb
 	}
 	if c.resource == nil || *c.resource == "" {
-		if c.verb == nil {
+		switch {
+		case c.ofGroup():
+			return c.of(verb + " any resource of " + *c.group)
+		case c.verb == nil:
 			return c.of("any request")
 		}
 		return c.of("any " + verb)
@@ -220,6 +276,9 @@ func (c class) String() string {
 	}
 	return c.of(verb + " " + what)
 }
+
+// ofGroup reports whether a group is all that is known of the resource.
+func (c class) ofGroup() bool { return c.resource == nil && c.group != nil && *c.group != "" }
 
 func (c class) of(text string) string {
 	if c.user != nil && *c.user != "" {
@@ -306,7 +365,7 @@ func (pr PolicyRule) part(c class) int {
 		}
 		return min(out, takes(pr.Namespaces, c.namespace), pr.resourcePart(c))
 	case len(pr.NonResourceURLs) > 0:
-		if c.resource != nil && *c.resource != "" {
+		if c.resource != nil && *c.resource != "" || c.ofGroup() {
 			return 0
 		}
 		return min(out, 1)
@@ -361,12 +420,12 @@ func (pr PolicyRule) groupPart(user *string) int {
 
 func (pr PolicyRule) resourcePart(c class) int {
 	if len(pr.Resources) == 0 {
-		if c.resource == nil {
+		if c.resource == nil && !c.ofGroup() {
 			return 1 // of requests for other paths none
 		}
 		return 2
 	}
-	if c.resource == nil {
+	if c.resource == nil && !c.ofGroup() {
 		return 1
 	}
 	best := 0
@@ -387,6 +446,9 @@ func (gr GroupResources) part(c class) int {
 	}
 	if len(gr.Resources) == 0 {
 		return out
+	}
+	if c.resource == nil {
+		return 1
 	}
 	if !gr.lists(*c.resource, *c.sub) {
 		return 0
