@@ -16,6 +16,7 @@ import (
 	"github.com/scantling/scantling/runtime/coverage"
 	"github.com/scantling/scantling/runtime/detect"
 	"github.com/scantling/scantling/runtime/ingest"
+	"github.com/scantling/scantling/runtime/signal"
 )
 
 func (a *app) detectCommand() *cobra.Command {
@@ -62,11 +63,12 @@ func (a *app) detectRun(ctx context.Context, args []string, rules string, in log
 	}
 	defer letters.close()
 	cfg := ingest.Config{Cluster: "cluster", Source: in.kind, DeadLetter: letters.take}
-	unjudged := newUnjudged(d.program)
+	unjudged, fields := newUnjudged(d.program), signal.NewFields(d.program)
 	records := 0
 	for _, name := range files {
 		res, err := a.feed(ctx, name, cfg, func(ev model.Event) error {
 			unjudged.add(ev)
+			fields.Add(ev)
 			results.Add(ev)
 			return nil
 		})
@@ -93,6 +95,7 @@ func (a *app) detectRun(ctx context.Context, args []string, rules string, in log
 		return failed("%s: no record was found", args[0])
 	}
 	a.talkIncomplete(missed)
+	a.talkFields(fields.Never(signal.EnoughEvents))
 	a.outcome(nil, len(missed), found)
 	return nil
 }

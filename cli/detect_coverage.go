@@ -239,3 +239,16 @@ func (d coverageReport) exceptions() []string {
 	}
 	return out
 }
+
+// maxFields is how many fields that no event has are named.
+const maxFields = 10
+
+// talkFields names the fields that rules ask for and no event had.
+func (a *app) talkFields(never []signal.Never) {
+	for _, n := range never[:min(len(never), maxFields)] {
+		a.say("note: %s", n)
+	}
+	if more := len(never) - maxFields; more > 0 {
+		a.say("note: %d more fields that rules ask for are in no event", more)
+	}
+}

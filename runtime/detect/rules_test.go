@@ -24,9 +24,14 @@ func ours(t testing.TB) (*detect.Program, *rule.Catalogue) {
 	return prog, cat
 }
 
+// detections are the runtime rules in Sigma: alarms are those of runtime/signal.
+func detections(cat *rule.Catalogue) []*rule.Rule {
+	return slices.DeleteFunc(cat.Stage(model.Runtime), func(r *rule.Rule) bool { return r.Sigma == nil })
+}
+
 func TestCatalogueCases(t *testing.T) {
 	prog, cat := ours(t)
-	list := slices.DeleteFunc(cat.Stage(model.Runtime), func(r *rule.Rule) bool { return r.Sigma == nil }) // alarms are runtime/signal's
+	list := detections(cat)
 	if len(list) < 4 {
 		t.Fatalf("%d runtime rules, want at least 4", len(list))
 	}

@@ -188,6 +188,8 @@ func (f *Fields) Never(enough int) []Never {
 			out = append(out, n)
 		}
 	}
-	slices.SortFunc(out, func(a, b Never) int { return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Field, b.Field)) })
+	slices.SortFunc(out, func(a, b Never) int {
+		return cmp.Or(strings.Compare(a.Kind, b.Kind), strings.Compare(a.Field, b.Field))
+	})
 	return out
 }
