@@ -92,7 +92,8 @@ func (a *app) detectCoverage(policyFile, rules string) error {
 	}
 	doc := newCoverageReport(policy, d.program)
 	doc.Tool, doc.Incomplete = a.tool(), append(doc.Incomplete, d.broken...)
-	starved := slices.ContainsFunc(doc.Rules, func(r fedRule) bool { return r.Verdict != signal.Fed })
+	starved := slices.ContainsFunc(doc.Rules, func(r fedRule) bool { return len(r.Problems) > 0 })
+	a.talkIncomplete(doc.Incomplete[:len(doc.Incomplete)-len(d.broken)])
 	a.outcome(nil, len(doc.Incomplete), starved)
 	return a.show(doc, func(w io.Writer, paint report.Paint) error { return a.coverageText(w, paint, doc) })
 }
@@ -128,6 +129,9 @@ func newCoverageReport(policy *signal.Policy, program *detect.Program) coverageR
 			}
 			one.Requests = append(one.Requests, given)
 		}
+		if f.Verdict == signal.Unknown {
+			doc.Incomplete = append(doc.Incomplete, model.Incomplete{What: "rule " + f.Rule.ID, Why: "it matches no request that is known: whether it is fed can't be told"})
+		}
 		if f.Cut {
 			doc.Incomplete = append(doc.Incomplete, model.Incomplete{What: "rule " + f.Rule.ID, Why: "it is about more kinds of request than are told"})
 		}
@@ -137,7 +141,7 @@ func newCoverageReport(policy *signal.Policy, program *detect.Program) coverageR
 				best[t] = &fedTechnique{Technique: t, Verdict: signal.Starved}
 			}
 			best[t].Rules = append(best[t].Rules, f.Rule.ID)
-			if best[t].Verdict == signal.Starved || f.Verdict == signal.Fed {
+			if worth := []string{signal.Starved, signal.Unknown, signal.Partly, signal.Fed}; slices.Index(worth, f.Verdict) > slices.Index(worth, best[t].Verdict) {
 				best[t].Verdict = f.Verdict
 			}
 		}

@@ -125,13 +125,13 @@ func (w wayfinder) asks(p *predicate, not bool) Way {
 
 // both joins each way of one list with each of the other; pairs that
 // contradict each other are none. Of two lists that are too long together the
-// longer one counts as open.
+// longer one counts as open, but for the least that all its ways need.
 func both(a, b []Way) []Way {
 	if len(a)*len(b) > maxWays {
 		if len(a) > len(b) {
 			a, b = b, a
 		}
-		return a
+		b = []Way{{Needs: least(b)}}
 	}
 	var out []Way
 	for _, x := range a {
@@ -142,6 +142,17 @@ func both(a, b []Way) []Way {
 		}
 	}
 	return merge(out)
+}
+
+// least is the lowest need of some ways.
+func least(ways []Way) string {
+	needs := levelResponse
+	for _, w := range ways {
+		if rank(w.Needs) < rank(needs) {
+			needs = w.Needs
+		}
+	}
+	return needs
 }
 
 func (x Way) and(y Way) (Way, bool) {
@@ -167,13 +178,7 @@ func (x Way) and(y Way) (Way, bool) {
 // merge joins ways that differ in one field's values alone, until none do.
 func merge(ways []Way) []Way {
 	if len(ways) > maxWays {
-		needs := ways[0].Needs
-		for _, w := range ways {
-			if rank(w.Needs) < rank(needs) {
-				needs = w.Needs
-			}
-		}
-		return []Way{{Needs: needs}}
+		return []Way{{Needs: least(ways)}}
 	}
 	var out []Way
 	for _, w := range ways {

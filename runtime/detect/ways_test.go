@@ -80,6 +80,14 @@ func TestWaysAreBounded(t *testing.T) {
 	if len(ways) == 0 || len(ways) > 256 {
 		t.Errorf("%d ways", len(ways))
 	}
+	var bodies []string
+	for i := range 300 {
+		bodies = append(bodies, fmt.Sprintf("b%d: {objectRef.subresource: s%d, objectRef.resource: r%d, requestObject.a: 1}", i, i, i))
+	}
+	prog = programOf(t, "title: R\nid: r\nlogsource: {product: kubernetes, service: audit}\ndetection: {a: {verb: get}, "+strings.Join(bodies, ", ")+", condition: a and 1 of b*}")
+	if diff := cmp.Diff([]detect.Way{{map[string][]string{"verb": {"get"}}, "Request"}}, prog.Ways("r", askedFields, allStages)); diff != "" {
+		t.Errorf("what all of too many ways need is kept: %s", diff)
+	}
 }
 
 // TestWaysOfCorrelation: they are those of the rules behind it.

@@ -156,7 +156,7 @@ func (a *Alarms) SetPolicy(p *Policy, now time.Time) {
 		s.before, s.changedAt = s.policy, now
 	}
 	s.policy = p
-	s.starved = slices.DeleteFunc(p.Feeds(s.rules), func(f Feed) bool { return f.Verdict == Fed })
+	s.starved = slices.DeleteFunc(p.Feeds(s.rules), func(f Feed) bool { return f.Verdict == Fed || f.Verdict == Unknown })
 }
 
 // Tick tells what has begun and what is over at a time, sorted by rule and

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/rule"
 	"github.com/scantling/scantling/rules"
+	"github.com/scantling/scantling/runtime/detect"
 	"github.com/scantling/scantling/runtime/ingest"
 	"github.com/scantling/scantling/runtime/signal"
 )
@@ -229,5 +231,31 @@ func TestFields(t *testing.T) {
 	f.Add(model.Event{Source: ingest.Kind, Action: "create pods", Raw: []byte(`{"verb":"create","requestObject":{}}`)})
 	if diff := cmp.Diff(want[1:], f.Never(50), cmp.FilterPath(func(p cmp.Path) bool { return p.String() == "Events" }, cmp.Ignore())); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// BenchmarkObserve is what watching the signals costs an event.
+func BenchmarkObserve(b *testing.B) {
+	cat := catalogue(b)
+	prog, errs := detect.Compile(detect.FromCatalogue(cat))
+	if len(errs) > 0 {
+		b.Fatal(errs)
+	}
+	a, errs := signal.New(cat, prog, signal.Config{})
+	if len(errs) > 0 {
+		b.Fatal(errs)
+	}
+	var events []model.Event
+	for _, action := range []string{"get pods", "list secrets", "create pods", "watch nodes"} {
+		ev := record(noon, "log")
+		ev.Action, ev.Raw = action, []byte(`{"level":"Request","verb":"create","objectRef":{"resource":"pods"},"user":{"username":"x"},"requestObject":{},"pad":"`+strings.Repeat("x", 1500)+`"}`)
+		events = append(events, ev)
+	}
+	b.ReportAllocs()
+	for i := range b.N {
+		ev := events[i%len(events)]
+		ev.Received = noon.Add(time.Duration(i) * time.Millisecond)
+		ev.Time = ev.Received
+		a.Observe(ev, ev.Received)
 	}
 }

@@ -37,6 +37,10 @@ func alarmOf(cause, log, begun, message string) rule.Hit {
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
+// day is the beginning of what holds for long: a restart on the same day is
+// the same alarm.
+func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+
 // sorted are the sources in order of kind and stream.
 func (s *state) sorted() []sourceKey {
 	return slices.SortedFunc(maps.Keys(s.sources), func(a, b sourceKey) int {
@@ -102,7 +106,7 @@ func levelSeenTooLow(s *state) []rule.Hit {
 				need = a.need
 			}
 		}
-		out = append(out, alarmOf(id, "kubernetes-audit", stamp(begun), fmt.Sprintf("%s needs %s for %s, the records have less", id, need, Join(names))))
+		out = append(out, alarmOf(id, "kubernetes-audit", day(begun), fmt.Sprintf("%s needs %s for %s, the records have less", id, need, Join(names))))
 	}
 	return out
 }
@@ -161,7 +165,7 @@ func logNeverReceived(s *state) []rule.Hit {
 	}
 	var out []rule.Hit
 	for _, kind := range slices.Sorted(maps.Keys(waiting)) {
-		out = append(out, alarmOf(kind, kind, stamp(s.started), fmt.Sprintf("no event of %s came since %s: %s wait for it", kind, stamp(s.started), named(waiting[kind]))))
+		out = append(out, alarmOf(kind, kind, day(s.started), fmt.Sprintf("no event of %s came since %s: %s wait for it", kind, stamp(s.started), named(waiting[kind]))))
 	}
 	return out
 }
@@ -188,7 +192,7 @@ func policyChanged(s *state) []rule.Hit {
 	}
 	was := map[string]bool{}
 	for _, f := range s.before.Feeds(s.rules) {
-		was[f.Rule.ID] = f.Verdict != Fed
+		was[f.Rule.ID] = f.Verdict != Fed && f.Verdict != Unknown
 	}
 	var worse []string
 	for _, f := range s.starved {

@@ -13,7 +13,7 @@ import (
 // Feed says whether an audit policy gives a rule what it needs.
 type Feed struct {
 	Rule    detect.Rule
-	Verdict string // Fed, Partly or Starved
+	Verdict string // Fed, Partly, Starved or Unknown
 	Given   []Given
 	Cut     bool // the rule is about more requests than are told
 }
@@ -23,6 +23,7 @@ const (
 	Fed     = "fed"
 	Partly  = "part" // some kinds of request are not logged as the rule needs them
 	Starved = "none"
+	Unknown = "unknown" // it matches no request that is known
 )
 
 // Given is what a policy logs of one kind of request, and what a rule needs.
@@ -76,7 +77,9 @@ func (p *Policy) Feeds(prog *detect.Program) []Feed {
 		}
 		f.Given = distinct(f.Given)
 		switch {
-		case len(f.Given) > 0 && !slices.ContainsFunc(f.Given, func(g Given) bool { return g.Fed }):
+		case len(f.Given) == 0:
+			f.Verdict = Unknown
+		case !slices.ContainsFunc(f.Given, func(g Given) bool { return g.Fed }):
 			f.Verdict = Starved
 		case slices.ContainsFunc(f.Given, func(g Given) bool { return !g.Fed }):
 			f.Verdict = Partly
