@@ -21,9 +21,16 @@ type findings struct {
 	known   map[string]bool // rules that compiled
 }
 
+// maxAlerts is how many alerts of one test are compared: to give them to
+// expectations takes time that grows with their square.
+const maxAlerts = 1000
+
 // compare lists what was expected and not found, then what was found and not
 // expected.
 func (t Test) compare(f findings) []Difference {
+	if n := len(f.alerts); n > maxAlerts {
+		return []Difference{{Line: t.Line, Found: fmt.Sprintf("%d alerts, more than %d: they are not compared", n, maxAlerts)}}
+	}
 	given, taken := t.match(f)
 	var out []Difference
 	for i, e := range t.expect {
@@ -62,10 +69,18 @@ func (t Test) denies(a model.Alert, start time.Time) bool {
 func (t Test) match(f findings) (given []int, taken []bool) {
 	given, taken = make([]int, len(t.expect)), make([]bool, len(f.alerts))
 	holder := make([]int, len(f.alerts)) // expectation of an alert that is taken
+	fits := make([][]int, len(t.expect)) // alerts that an expectation is about
+	for e := range t.expect {
+		for i, a := range f.alerts {
+			if t.expect[e].about(a, f.start) {
+				fits[e] = append(fits[e], i)
+			}
+		}
+	}
 	var seek func(e int, tried []bool) bool
 	seek = func(e int, tried []bool) bool {
-		for i, a := range f.alerts {
-			if tried[i] || !t.expect[e].about(a, f.start) {
+		for _, i := range fits[e] {
+			if tried[i] {
 				continue
 			}
 			tried[i] = true

@@ -133,7 +133,9 @@ func TestOutcomes(t *testing.T) {
 		"the general one must not take the special one's": {
 			"events: [{base: exec}, {base: exec, at: 9s}]\nexpect: [{rule: exec}, {rule: exec, at: 0s}]", "",
 		},
-		"too few": {"events: [{base: exec, every: 1s, times: 2}]\nexpect: [{rule: exec, count: 3}]", "4: exec 3 times | 2 of them"},
+		"too many to compare": {"events: [{base: exec, every: 1s, times: 1001}]\nexpect: [{rule: exec, count: 1001}]", "2:  | 1001 alerts, more than 1000: they are not compared"},
+		"as many as can be":   {"events: [{base: exec, every: 1s, times: 1000}]\nexpect: [{rule: exec, count: 999}, {rule: exec, at: 0s}]", ""},
+		"too few":             {"events: [{base: exec, every: 1s, times: 2}]\nexpect: [{rule: exec, count: 3}]", "4: exec 3 times | 2 of them"},
 		"stages of one request": {
 			"events:\n- {base: exec, set: {auditID: one, stage: ResponseStarted}}\n- {base: exec, at: +1s, set: {auditID: one}}\nexpect: [{rule: exec}]", "",
 		},
