@@ -48,6 +48,7 @@ func TestWays(t *testing.T) {
 			[]detect.Way{{way{"verb": {"create"}}, "Request"}, {way{"verb": {"get"}}, "Metadata"}},
 		},
 		"an absent body is no need": {"{s: {verb: create, requestObject.spec.x: null, responseObject.y|exists: false}, condition: s}", []detect.Way{{way{"verb": {"create"}}, "Metadata"}}},
+		"a body that is excluded":   {"{s: {verb: create}, f: {requestObject.a: 1}, condition: s and not f}", []detect.Way{{way{"verb": {"create"}}, "Metadata"}}},
 		"the highest need":          {"{s: {requestObject.a: 1, responseObject.b: 1}, condition: s}", []detect.Way{{nil, "RequestResponse"}}},
 	} {
 		t.Run(name, func(t *testing.T) {

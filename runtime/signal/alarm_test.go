@@ -209,6 +209,20 @@ func TestPolicyAlarms(t *testing.T) {
 	}
 }
 
+// TestPolicyChangeIsCompared: a rule that was not fed before is not lost now.
+func TestPolicyChangeIsCompared(t *testing.T) {
+	a := alarms(t, signal.Config{WarmUp: 10000 * time.Hour})
+	a.SetPolicy(policy(t, "- level: Metadata"), noon)
+	a.Tick(noon)
+	a.SetPolicy(policy(t, "- level: None"), noon.Add(time.Minute))
+	for _, one := range a.Tick(noon.Add(time.Minute)) {
+		if want := "the audit policy is another one; it feeds every detection that it fed before"; one.Rule == "D909" && one.Fields["message"] == want {
+			return
+		}
+	}
+	t.Error("a change that loses nothing is not told so")
+}
+
 func TestFields(t *testing.T) {
 	prog := rulesAbout(t, "{s: {verbs: create, objectRef.resource: pods}, condition: s}", "{a: {requestObject.spec.x: 1}, b: {verb: get}, condition: a or b}", "{s: {impersonatedUser.username: x}, condition: s}")
 	f := signal.NewFields(prog)

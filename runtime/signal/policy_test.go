@@ -136,7 +136,12 @@ func TestFeeds(t *testing.T) {
 		"a part of a group":              {"{s: {objectRef.apiGroup: batch, verb: create, requestObject.a: 1}, condition: s}", "- {level: Request, resources: [{group: batch, resources: [jobs]}]}", "none", "T1611 needs Request for create any resource of batch, the policy logs None (policy.yaml: no rule matches)"},
 		"the least need counts":          {"{a: {objectRef.resource: pods, verb: create, requestObject.a: 1}, b: {objectRef.resource: pods, verb: create, responseObject.a: 1}, condition: a or b}", "- level: Request", "fed", ""},
 		"nothing that exists":            {"{s: {objectRef.resource: secrets, objectRef.subresource: exec}, condition: s}", "- level: Metadata", "unknown", ""},
-		"no resource":                    {"{s: {objectRef.resource: null, verb: get}, condition: s}", "- {level: None, nonResourceURLs: ['/healthz*']}\n- {level: Request, resources: [{group: ''}]}\n- level: Metadata", "fed", "except nonResourceURLs /healthz* None:4"},
+		"named objects alone": {
+			"{s: {objectRef.resource: configmaps, verb: delete}, condition: s}", "- {level: Metadata, resources: [{group: '', resources: [configmaps], resourceNames: [a]}]}", "none",
+			"T1611 needs Metadata for delete configmaps, the policy logs None (policy.yaml: no rule matches)",
+		},
+		"the named object": {"{s: {objectRef.resource: configmaps, verb: delete, objectRef.name: a}, condition: s}", "- {level: Metadata, resources: [{group: '', resources: [configmaps], resourceNames: [a]}]}", "fed", ""},
+		"no resource":      {"{s: {objectRef.resource: null, verb: get}, condition: s}", "- {level: None, nonResourceURLs: ['/healthz*']}\n- {level: Request, resources: [{group: ''}]}\n- level: Metadata", "fed", "except nonResourceURLs /healthz* None:4"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := policy(t, tc.policy)
