@@ -169,6 +169,8 @@ var codes = map[string]string{
 	"cluster check": "0 1 2 3 4", "cluster network list": "0 1 2 4", "cluster network probe": "0 1 2 4", "cluster network diff": "0 1 2 3 4", "cluster paths": "0 1 2 4",
 	"cluster identity who-can": "0 1 2 4", "cluster identity can": "0 1 2 4", "cluster identity report": "0 1 2 4",
 	"detect run":      "0 1 2 3 4",
+	"detect test":     "0 1 2 3 4",
+	"detect coverage": "0 1 2 3 4",
 	"advisories sync": "0 1 2 3 4", "advisories status": "0 1 2 4", "advisories export": "0 1 2 4", "advisories import": "0 1 2 3 4",
 	"registry scan": "0 1 2 3 4", "registry status": "0 1 2 4", "registry forget": "0 1 2",
 	"rules list": "0 2 4", "rules show": "0 2", "rules test": "0 2 3 4", "rules docs": "0 1 2 4", "rules new": "0 1 2 4", "version": "0 2",
