@@ -17,6 +17,7 @@ import (
 	"github.com/scantling/scantling/runtime/coverage"
 	"github.com/scantling/scantling/runtime/detect"
 	"github.com/scantling/scantling/runtime/ingest"
+	"github.com/scantling/scantling/runtime/signal"
 )
 
 func (a *app) detectCommand() *cobra.Command {
@@ -42,7 +43,7 @@ func (a *app) detectCommand() *cobra.Command {
 	run.Flags().StringVar(&rules, "rules", "", "Sigma rules to use instead of ours (file or folder), or a selection of ours")
 	run.Flags().StringVar(&in.kind, "source", "", "kind of log, where it should not be found out")
 	run.Flags().StringVar(&in.dead, "dead-letters", "", "file for the records that are no events, one JSON object a line")
-	return group(&cobra.Command{Use: "detect", Short: "Find attacks in logs", Example: "  scantling detect run examples/shop/audit"}, run)
+	return group(&cobra.Command{Use: "detect", Short: "Find attacks in logs", Example: "  scantling detect run examples/shop/audit"}, run, a.detectTestCommand(), a.detectCoverageCommand())
 }
 
 func (a *app) detectRun(ctx context.Context, args []string, rules string, in logInput) error {
@@ -63,11 +64,12 @@ func (a *app) detectRun(ctx context.Context, args []string, rules string, in log
 	}
 	defer letters.close()
 	cfg := ingest.Config{Cluster: "cluster", Source: in.kind, DeadLetter: letters.take}
-	unjudged := newUnjudged(d.program)
+	unjudged, fields := newUnjudged(d.program), signal.NewFields(d.program)
 	records := 0
 	for _, name := range files {
 		res, err := a.feed(ctx, name, cfg, func(rec *ingest.Record) error {
 			unjudged.add(rec)
+			fields.AddRecord(rec)
 			results.AddRecord(rec)
 			return nil
 		})
@@ -94,6 +96,7 @@ func (a *app) detectRun(ctx context.Context, args []string, rules string, in log
 		return failed("%s: no record was found", args[0])
 	}
 	a.talkIncomplete(missed)
+	a.talkFields(fields.Never(signal.EnoughEvents))
 	a.outcome(nil, len(missed), found)
 	return nil
 }

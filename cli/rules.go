@@ -15,6 +15,7 @@ import (
 	"github.com/scantling/scantling/report"
 	"github.com/scantling/scantling/rule"
 	"github.com/scantling/scantling/runtime/detect"
+	"github.com/scantling/scantling/runtime/signal"
 )
 
 func (a *app) rulesCommand() *cobra.Command {
@@ -181,6 +182,17 @@ func caseJudges(cat *rule.Catalogue) (map[model.Stage]rule.Judge, []error) {
 	errs = append(errs, more...)
 	runtime, more := detect.Compile(detect.FromCatalogue(cat))
 	return map[model.Stage]rule.Judge{
-		model.Build: lint.Cases(cat), model.Registry: registry.Case, model.Infrastructure: infrastructure.Case, model.Runtime: runtime.Judge(),
+		model.Build: lint.Cases(cat), model.Registry: registry.Case, model.Infrastructure: infrastructure.Case,
+		model.Runtime: runtimeCases(cat, runtime.Judge(), signal.Cases(cat)),
 	}, append(errs, more...)
+}
+
+// runtimeCases judges the cases of detections, and those of alarms.
+func runtimeCases(cat *rule.Catalogue, detection, alarm rule.Judge) rule.Judge {
+	return func(id, name string, data []byte) (model.Verdict, string, error) {
+		if r, err := cat.Rule(id); err == nil && r.Check != "" {
+			return alarm(id, name, data)
+		}
+		return detection(id, name, data)
+	}
 }

@@ -16,9 +16,12 @@ import (
 // a suite of errors of its own. Passes are not known one by one, so a first
 // case stands for all that was judged.
 func (d Findings) JUnit(w io.Writer) error {
-	suites := d.junitSuites()
-	doc := junitDoc{Name: d.Tool.Name, Suites: suites}
-	for _, s := range suites {
+	return junitDoc{Name: d.Tool.Name, Suites: d.junitSuites()}.write(w)
+}
+
+// write counts what the suites hold, and writes them.
+func (doc junitDoc) write(w io.Writer) error {
+	for _, s := range doc.Suites {
 		doc.Tests += s.Tests
 		doc.Failures += s.Failures
 		doc.Errors += s.Errors
@@ -53,11 +56,16 @@ func (d Findings) junitSuites() []junitSuite {
 	if len(d.Incomplete) == 0 {
 		return suites
 	}
-	missed := junitSuite{Name: "not read"}
-	for _, x := range d.Incomplete {
-		missed.add(junitCase{Name: Clean(x.What), Class: "incomplete", Error: &junitOutcome{Type: "incomplete", Message: Clean(x.Why)}})
+	return append(suites, notRead(d.Incomplete))
+}
+
+// notRead is the suite of what was not read.
+func notRead(missed []model.Incomplete) junitSuite {
+	out := junitSuite{Name: "not read"}
+	for _, x := range missed {
+		out.add(junitCase{Name: Clean(x.What), Class: "incomplete", Error: &junitOutcome{Type: "incomplete", Message: Clean(x.Why)}})
 	}
-	return append(suites, missed)
+	return out
 }
 
 // junitCaseOf names a case by rule and place, and keeps the fingerprint in

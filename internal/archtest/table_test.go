@@ -85,6 +85,8 @@ var layers = []layer{
 
 	{"runtime/respond", "runtime/incident runtime/detect runtime/ingest " + means, "acts"},
 	{"runtime/incident", "runtime/detect runtime/ingest " + means, "judges"},
+	{"runtime/trial", "runtime/detect runtime/ingest " + means, "tests rules of users"},
+	{"runtime/signal", "runtime/detect runtime/ingest " + means, "judges the logs themselves: what has gone silent, late or blind"},
 	{"runtime/coverage", "runtime/detect runtime/ingest " + means, "judges"},
 	{"runtime/detect", "runtime/ingest " + means, "judges"},
 	{"runtime/ingest", means, "reads"},
@@ -134,7 +136,7 @@ var cages = []cage{
 	{"charm.land/lipgloss/v2", "cli", "", "colour on terminals"},
 	{"github.com/charmbracelet/x/ansi", "cli", "", "how wide a text is on a terminal"},
 	{"golang.org/x/term", "cli", "", "is it a terminal, how wide"},
-	{"go.yaml.in/yaml/v3", "config rule splice infrastructure/amend infrastructure/kube infrastructure/render runtime/detect internal/gen/...", everywhere, "YAML with positions: settings, rules, manifests, Sigma"},
+	{"go.yaml.in/yaml/v3", "config rule splice infrastructure/amend infrastructure/kube infrastructure/render runtime/detect runtime/signal runtime/trial internal/gen/...", everywhere, "YAML with positions: settings, rules, manifests, Sigma"},
 	{"sigs.k8s.io/yaml", "infrastructure/... internal/testkit/lateral", "", "YAML as Kubernetes reads it"},
 
 	{"modernc.org/sqlite", "store", "", "the default database"},

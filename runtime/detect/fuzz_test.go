@@ -68,7 +68,7 @@ func FuzzCompile(f *testing.F) {
 func FuzzMatch(f *testing.F) {
 	cat, _ := rule.Load(rules.FS, "rules")
 	prog, _ := detect.Compile(detect.FromCatalogue(cat))
-	for _, r := range cat.Stage(model.Runtime) {
+	for _, r := range detections(cat) {
 		for _, c := range cat.Cases(r.ID) {
 			f.Add(c.Data)
 		}

@@ -109,8 +109,9 @@ func child(n *yaml.Node, key string) *yaml.Node {
 }
 
 // Load reads Sigma rules: one file, or every .yml and .yaml below a folder.
-// Links are not followed. A file that holds no rule is a problem. Sources come
-// in order of file; every error is a *rule.Problem.
+// Links are not followed, and tests of rules (NAME.test.yaml) are passed over. A
+// file that holds no rule is a problem. Sources come in order of file; every
+// error is a *rule.Problem.
 func Load(name string) ([]Source, []error) {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -153,7 +154,8 @@ func (l *loader) folder() {
 			l.problem(name, 0, "reading rules: %v", err)
 			return nil
 		}
-		if ext := path.Ext(name); !d.Type().IsRegular() || ext != ".yml" && ext != ".yaml" {
+		ext := path.Ext(name)
+		if !d.Type().IsRegular() || ext != ".yml" && ext != ".yaml" || path.Ext(strings.TrimSuffix(name, ext)) == ".test" {
 			return nil
 		}
 		if l.files++; l.files > maxFiles {
