@@ -79,7 +79,7 @@ bench-lateral: ## network, RBAC, attack graph and blast radii of 100 to 10,000 w
 	$(GO) run ./internal/gen/lateral
 
 FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/cloud ./infrastructure/kube ./infrastructure/network/calico ./infrastructure/network/cilium ./infrastructure/network/istio \
-  ./infrastructure/network/kubernetes ./registry/image ./registry/image/rpmdb ./registry/advisory ./registry/feed ./registry/index ./registry/secret ./registry/sbom ./registry/vex ./oci ./rule ./splice ./report \
+  ./infrastructure/network/kubernetes ./registry/image ./registry/image/rpmdb ./registry/advisory ./registry/feed ./registry/index ./registry/secret ./registry/sbom ./registry/vex ./notify/format ./notify/sink ./oci ./rule ./splice ./report \
   ./runtime/ingest ./runtime/detect
 fuzz: ## every parser of foreign bytes, FUZZTIME each
 	@for p in $(FUZZ); do for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \

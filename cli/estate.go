@@ -43,6 +43,7 @@ type reader struct {
 	attacks  []estate.Attack
 	clusters []readCluster
 	missed   []model.Incomplete // of no stage
+	noLogs   bool               // the runtime stage is left out
 
 	joined *estate.Estate // what came of it
 	ranked *risk.Assessment
@@ -344,6 +345,9 @@ func attackOf(m *paths.Model) estate.Attack {
 }
 
 func (r *reader) runtime(ctx context.Context) error {
+	if r.noLogs {
+		return nil
+	}
 	logs := r.found.logs
 	if len(r.config.Logs) > 0 {
 		logs = nil

@@ -33,6 +33,7 @@ type Options struct {
 	MaxWait  time.Duration    // between tries; 0: five minutes
 	Poll     time.Duration    // how often the store is asked unless Wake tells; 0: two seconds
 	PerBatch int              // messages handed over at once; 0: 100
+	Tries    int              // in a row after which Drain gives a sink up; 0: it goes on until the context ends
 }
 
 // A Deliverer brings what is owed to the sinks. Its methods may be called from
@@ -105,8 +106,8 @@ func (d *Deliverer) Run(ctx context.Context) error {
 }
 
 // Drain delivers everything that is owed, held alerts too, though their
-// windows are open. When the context ends first, the error says what is left;
-// that stays in the outbox.
+// windows are open. When the context ends first, or a sink failed too often,
+// the error names it; what is left stays in the outbox.
 func (d *Deliverer) Drain(ctx context.Context) error {
 	errs := make([]error, len(d.lanes))
 	var g errgroup.Group
@@ -203,10 +204,11 @@ func (l *lane) drain(ctx context.Context) error {
 		if err == nil && !more {
 			return nil
 		}
-		if err != nil {
+		given := err != nil && l.opts.Tries > 0 && l.fails >= l.opts.Tries
+		if err != nil && !given {
 			l.sleep(ctx, l.backoff(), nil)
 		}
-		if ctx.Err() != nil {
+		if given || ctx.Err() != nil {
 			if err == nil {
 				err = ctx.Err()
 			}

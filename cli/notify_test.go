@@ -1,0 +1,26 @@
+package cli
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/scantling/scantling/config"
+	"github.com/scantling/scantling/notify"
+	"github.com/scantling/scantling/notify/sink"
+)
+
+// Of an estate's sinks relative paths are those of its folder.
+func TestSinksOf(t *testing.T) {
+	got := sinksOf("/estate", []config.Notify{
+		{Name: "a", To: "ocsf+file:out/a", CA: "/etc/ca.pem", Secret: config.Secret{File: "token"}, Group: config.Group{Window: "1m", By: "identity"}},
+		{Name: "b", To: "https://h.example/profile:x", Level: "high", Ack: true},
+	})
+	want := []notify.Config{
+		{Name: "a", Window: "1m", By: notify.ByIdentity, Config: sink.Config{To: "ocsf+file:/estate/out/a", CA: "/etc/ca.pem", Secret: sink.Secret{File: "/estate/token"}}},
+		{Name: "b", Level: "high", Config: sink.Config{To: "https://h.example/profile:x", Ack: true}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
