@@ -1,9 +1,13 @@
 package cli
 
 import (
+	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/scantling/scantling/config"
 	"github.com/scantling/scantling/notify"
@@ -22,5 +26,21 @@ func TestSinksOf(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// refusesOf is the command of a receiver that answers everything with a status
+// and the text "no": refuses STATUS. Its address is then in REFUSES.
+func refusesOf(t *testing.T) func(*testscript.TestScript, bool, []string) {
+	t.Helper()
+	return func(ts *testscript.TestScript, neg bool, args []string) {
+		if neg || len(args) != 1 {
+			ts.Fatalf("usage: refuses STATUS")
+		}
+		status, err := strconv.Atoi(args[0])
+		ts.Check(err)
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", status) }))
+		ts.Defer(srv.Close)
+		ts.Setenv("REFUSES", srv.URL)
 	}
 }
