@@ -41,7 +41,7 @@ func openElastic(t target, c *client, encode encoder) (Sink, error) {
 	if !indexName.MatchString(index) {
 		return nil, fmt.Errorf("%q is no name of an index", index)
 	}
-	c.scheme = "ApiKey"
+	c.scheme, c.login = "ApiKey", true // OpenSearch knows no such keys
 	u := *t.url
 	u.Path = base + "/_bulk"
 	return &elastic{client: c, url: u.String(), index: index, encode: encode}, nil

@@ -32,6 +32,7 @@ type client struct {
 	http   *http.Client
 	secret Secret
 	scheme string // before the secret in the Authorization header
+	login  bool   // a secret with a colon is a user and a password
 }
 
 func newClient(cfg Config) (*client, error) {
@@ -94,7 +95,12 @@ func (c *client) post(ctx context.Context, to string, header http.Header, body [
 		req.Header[name] = values
 	}
 	req.Header.Set("User-Agent", "scantling")
-	if secret != "" {
+	user, password, isLogin := strings.Cut(secret, ":")
+	switch {
+	case secret == "":
+	case c.login && isLogin:
+		req.SetBasicAuth(user, password)
+	default:
 		req.Header.Set("Authorization", c.scheme+" "+secret)
 	}
 	res, err := c.http.Do(req)

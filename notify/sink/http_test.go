@@ -258,6 +258,11 @@ func TestElastic(t *testing.T) {
 	if want := "/es/_bulk application/x-ndjson ApiKey key"; b.paths[0] != want {
 		t.Errorf("request %q, want %q", b.paths[0], want)
 	}
+	t.Setenv("NOTIFY_TOKEN", "user:password")
+	wantVerdicts(t, s.Send(t.Context(), three()[:1]), "taken")
+	if want := "/es/_bulk application/x-ndjson Basic dXNlcjpwYXNzd29yZA=="; b.paths[2] != want {
+		t.Errorf("request %q, want %q", b.paths[2], want)
+	}
 	for _, answer := range []string{"", "{}", "<html>", `{"items":[]}`} {
 		odd := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, answer) }))
 		wantVerdicts(t, open(t, Config{To: "elastic+" + odd.URL}).Send(t.Context(), three()), "again", "again", "again")
