@@ -12,6 +12,7 @@ import (
 
 	"github.com/scantling/scantling/estate"
 	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/notify"
 	"github.com/scantling/scantling/rule"
 	"github.com/scantling/scantling/runtime/coverage"
 	"github.com/scantling/scantling/runtime/detect"
@@ -98,21 +99,9 @@ func (a *app) detectRun(ctx context.Context, args []string, rules string, in log
 		return failed("writing dead letters: %w", err)
 	}
 	missed = slices.Concat(missed, unjudged.incomplete(), results.Incomplete(), results.Unknown())
-	found := false
-	alerts := results.Alerts()
-	for i := range alerts {
-		found = found || alerts[i].Level >= a.threshold()
-		if contexts != nil {
-			alerts[i].Context = contexts.Of(alerts[i])
-		}
-		if err := a.printAlert(a.Out, alerts[i]); err != nil {
-			return failed("writing an alert: %w", err)
-		}
-	}
-	if len(outputs) > 0 {
-		if err := a.send(ctx, outputs, alerts); err != nil {
-			return err
-		}
+	found, err := a.tell(ctx, results.Alerts(), contexts, outputs)
+	if err != nil {
+		return err
 	}
 	if records == 0 && len(missed) == 0 {
 		return failed("%s: no record was found", args[0])
@@ -120,6 +109,24 @@ func (a *app) detectRun(ctx context.Context, args []string, rules string, in log
 	a.talkIncomplete(missed)
 	a.outcome(nil, len(missed), found)
 	return nil
+}
+
+// tell prints alerts with what the estate knows, and sends them. It reports
+// whether one is at or over the threshold.
+func (a *app) tell(ctx context.Context, alerts []model.Alert, contexts *estate.Contexts, outputs []notify.Output) (found bool, err error) {
+	for i := range alerts {
+		found = found || alerts[i].Level >= a.threshold()
+		if contexts != nil {
+			alerts[i].Context = contexts.Of(alerts[i])
+		}
+		if err := a.printAlert(a.Out, alerts[i]); err != nil {
+			return found, failed("writing an alert: %w", err)
+		}
+	}
+	if len(outputs) == 0 {
+		return found, nil
+	}
+	return found, a.send(ctx, outputs, alerts)
 }
 
 // alertOutput is what the switches say of where alerts go.
