@@ -67,20 +67,19 @@ func TestKilledBetweenSendAndDelete(t *testing.T) {
 	var mu sync.Mutex
 	var keys []string
 	var running *os.Process
-	kill := 2
+	killed := 0
 	srv := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		mu.Lock()
 		defer mu.Unlock()
 		keys = append(keys, r.Header.Get("Idempotency-Key"))
 		if len(keys) == 2 || len(keys) == 5 {
-			kill--
+			killed++
 			_ = running.Kill()
 		}
 	}))
 	defer srv.Close()
-	for kill >= 0 {
-		before := kill
+	for starts := 1; ; starts++ {
 		cmd := exec.CommandContext(t.Context(), os.Args[0])
 		cmd.Env = append(os.Environ(), childStore+"="+path, childTo+"="+srv.URL)
 		mu.Lock() // no request is looked at before its process is known
@@ -90,14 +89,18 @@ func TestKilledBetweenSendAndDelete(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		err = cmd.Wait()
-		if err == nil {
+		if err = cmd.Wait(); err == nil {
 			break
 		}
-		if kill == before {
+		mu.Lock()
+		died := killed
+		mu.Unlock()
+		if died != starts {
 			t.Fatal(err)
 		}
 	}
+	mu.Lock()
+	defer mu.Unlock()
 	// Nothing of the batch was settled when the process died in it.
 	want := []string{"id-0001", "id-0002", "id-0001", "id-0002", "id-0003", "id-0001", "id-0002", "id-0003"}
 	if diff := cmp.Diff(want, keys); diff != "" {
