@@ -81,7 +81,7 @@ bench-detect: ## reading logs and asking 470 and 3,100 rules: events a second of
 	$(GO) run ./internal/gen/detect
 
 FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/cloud ./infrastructure/kube ./infrastructure/network/calico ./infrastructure/network/cilium ./infrastructure/network/istio \
-  ./infrastructure/network/kubernetes ./registry/image ./registry/image/rpmdb ./registry/advisory ./registry/feed ./registry/index ./registry/secret ./registry/sbom ./registry/vex ./oci ./rule ./splice ./report \
+  ./infrastructure/network/kubernetes ./registry/image ./registry/image/rpmdb ./registry/advisory ./registry/feed ./registry/index ./registry/secret ./registry/sbom ./registry/vex ./notify/format ./notify/sink ./oci ./rule ./splice ./report \
   ./runtime/ingest ./runtime/detect ./runtime/trial ./runtime/signal
 fuzz: ## every parser of foreign bytes, FUZZTIME each
 	@for p in $(FUZZ); do for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \

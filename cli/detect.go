@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -12,7 +11,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/scantling/scantling/config"
+	"github.com/scantling/scantling/estate"
 	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/notify"
 	"github.com/scantling/scantling/rule"
 	"github.com/scantling/scantling/runtime/coverage"
 	"github.com/scantling/scantling/runtime/detect"
@@ -23,6 +24,7 @@ import (
 func (a *app) detectCommand() *cobra.Command {
 	var rules string
 	var in logInput
+	var out alertOutput
 	kinds := strings.Join(ingest.Kinds(), ", ")
 	run := &cobra.Command{
 		Use:   "run FILE…",
@@ -30,23 +32,32 @@ func (a *app) detectCommand() *cobra.Command {
 		Long: "Run reads logs of Kubernetes, clouds, containers and hosts (plain, gzip or zstd; - is standard\n" +
 			"input) and prints one JSON object for each alert. What kind of log a file is its first records\n" +
 			"tell. A kind that no rule reads is named as not read. --rules names a folder or file of Sigma\n" +
-			"rules, correlations, filters and pipelines to use instead of ours, or selects among ours.\n\nKinds of log: " + kinds + ".",
-		Example: "  scantling detect run examples/shop/audit\n  scantling detect run audit.log.gz --rules my-sigma-rules",
-		Args:    cobra.MinimumNArgs(1),
+			"rules, correlations, filters and pipelines to use instead of ours, or selects among ours.\n" +
+			"--estate adds to each alert what the estate knows of its workloads and identities; --output sends the\n" +
+			"alerts too, as file:PATH or ocsf+https://HOST/PATH.\n\nKinds of log: " + kinds + ".",
+		Example: "  scantling detect run examples/shop/audit\n  scantling detect run audit.log.gz --rules my-sigma-rules\n" +
+			"  scantling detect run examples/shop/audit --estate examples/shop --format ocsf",
+		Args: cobra.MinimumNArgs(1),
 		RunE: a.checked(func(ctx context.Context, args []string) error {
 			if in.kind != "" && !slices.Contains(ingest.Kinds(), in.kind) {
 				return usage("--source %q: no kind of log; the kinds are %s", in.kind, kinds)
 			}
-			return a.detectRun(ctx, args, rules, in)
-		}),
+			return a.detectRun(ctx, args, rules, in, out)
+		}, alertFormats...),
 	}
 	run.Flags().StringVar(&rules, "rules", "", "Sigma rules to use instead of ours (file or folder), or a selection of ours")
 	run.Flags().StringVar(&in.kind, "source", "", "kind of log, where it should not be found out")
 	run.Flags().StringVar(&in.dead, "dead-letters", "", "file for the records that are no events, one JSON object a line")
-	return group(&cobra.Command{Use: "detect", Short: "Find attacks in logs", Example: "  scantling detect run examples/shop/audit"}, run, a.detectTestCommand(), a.detectCoverageCommand())
+	run.Flags().StringVar(&out.estate, "estate", "", "folder of the estate, for what it knows of the alerts' assets")
+	run.Flags().StringArrayVar(&out.to, "output", nil, "send the alerts there too, as file:PATH or ocsf+https://HOST/PATH; repeatable")
+	return group(&cobra.Command{Use: "detect", Short: "Find attacks in logs", Example: "  scantling detect run examples/shop/audit"}, run, a.detectTestCommand(), a.detectCoverageCommand(), a.detectOutboxCommand())
 }
 
-func (a *app) detectRun(ctx context.Context, args []string, rules string, in logInput) error {
+func (a *app) detectRun(ctx context.Context, args []string, rules string, in logInput, out alertOutput) error {
+	outputs, err := outputsOf(out.to)
+	if err != nil {
+		return err
+	}
 	d, err := a.detectorFor(rules)
 	if err != nil {
 		return err
@@ -64,6 +75,14 @@ func (a *app) detectRun(ctx context.Context, args []string, rules string, in log
 	}
 	defer letters.close()
 	cfg := ingest.Config{Cluster: "cluster", Source: in.kind, DeadLetter: letters.take}
+	var contexts *estate.Contexts
+	if out.estate != "" {
+		var unknown []model.Incomplete
+		if contexts, cfg.Cluster, unknown, err = a.alertContexts(ctx, out.estate); err != nil {
+			return err
+		}
+		missed = append(missed, unknown...)
+	}
 	unjudged, fields := newUnjudged(d.program), signal.NewFields(d.program)
 	records := 0
 	for _, name := range files {
@@ -83,14 +102,9 @@ func (a *app) detectRun(ctx context.Context, args []string, rules string, in log
 		return failed("writing dead letters: %w", err)
 	}
 	missed = slices.Concat(missed, unjudged.incomplete(), results.Incomplete(), results.Unknown())
-	found := false
-	enc := json.NewEncoder(a.Out)
-	enc.SetEscapeHTML(false)
-	for _, alert := range results.Alerts() {
-		found = found || alert.Level >= a.threshold()
-		if err := enc.Encode(alert); err != nil {
-			return failed("writing an alert: %w", err)
-		}
+	found, err := a.tell(ctx, results.Alerts(), contexts, outputs)
+	if err != nil {
+		return err
 	}
 	if records == 0 && len(missed) == 0 {
 		return failed("%s: no record was found", args[0])
@@ -99,6 +113,30 @@ func (a *app) detectRun(ctx context.Context, args []string, rules string, in log
 	a.talkFields(fields.Never(signal.EnoughEvents))
 	a.outcome(nil, len(missed), found)
 	return nil
+}
+
+// tell prints alerts with what the estate knows, and sends them. It reports
+// whether one is at or over the threshold.
+func (a *app) tell(ctx context.Context, alerts []model.Alert, contexts *estate.Contexts, outputs []notify.Output) (found bool, err error) {
+	for i := range alerts {
+		found = found || alerts[i].Level >= a.threshold()
+		if contexts != nil {
+			alerts[i].Context = contexts.Of(alerts[i])
+		}
+		if err := a.printAlert(a.Out, alerts[i]); err != nil {
+			return found, failed("writing an alert: %w", err)
+		}
+	}
+	if len(outputs) == 0 {
+		return found, nil
+	}
+	return found, a.send(ctx, outputs, alerts)
+}
+
+// alertOutput is what the switches say of where alerts go.
+type alertOutput struct {
+	estate string
+	to     []string
 }
 
 // logFiles expands folders into the logs below them. A file that is

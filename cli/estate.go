@@ -45,6 +45,7 @@ type reader struct {
 	attacks  []estate.Attack
 	clusters []readCluster
 	missed   []model.Incomplete // of no stage
+	noLogs   bool               // the runtime stage is left out
 
 	joined *estate.Estate // what came of it
 	ranked *risk.Assessment
@@ -346,6 +347,9 @@ func attackOf(m *paths.Model) estate.Attack {
 }
 
 func (r *reader) runtime(ctx context.Context) error {
+	if r.noLogs {
+		return nil
+	}
 	logs := r.logs()
 	cluster := "cluster"
 	if len(r.config.Clusters) > 0 {

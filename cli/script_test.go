@@ -40,7 +40,7 @@ func TestScripts(t *testing.T) {
 		t.Fatal(err)
 	}
 	commands := map[string]func(*testscript.TestScript, bool, []string){
-		"exits": exiter{known, leaves()}.exits, "json": jsonIs, "plain": plain, "cluster": clusterOf(t), "same": same, "bucket": bucketOf(t),
+		"exits": exiter{known, leaves()}.exits, "json": jsonIs, "plain": plain, "cluster": clusterOf(t), "same": same, "bucket": bucketOf(t), "refuses": refusesOf(t),
 	}
 	maps.Copy(commands, imageCmds)
 	testscript.Run(t, testscript.Params{

@@ -38,7 +38,7 @@ type Config struct {
 	Risk       Risk      `yaml:"risk"`
 	Rules      Rules     `yaml:"rules"`
 	Accept     []Accept  `yaml:"accept"`
-	Notify     []any     `yaml:"notify"`
+	Notify     []Notify  `yaml:"notify"`
 	Advisories string    `yaml:"advisories"` // folder laid out like the public OSV bucket
 	VEX        []string  `yaml:"vex"`        // documents, and folders of them
 	Exclude    []string  `yaml:"exclude"`    // patterns of paths that are not looked at
@@ -137,6 +137,34 @@ type Accept struct {
 	Expires  string `yaml:"expires"`
 }
 
+// Notify is one sink of alerts; package notify says what the values mean.
+type Notify struct {
+	Name   string `yaml:"name"`
+	To     string `yaml:"to"`     // address, as "ocsf+https://siem.example/alerts"
+	Format string `yaml:"format"` // default: what the address takes
+	Level  string `yaml:"level"`  // least severity; default: all
+	Group  Group  `yaml:"group"`
+	Secret Secret `yaml:"secret"`
+	CA     string `yaml:"ca"` // file of certificates
+	SASL   string `yaml:"sasl"`
+	Index  string `yaml:"index"`
+	Tenant string `yaml:"tenant"`
+	Ack    bool   `yaml:"ack"`
+	Batch  bool   `yaml:"batch"`
+}
+
+// Group says how alerts are throttled.
+type Group struct {
+	Window string `yaml:"window"` // default: 5m; "none"
+	By     string `yaml:"by"`     // "asset" (default) or "identity"
+}
+
+// Secret says where a secret is, never what it is.
+type Secret struct {
+	Env  string `yaml:"env"`  // variable of the environment
+	File string `yaml:"file"` // may lie outside of the estate
+}
+
 // Load reads the estate file of a folder. A folder without one is an empty
 // Config. The error holds every problem, a line each: FILE:LINE: text.
 func Load(dir string) (*Config, error) {
@@ -224,6 +252,7 @@ func (c *Config) complete() error {
 		checkOwned(complain, fmt.Sprintf("rules.disable[%d]", i), d.Reason, d.Owner, d.Expires)
 	}
 	c.checkValues(complain)
+	c.checkNotify(complain)
 	c.checkExclude(complain)
 	for _, p := range c.paths() {
 		if path.IsAbs(filepath.ToSlash(p)) || !filepath.IsLocal(filepath.FromSlash(p)) {
@@ -267,6 +296,21 @@ func (c *Config) checkValues(complain func(string, ...any)) {
 	}
 	if c.Risk.Line != nil && !(*c.Risk.Line >= 0) {
 		complain("risk.line %v: a line is 0 or more", *c.Risk.Line)
+	}
+}
+
+// checkNotify checks what needs no knowledge of sinks.
+func (c *Config) checkNotify(complain func(string, ...any)) {
+	for i, n := range c.Notify {
+		if n.Name == "" || n.To == "" {
+			complain("notify[%d]: a sink needs a name and an address in to", i)
+		}
+		if slices.ContainsFunc(c.Notify[:i], func(o Notify) bool { return o.Name == n.Name }) {
+			complain("notify[%d]: the name %q is taken by another sink", i, n.Name)
+		}
+		if n.Secret.Env != "" && n.Secret.File != "" {
+			complain("notify[%d]: the secret is in env or in file, not both", i)
+		}
 	}
 }
 

@@ -45,6 +45,9 @@ func TestLoadProblems(t *testing.T) {
 		"a jewel has a value":    {"jewels: [{name: j, match: {node: n}}]\n", []string{"worth more than 0"}},
 		"negative line":          {"risk: {line: -1}\n", []string{"a line is 0 or more"}},
 		"cluster without a name": {"clusters: [{platform: aws}]\n", []string{"needs a name", `platform "aws"`}},
+		"a sink without a name":  {"notify: [{to: 'file:x'}]\n", []string{"notify[0]: a sink needs a name"}},
+		"two sinks of one name":  {"notify: [{name: a, to: 'file:x'}, {name: a, to: 'file:y', secret: {env: A, file: b}}]\n", []string{`notify[1]: the name "a" is taken`, "env or in file"}},
+		"a secret has no place":  {"notify: [{name: a, to: 'file:x', token: abc}]\n", []string{`:1: unknown key "token"`}},
 		"truncated":              {"estate: [\n", []string{"scantling.yaml"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -52,4 +52,7 @@ type Alert struct {
 	Assets []Ref             `json:"assets"`
 	Attack []string          `json:"attack"`
 	Fields map[string]string `json:"fields"`
+
+	// Context is what the estate knew of the assets; nil where nobody asked.
+	Context *Context `json:"context,omitempty"`
 }

@@ -28,6 +28,9 @@ func (m *Model) Reading() model.Reading {
 			if p.UID != "" {
 				a.Aliases = append(a.Aliases, p.UID)
 			}
+			if p.Name != "" && l.Kind != "Pod" {
+				a.Aliases = append(a.Aliases, strings.Join([]string{cluster, l.Namespace, "Pod", p.Name}, "/"))
+			}
 		}
 		r.Assets = append(r.Assets, a)
 		r.Facts = append(r.Facts, m.runs(l, ref)...)

@@ -206,7 +206,7 @@ func TestReading(t *testing.T) {
 		facts = append(facts, string(f.Kind)+" "+f.Asset.Key+" "+f.Object.Key)
 	}
 	wantAssets := []string{
-		"workload c/edge/Deployment/front", "workload c/edge/Deployment/lb", "workload c/shop/Deployment/web u1", "node c/(any node)", "node c/cp", "secret c/shop/robot",
+		"workload c/edge/Deployment/front", "workload c/edge/Deployment/lb", "workload c/shop/Deployment/web u1 c/shop/Pod/web-1", "node c/(any node)", "node c/cp", "secret c/shop/robot",
 	}
 	wantFacts := []string{
 		"runs c/edge/Deployment/front front", "runs c/edge/Deployment/lb lb", "runs c/shop/Deployment/web reg/web@sha256:aa",

@@ -22,7 +22,7 @@ var layers = []layer{
 	{"internal/archtest", "", "reads source, imports none of it"},
 	{"docs", "config risk ladder " + stages + " graph model", "tests that hold the documents against the code"},
 	{"cmd/scantling", "cli", "a main of under 20 lines"},
-	{"cli", "server web report report/drawing notify config " + memory + " " + stages + " " + means + " rules examples/shop deploy", "the only place that wires the rest together"},
+	{"cli", "server web report report/drawing notify notify/sink notify/format config " + memory + " " + stages + " " + means + " rules examples/shop deploy", "the only place that wires the rest together"},
 	{"internal/gen/...", "server web report notify config " + memory + " " + stages + " " + means + " rules examples/shop internal/testkit/... oci/ocitest", "generators and benchmarks: anything below cli"},
 	{"internal/testkit/lateral", "infrastructure/kube model", "clusters as their reader gives them"},
 	{"internal/testkit/...", "model", "for tests of every package, so below them all but the words"},
@@ -32,7 +32,9 @@ var layers = []layer{
 	{"web", "model", "the embedded page"},
 	{"report", "report/drawing risk ladder estate model", "renders what memory hands over"},
 	{"report/drawing", "", "plain structs to SVG, knows nothing of ours"},
-	{"notify", "store model", "outbox"},
+	{"notify", "notify/sink notify/format store model", "outbox: what is owed to whom, until it was taken"},
+	{"notify/sink", "notify/format model", "hands messages to those who take alerts"},
+	{"notify/format", "model", "alerts in the words of others"},
 	{"config", "model", "one struct"},
 
 	// Memory. Risk and ladder read the estate, never the reverse.
@@ -142,6 +144,7 @@ var cages = []cage{
 	{"modernc.org/sqlite", "store", "", "the default database"},
 	{"github.com/jackc/pgx", "store store/storetest", "", "PostgreSQL"},
 	{"github.com/nats-io", "bus", "", "jobs and event log"},
+	{"github.com/twmb/franz-go", "notify/sink", "", "Kafka's protocol"},
 
 	{"github.com/moby/buildkit", "build/dockerfile", "", "the reference Dockerfile parser"},
 	{"github.com/moby/patternmatcher", "build/dockerfile", "", "patterns of .dockerignore"},
