@@ -14,7 +14,7 @@ import (
 )
 
 // publishIn bounds the wait for one acknowledgement.
-const publishIn = 10 * time.Second
+const publishIn = 5 * time.Second
 
 // entry is what one Append has for one partition.
 type entry struct {
@@ -30,7 +30,7 @@ type entry struct {
 func (l *Log) Append(ctx context.Context, batches []model.Batch) error {
 	entries := map[int]*entry{}
 	for _, b := range batches {
-		parts, err := cut(b, l.record)
+		parts, err := cut(b, l.room)
 		if err != nil {
 			return fmt.Errorf("appending to the log: %w", err)
 		}
@@ -94,7 +94,7 @@ func (w *writer) run() {
 func (w *writer) gather(first *entry) []*entry {
 	all := []*entry{first}
 	size := 0
-	for e := first; size < packBytes; {
+	for e := first; size < w.log.room.pack; {
 		for _, p := range e.parts {
 			size += p.size()
 		}
@@ -148,7 +148,7 @@ func (w *writer) write(ctx context.Context, parts []part) error {
 // pack chooses the parts of the next message from the beginning of a list, and
 // leaves out those that are known. Taken is how many it looked at.
 func (w *writer) pack(parts []part) (pack []part, taken int) {
-	size, names, count := 0, 0, 0
+	size := 0
 	inPack := map[mark]bool{}
 	for i, p := range parts {
 		m, marked := markOf(p)
@@ -156,9 +156,7 @@ func (w *writer) pack(parts []part) (pack []part, taken int) {
 			continue
 		}
 		n := p.size()
-		names += len(p.ID) + len(p.Kind) + len(p.Stream) + len(p.Key) + 64
-		count += len(p.Records)
-		if len(pack) > 0 && (size+n > packBytes || len(pack) == maxBatches || names > maxHead/2 || count > maxCount) {
+		if len(pack) > 0 && (size+n > w.log.room.pack || len(pack) == maxBatches) {
 			return pack, i
 		}
 		size += n

@@ -48,9 +48,9 @@
 //
 // # Limits
 //
-// One message holds at most 1 MiB of records, or one record of up to 6 MiB (in
-// a cluster: up to its max_payload); a larger record is ErrTooLarge. A larger
-// batch is cut into parts, which are batches with the same ID and a higher
+// One message holds at most 1 MiB of records uncompressed, or one record of up
+// to 6 MiB (in a cluster: half its max_payload, or one record of up to that less
+// 32 KiB); a larger record is ErrTooLarge. A larger batch is cut into parts, which are batches with the same ID and a higher
 // Index: a reader sees each part by itself. A batch without ID whose Append
 // failed may be there nevertheless.
 //

@@ -69,7 +69,7 @@ type Log struct {
 	conn    *nats.Conn
 	js      jetstream.JetStream
 	writers []*writer
-	record  int // longest record in bytes
+	room    room
 
 	life context.Context // ends with Close, because of ErrClosed
 	end  context.CancelCauseFunc
@@ -109,7 +109,7 @@ func open(ctx context.Context, cfg Config) (*Log, error) {
 	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
-	l.record = int(min(l.conn.MaxPayload()-maxHead, maxRecord))
+	l.room = roomOf(l.conn.MaxPayload())
 	for p := range n {
 		w := &writer{log: l, partition: p, queue: make(chan *entry)}
 		l.writers = append(l.writers, w)

@@ -19,9 +19,9 @@ const magic = "SCL\x01"
 // Bounds of a message.
 const (
 	maxBatches = 1 << batchBits // of a message
-	packBytes  = 1 << 20        // of records in a message of many
+	maxPack    = 1 << 20        // bytes of a message of many records, uncompressed
 	maxRecord  = 6 << 20        // one record by itself
-	maxHead    = 1 << 20        // all that is no record, at most
+	maxHead    = 32 << 10       // what is no record, where there is one part
 	maxName    = 4 << 10        // each of ID, kind, stream and key
 	maxCount   = 64 << 10       // records of a part: their lengths are in the head
 	batchBits  = 12
@@ -49,17 +49,36 @@ type part struct {
 	number int
 }
 
-// size is how many bytes of records a part has.
-func (p part) size() (n int) {
+// Bounds of what is no record: the length of one, and of a part the numbers and
+// the lengths of its names.
+const (
+	lengthBytes = 4
+	partBytes   = 64
+)
+
+// size is a bound of how many bytes a part takes, uncompressed.
+func (p part) size() int {
+	n := partBytes + len(p.ID) + len(p.Kind) + len(p.Stream) + len(p.Key)
 	for _, r := range p.Records {
-		n += len(r)
+		n += len(r) + lengthBytes
 	}
 	return n
 }
 
+// room says what fits into a message.
+type room struct {
+	pack   int // bytes of many records
+	record int // bytes of one
+}
+
+// roomOf divides the largest payload that a server takes.
+func roomOf(payload int64) room {
+	return room{pack: int(min(maxPack, payload/2)), record: int(min(maxRecord, payload-maxHead))}
+}
+
 // cut makes parts of a batch, always the same of the same batch: a part ends
-// before the record that would pass packBytes.
-func cut(b model.Batch, longest int) ([]part, error) {
+// before the record that would make it larger than a message of many.
+func cut(b model.Batch, to room) ([]part, error) {
 	if max(len(b.ID), len(b.Kind), len(b.Stream), len(b.Key)) > maxName {
 		return nil, fmt.Errorf("a name of the batch is longer than %d bytes: %w", maxName, ErrTooLarge)
 	}
@@ -72,13 +91,13 @@ func cut(b model.Batch, longest int) ([]part, error) {
 		begin, size = end, 0
 	}
 	for i, r := range b.Records {
-		if len(r) > longest {
-			return nil, fmt.Errorf("record %d of %s has %d bytes, at most %d are possible: %w", b.Index+i, b.Stream, len(r), longest, ErrTooLarge)
+		if len(r) > to.record {
+			return nil, fmt.Errorf("record %d of %s has %d bytes, at most %d are possible: %w", b.Index+i, b.Stream, len(r), to.record, ErrTooLarge)
 		}
-		if i > begin && (size+len(r) > packBytes || i-begin == maxCount) {
+		if i > begin && (size+len(r)+lengthBytes > to.pack || i-begin == maxCount) {
 			add(i)
 		}
-		size += len(r)
+		size += len(r) + lengthBytes
 	}
 	if len(b.Records) > 0 {
 		add(len(b.Records))
@@ -96,7 +115,7 @@ func encode(before uint64, parts []part) []byte {
 		size += p.size()
 		count += len(p.Records)
 	}
-	out := make([]byte, len(magic)+4, 256+64*len(parts)+3*count+s2.MaxEncodedLen(size))
+	out := make([]byte, len(magic)+4, 256+64*len(parts)+lengthBytes*count+s2.MaxEncodedLen(size))
 	copy(out, magic)
 	out = binary.AppendUvarint(out, before)
 	out = binary.AppendUvarint(out, uint64(len(parts)))
@@ -203,7 +222,7 @@ func decode(data []byte) (head, error) {
 			total += n
 		}
 	}
-	if total > packBytes+maxRecord {
+	if total > maxPack+maxRecord {
 		return head{}, errForm
 	}
 	records := make([]byte, total)

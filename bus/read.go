@@ -43,7 +43,9 @@ func (l *Log) Replay(ctx context.Context, partition int, from uint64, yield func
 	return r.lose(Loss{From: sequence(r.message, r.skip), To: sequence(last, maxBatches-1), Records: -1, Why: removed})
 }
 
-const removed = "retention removed it before it was read"
+// removed is why a message is missing. A damaged file looks the same: the
+// server leaves out what its sums don't vouch for.
+const removed = "it is gone: retention removed it, or its file is damaged"
 
 // reader turns messages into batches.
 type reader struct {
@@ -143,7 +145,7 @@ func (l *Log) follow(ctx context.Context, partition int, from, last uint64, take
 }
 
 // readAhead is how many bytes of messages wait for a reader.
-const readAhead = 2 * (maxRecord + maxHead)
+const readAhead = 2 * payload
 
 // step hands over one message.
 func (l *Log) step(ctx context.Context, partition int, messages jetstream.MessagesContext, last uint64, take func(jetstream.Msg, uint64) error) error {

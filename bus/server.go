@@ -15,6 +15,8 @@ import (
 // where these are missing all that it stores.
 const startIn = 2 * time.Minute
 
+var errNoStore = errors.New("the server inside has no JetStream")
+
 // embedded is a NATS server of this process.
 type embedded struct {
 	server *server.Server
@@ -33,12 +35,22 @@ func startServer(cfg Config) (*embedded, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := server.NewServer(options(cfg.Dir))
+	e, err := run(options(cfg.Dir), warnings{cfg.Warn})
 	if err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
-	s.SetLoggerV2(warnings{cfg.Warn}, false, false, false)
-	e := &embedded{s, lock}
+	e.lock = lock
+	return e, nil
+}
+
+// run starts a server and holds it against what its options were to say.
+func run(o *server.Options, w warnings) (*embedded, error) {
+	s, err := server.NewServer(o)
+	if err != nil {
+		return nil, err
+	}
+	s.SetLoggerV2(w, false, false, false)
+	e := &embedded{server: s}
 	s.Start()
 	if !s.ReadyForConnections(startIn) {
 		return nil, errors.Join(errors.New("the server inside didn't start"), e.stop())
@@ -49,6 +61,9 @@ func startServer(cfg Config) (*embedded, error) {
 	return e, nil
 }
 
+// payload is the largest that the server inside takes.
+const payload = maxRecord + maxHead
+
 // options are a server's, as files of NATS would have them.
 func options(dir string) *server.Options {
 	return &server.Options{
@@ -56,7 +71,7 @@ func options(dir string) *server.Options {
 		JetStream: true, StoreDir: dir, SyncAlways: true,
 		JetStreamMaxStore:  1 << 60,  // each partition has its own bound
 		JetStreamMaxMemory: 16 << 20, // streams are files; this is for what follows them
-		MaxPayload:         maxRecord + maxHead,
+		MaxPayload:         payload,
 	}
 }
 
@@ -64,7 +79,7 @@ func options(dir string) *server.Options {
 func (e *embedded) synced() error {
 	switch c := e.server.JetStreamConfig(); {
 	case c == nil:
-		return errors.New("the server inside has no JetStream")
+		return errNoStore
 	case !c.SyncAlways:
 		return ErrUnsynced
 	}
@@ -78,6 +93,9 @@ func (e *embedded) connect() (*nats.Conn, error) {
 func (e *embedded) stop() error {
 	e.server.Shutdown()
 	e.server.WaitForShutdown()
+	if e.lock == nil {
+		return nil
+	}
 	return e.lock.Close()
 }
 
