@@ -33,15 +33,15 @@ func (c Cluster) replicas() int {
 }
 
 // connect reaches the cluster, and makes sure that its servers sync.
-func (c Cluster) connect(ctx context.Context, url string) (*nats.Conn, error) {
-	if err := c.synced(ctx); err != nil {
+func (c Cluster) connect(ctx context.Context, url string, w warnings) (*nats.Conn, error) {
+	if err := c.synced(ctx, w); err != nil {
 		return nil, err
 	}
-	return c.dial(url, c.Credentials)
+	return c.dial(url, c.Credentials, w)
 }
 
-func (c Cluster) dial(url, credentials string) (*nats.Conn, error) {
-	options := []nats.Option{nats.Name("scantling"), nats.MaxReconnects(-1)}
+func (c Cluster) dial(url, credentials string, w warnings) (*nats.Conn, error) {
+	options := w.options()
 	if credentials != "" {
 		options = append(options, nats.UserCredentials(credentials))
 	}
@@ -56,14 +56,14 @@ const answerIn = 2 * time.Second
 
 // synced asks every server of the cluster. At least as many as there are
 // replicas have to answer.
-func (c Cluster) synced(ctx context.Context) error {
+func (c Cluster) synced(ctx context.Context, w warnings) error {
 	if c.TrustSync {
 		return nil
 	}
 	if c.System == "" {
 		return errors.New("how the cluster syncs can't be asked without its system account: give that, or say that its sync_interval is always")
 	}
-	conn, err := c.dial(c.System, c.SystemCredentials)
+	conn, err := c.dial(c.System, c.SystemCredentials, w)
 	if err != nil {
 		return fmt.Errorf("system account: %w", err)
 	}

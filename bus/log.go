@@ -30,6 +30,9 @@ const (
 	DefaultBytes      = 8 << 30
 )
 
+// answersIn bounds the wait for answers to questions about streams.
+const answersIn = 10 * time.Second
+
 // maxPartitions bounds a mistake: each costs a file or two and some goroutines.
 const maxPartitions = 1024
 
@@ -140,14 +143,14 @@ func check(cfg *Config) error {
 // that it syncs.
 func (l *Log) connect(ctx context.Context) (err error) {
 	if l.cfg.URL != "" {
-		l.conn, err = l.cfg.Cluster.connect(ctx, l.cfg.URL)
+		l.conn, err = l.cfg.Cluster.connect(ctx, l.cfg.URL, warnings{l.cfg.Warn})
 	} else if l.server, err = startServer(l.cfg); err == nil {
-		l.conn, err = l.server.connect()
+		l.conn, err = l.server.connect(warnings{l.cfg.Warn})
 	}
 	if err != nil {
 		return err
 	}
-	l.js, err = jetstream.New(l.conn)
+	l.js, err = jetstream.New(l.conn, jetstream.WithDefaultTimeout(answersIn))
 	return err
 }
 

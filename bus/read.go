@@ -109,12 +109,28 @@ func (r *reader) lose(loss Loss) error {
 	return nil
 }
 
-// lookAgain is how long nothing may come before it is asked whether anything
-// still can.
-const lookAgain = time.Second
+// lookAgain is how long nothing may come before a replay asks whether anything
+// still can; after patience times of that in a row it asks with a new consumer:
+// a cluster may have lost the one before.
+const (
+	lookAgain = time.Second
+	patience  = 3
+)
 
-// errEnd ends a replay.
-var errEnd = errors.New("end")
+// How long an idle server may be silent before the consumer is made anew.
+const (
+	pulse  = 5 * time.Second
+	pullIn = 4 * pulse
+)
+
+// readAhead is how many bytes of messages wait for a reader.
+const readAhead = 2 * payload
+
+// How the life of a consumer ends while nothing is wrong.
+var (
+	errEnd   = errors.New("end")   // of a replay
+	errAgain = errors.New("again") // with another consumer
+)
 
 // follow hands over the messages of a partition from one on, in order, until
 // ctx is done or the log closed, or until last where that isn't 0.
@@ -122,61 +138,76 @@ func (l *Log) follow(ctx context.Context, partition int, from, last uint64, take
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	defer context.AfterFunc(l.life, func() { cancel(ErrClosed) })()
+	for {
+		err := l.consume(ctx, partition, from, last, func(m jetstream.Msg, at uint64) error {
+			from = at + 1
+			return take(m, at)
+		})
+		switch {
+		case errors.Is(err, errEnd):
+			return nil
+		case !errors.Is(err, errAgain):
+			return err
+		}
+	}
+}
+
+// consume is what one consumer gets.
+func (l *Log) consume(ctx context.Context, partition int, from, last uint64, take func(jetstream.Msg, uint64) error) error {
 	consumer, err := l.js.OrderedConsumer(ctx, streamName(partition), jetstream.OrderedConsumerConfig{
 		DeliverPolicy: jetstream.DeliverByStartSequencePolicy, OptStartSeq: from,
 	})
 	if err != nil {
 		return fmt.Errorf("reading partition %d: %w", partition, reason(ctx, err))
 	}
-	messages, err := consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(64, readAhead))
+	messages, err := consumer.Messages(jetstream.PullMaxMessagesWithBytesLimit(256, readAhead), jetstream.PullExpiry(pullIn), jetstream.PullHeartbeat(pulse))
 	if err != nil {
 		return fmt.Errorf("reading partition %d: %w", partition, reason(ctx, err))
 	}
 	defer messages.Stop()
-	for {
-		err := l.step(ctx, partition, messages, last, take)
-		if errors.Is(err, errEnd) {
-			return nil
-		}
-		if err != nil {
+	for idle := 0; idle < patience; {
+		switch came, err := l.step(ctx, partition, messages, last, take); {
+		case err != nil:
 			return err
+		case came:
+			idle = 0
+		default:
+			idle++
 		}
 	}
+	return errAgain
 }
 
-// readAhead is how many bytes of messages wait for a reader.
-const readAhead = 2 * payload
-
-// step hands over one message.
-func (l *Log) step(ctx context.Context, partition int, messages jetstream.MessagesContext, last uint64, take func(jetstream.Msg, uint64) error) error {
-	options := []jetstream.NextOpt{jetstream.NextContext(ctx)}
+// step hands over one message, if one comes in time.
+func (l *Log) step(ctx context.Context, partition int, messages jetstream.MessagesContext, last uint64, take func(jetstream.Msg, uint64) error) (came bool, err error) {
+	wait := jetstream.NextContext(ctx)
 	if last > 0 {
-		options = []jetstream.NextOpt{jetstream.NextMaxWait(lookAgain)}
+		wait = jetstream.NextMaxWait(lookAgain)
 	}
-	m, err := messages.Next(options...)
+	m, err := messages.Next(wait)
 	switch {
 	case ctx.Err() != nil:
-		return context.Cause(ctx)
+		return false, context.Cause(ctx)
 	case errors.Is(err, nats.ErrTimeout) && last > 0:
-		return l.ended(ctx, partition, last)
+		return false, l.ended(ctx, partition, last)
 	case err != nil:
-		return fmt.Errorf("reading partition %d: %w", partition, err)
+		return false, fmt.Errorf("reading partition %d: %w", partition, err)
 	}
 	meta, err := m.Metadata()
 	if err != nil {
-		return fmt.Errorf("reading partition %d: %w", partition, err)
+		return false, fmt.Errorf("reading partition %d: %w", partition, err)
 	}
 	at := meta.Sequence.Stream
 	if last > 0 && at > last {
-		return errEnd
+		return false, errEnd
 	}
 	if err := take(m, at); err != nil {
-		return err
+		return true, err
 	}
 	if at == last {
-		return errEnd
+		return true, errEnd
 	}
-	return nil
+	return true, nil
 }
 
 // ended says errEnd when retention took all that a replay still waits for.

@@ -86,8 +86,8 @@ func (e *embedded) synced() error {
 	return nil
 }
 
-func (e *embedded) connect() (*nats.Conn, error) {
-	return nats.Connect("", nats.InProcessServer(e.server), nats.Name("scantling"), nats.MaxReconnects(-1))
+func (e *embedded) connect(w warnings) (*nats.Conn, error) {
+	return nats.Connect("", append(w.options(), nats.InProcessServer(e.server))...)
 }
 
 func (e *embedded) stop() error {
@@ -97,6 +97,18 @@ func (e *embedded) stop() error {
 		return nil
 	}
 	return e.lock.Close()
+}
+
+// options are those of every connection. What goes wrong beside a call is a
+// warning, but for messages that a slow reader had no room for: its consumer
+// asks for them again.
+func (w warnings) options() []nats.Option {
+	told := func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		if !errors.Is(err, nats.ErrSlowConsumer) {
+			w.Warnf("%v", err)
+		}
+	}
+	return []nats.Option{nats.Name("scantling"), nats.MaxReconnects(-1), nats.ErrorHandler(told)}
 }
 
 // warnings passes on what the server inside warns of, and nothing else.
