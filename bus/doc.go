@@ -59,7 +59,7 @@
 // the disk with the file's own sync, as ext4, XFS and btrfs do it, though POSIX
 // demands no such thing. A cluster that lost a server may give no answer for some
 // ten seconds: Append fails meanwhile, and Read returns an error when it has no
-// consumer for that long; both are to be tried again. On other systems than Linux, a sync is what their
-// fsync does. In a cluster of several replicas the servers sync the log of
+// consumer for that long; both are to be tried again. On other systems than
+// Linux, a sync is what their fsync does. In a cluster of several replicas the servers sync the log of
 // their consensus, and write the stream's own files from it.
 package bus
