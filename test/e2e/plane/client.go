@@ -12,9 +12,9 @@ import (
 	"strings"
 )
 
-// Client sends requests with one token. It is safe for concurrent use.
+// Client sends requests with one credential. It is safe for concurrent use.
 type Client struct {
-	url, token string
+	url, token string // token is empty where a certificate is shown, or nothing
 	roots      *x509.CertPool
 	http       *http.Client
 }
@@ -94,7 +94,9 @@ func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) 
 	for key, values := range r.Header {
 		req.Header[key] = values
 	}
-	req.Header.Set("Authorization", "Bearer "+c.token)
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -33,8 +34,10 @@ type Config struct {
 	Dir        string   // an empty folder for data, keys and logs
 	Policy     string   // the audit policy, as text
 	Users      []User   // beside Admin and the components
+	Server     []string // more arguments for the API server
 	Controller []string // more arguments for the controller manager
 	Kwok       bool     // let kwok play the kubelet of every node
+	Kubelet    *Kubelet // what kwok's nodes say their kubelet is; nil: kwok itself
 	Bare       bool     // no controller manager and no scheduler
 }
 
@@ -88,7 +91,7 @@ func (p *Plane) start(ctx context.Context, cfg Config) error {
 		"--listen-peer-urls="+peer, "--initial-advertise-peer-urls="+peer, "--initial-cluster=default="+peer, "--quota-backend-bytes=2147483648"); err != nil {
 		return err
 	}
-	if err := p.run(filepath.Join(cfg.Programs, "kube-apiserver"), p.serverArgs(store, ports[2])...); err != nil {
+	if err := p.run(filepath.Join(cfg.Programs, "kube-apiserver"), append(p.serverArgs(store, ports[2]), cfg.Server...)...); err != nil {
 		return err
 	}
 	if err := p.until(ctx, "the API server", func(c *Client) bool { return c.Ready(ctx) }); err != nil {
@@ -100,7 +103,7 @@ func (p *Plane) start(ctx context.Context, cfg Config) error {
 		}
 	}
 	if cfg.Kwok {
-		if err := p.kwok(cfg.Programs, ports[3]); err != nil {
+		if err := p.kwok(cfg, ports[3]); err != nil {
 			return err
 		}
 	}
@@ -127,6 +130,8 @@ func (p *Plane) control(ctx context.Context, cfg Config) error {
 	})
 }
 
+// serverArgs are those of the API server. It doesn't offer to stream lists: with
+// an etcd before 3.5 it can't, yet would refuse kwok's watches for lack of it.
 func (p *Plane) serverArgs(store, port string) []string {
 	return []string{
 		"--etcd-servers=" + store, "--bind-address=127.0.0.1", "--secure-port=" + port, "--cert-dir=" + p.path("tls"),
@@ -134,18 +139,22 @@ func (p *Plane) serverArgs(store, port string) []string {
 		"--service-account-key-file=" + p.path("accounts.key"), "--service-account-signing-key-file=" + p.path("accounts.key"),
 		"--service-account-issuer=https://kubernetes.default.svc", "--token-auth-file=" + p.path("tokens.csv"),
 		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
-		"--service-cluster-ip-range=10.0.0.0/16", "--allow-privileged=true",
+		"--service-cluster-ip-range=10.0.0.0/16", "--allow-privileged=true", "--feature-gates=WatchList=false",
 		"--audit-policy-file=" + p.path("policy.yaml"), "--audit-log-path=" + p.AuditLog,
 	}
 }
 
 // kwok plays nodes and pods by the stages that lie beside the program.
-func (p *Plane) kwok(programs, port string) error {
+func (p *Plane) kwok(cfg Config, port string) error {
+	programs := cfg.Programs
 	stages, err := filepath.Glob(filepath.Join(programs, "stages", "*.yaml"))
 	if err != nil || len(stages) == 0 {
 		return fmt.Errorf("starting kwok: no stages beside it in %s (%v)", programs, err)
 	}
 	args := []string{"--kubeconfig=" + p.Kubeconfig("kwok"), "--manage-all-nodes=true", "--node-lease-duration-seconds=40", "--server-address=127.0.0.1:" + port}
+	if cfg.Kubelet != nil {
+		args = append(args, "--node-ip="+cfg.Kubelet.Host, "--node-port="+strconv.Itoa(cfg.Kubelet.Port))
+	}
 	for _, stage := range stages {
 		args = append(args, "--config="+stage)
 	}
@@ -226,6 +235,27 @@ func (p *Plane) Client(user string) (*Client, error) {
 
 // Bearer acts as whoever the token stands for.
 func (p *Plane) Bearer(token string) (*Client, error) {
+	c, err := p.Anonymous()
+	if err != nil {
+		return nil, err
+	}
+	c.token = token
+	return c, nil
+}
+
+// Holder acts as whom the certificate names, where the API server was told of
+// its authority.
+func (p *Plane) Holder(cert tls.Certificate) (*Client, error) {
+	c, err := p.Anonymous()
+	if err != nil {
+		return nil, err
+	}
+	c.http.Transport.(*http.Transport).TLSClientConfig.Certificates = []tls.Certificate{cert}
+	return c, nil
+}
+
+// Anonymous acts without a credential.
+func (p *Plane) Anonymous() (*Client, error) {
 	trusted, err := os.ReadFile(p.path("tls/apiserver.crt"))
 	if err != nil {
 		return nil, err
@@ -236,7 +266,7 @@ func (p *Plane) Bearer(token string) (*Client, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
-	return &Client{url: p.URL, token: token, roots: roots, http: &http.Client{Transport: transport}}, nil
+	return &Client{url: p.URL, roots: roots, http: &http.Client{Transport: transport}}, nil
 }
 
 func (p *Plane) path(name string) string { return filepath.Join(p.dir, filepath.FromSlash(name)) }
