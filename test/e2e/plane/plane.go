@@ -266,7 +266,11 @@ func (p *Plane) Anonymous() (*Client, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
-	return &Client{url: p.URL, roots: roots, http: &http.Client{Transport: transport}}, nil
+	c := &Client{url: p.URL, roots: roots, http: &http.Client{Transport: transport}}
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		return c.dialer.DialContext(ctx, network, address)
+	}
+	return c, nil
 }
 
 func (p *Plane) path(name string) string { return filepath.Join(p.dir, filepath.FromSlash(name)) }
