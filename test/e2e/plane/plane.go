@@ -54,10 +54,13 @@ type Plane struct {
 // readyIn bounds the start: some five seconds on two idle cores.
 const readyIn = 2 * time.Minute
 
+// kubelets is the user that kwok acts as: it does what those of all nodes would.
+const kubelets = "system:node:kwok"
+
 // components are the users that the parts of the control plane act as.
 var components = []User{
 	{Admin, []string{"system:masters"}},
-	{"kwok", []string{"system:masters"}},
+	{kubelets, []string{"system:masters"}},
 	{"system:kube-controller-manager", nil},
 	{"system:kube-scheduler", nil},
 }
@@ -151,7 +154,7 @@ func (p *Plane) kwok(cfg Config, port string) error {
 	if err != nil || len(stages) == 0 {
 		return fmt.Errorf("starting kwok: no stages beside it in %s (%v)", programs, err)
 	}
-	args := []string{"--kubeconfig=" + p.Kubeconfig("kwok"), "--manage-all-nodes=true", "--node-lease-duration-seconds=40", "--server-address=127.0.0.1:" + port}
+	args := []string{"--kubeconfig=" + p.Kubeconfig(kubelets), "--manage-all-nodes=true", "--node-lease-duration-seconds=40", "--server-address=127.0.0.1:" + port}
 	if cfg.Kubelet != nil {
 		args = append(args, "--node-ip="+cfg.Kubelet.Host, "--node-port="+strconv.Itoa(cfg.Kubelet.Port))
 	}

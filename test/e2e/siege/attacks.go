@@ -86,6 +86,7 @@ func raisedRole(p *script) {
 	p.until("the authorizer", func() bool { return p.siege.may(p.ctx, "data/notebook", "list", "secrets") })
 	p.step("binds cluster-admin", roleGrant).answered(201, p.create(grouped(rbac, "", "clusterrolebindings"), binding("", "ClusterRole", "cluster-admin", "data/default", "notebook-kernels")))
 	p.step("lists every secret", secretRead).want(200, p.get(core("", "secrets")).Code)
+	p.made("", "public-status")
 	p.step("opens the pods to everybody", roleGrant+" T1078.001 T1133").answered(201, p.create(grouped(rbac, "", "clusterrolebindings"), binding("", "ClusterRole", "view", "group:system:unauthenticated", "public-status")))
 	p.until("the authorizer", func() bool { return p.siege.anyoneMay(p.ctx) })
 	p.as(identity{nobody, curl, "127.0.113.43"})

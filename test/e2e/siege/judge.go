@@ -47,7 +47,7 @@ type record struct {
 	ObjectRef     struct{ Namespace, Name, Resource, Subresource string }
 	User          struct{ Username string }
 	RequestObject json.RawMessage // may be a list, of a JSON patch
-	UserAgent     string
+	Annotations   map[string]string
 	Time          time.Time `json:"requestReceivedTimestamp"`
 }
 
@@ -128,7 +128,7 @@ func (v *Verdict) judged(a alert) Judged {
 	if m, ok := v.Truth.Marks[r.AuditID]; ok {
 		return Judged{a, m, m.Attack != "" && accepted(m.Techniques, a.Techniques)}
 	}
-	if m, ok := v.Truth.consequence(r.ObjectRef.Namespace, cmp.Or(r.ObjectRef.Name, r.generateName())); ok {
+	if m, ok := v.Truth.consequence(r.ObjectRef.Namespace, cmp.Or(r.ObjectRef.Name, r.generateName()), r.Annotations["authorization.k8s.io/reason"]); ok {
 		return Judged{a, m, m.Attack != ""}
 	}
 	return Judged{alert: a}

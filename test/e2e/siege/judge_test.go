@@ -46,7 +46,9 @@ func TestJudge(t *testing.T) {
 	log := []object{
 		line(0, "a1", "eve", "", ""), line(10, "a2", "eve", "", ""), line(12, "c1", "job-controller", "", "evil-job-"),
 		line(20, "t1", "olga", "", ""), line(30, "r1", "ada", "", ""), line(40, "b1", "mallory", "", ""),
+		line(50, "r2", "system:anonymous", "", ""),
 	}
+	log[6]["annotations"] = object{"authorization.k8s.io/reason": `RBAC: allowed by ClusterRoleBinding "door" of ClusterRole "view" to Group "system:unauthenticated"`}
 	log[3]["requestObject"] = []any{"a JSON patch"}
 	alerts := []object{
 		{"rule": "D1", "level": "high", "index": 1, "attack": []string{"T1609"}},
@@ -55,6 +57,7 @@ func TestJudge(t *testing.T) {
 		{"rule": "D3", "level": "medium", "index": 3, "attack": []string{"T1609"}},
 		{"rule": "D4", "level": "high", "index": 4, "attack": []string{"T1609"}},
 		{"rule": "D5", "level": "low", "index": 5, "attack": []string{"T1610"}}, // of a wrong technique
+		{"rule": "D6", "level": "low", "index": 6, "attack": []string{"T1078.001"}},
 	}
 	truth := Truth{
 		From: begin, To: begin.Add(30 * time.Minute), Attacks: []string{"first", "second"}, Twins: []string{"twin"},
@@ -65,7 +68,7 @@ func TestJudge(t *testing.T) {
 			"t1": {Twin: "twin", Step: "opens a shell"},
 			"x1": {Twin: "twin", Step: "got lost"},
 		},
-		Made: []Made{{Mark{Attack: "first", Step: "what controllers made of it"}, "web", "evil"}},
+		Made: []Made{{Mark{Attack: "first", Step: "what followed"}, "web", "evil"}, {Mark{Attack: "first", Step: "what followed"}, "", "door"}},
 	}
 	dir := t.TempDir()
 	program := filepath.Join(dir, "program")
@@ -91,9 +94,9 @@ func TestJudge(t *testing.T) {
 		v.severePrecision(),
 	}
 	want := []string{
-		"events 6 hours 0.5",
-		"true 4 false 2 twins 1 of 3 routine 1",
-		"found [first] missed [second] steps 1 of 3 groups 3 of 5",
+		"events 7 hours 0.5",
+		"true 5 false 2 twins 1 of 3 routine 1",
+		"found [first] missed [second] steps 1 of 3 groups 4 of 6",
 		"after 10s and true",
 		"lost [twin: got lost]",
 		"0.75 (3 of 4)",

@@ -144,11 +144,11 @@ func (p *script) victim(ns, app string) string {
 	return name
 }
 
-// made takes down an object that controllers act upon.
+// made takes down an object that controllers act upon, or a binding.
 func (p *script) made(ns, name string) {
 	p.siege.mu.Lock()
 	defer p.siege.mu.Unlock()
-	p.siege.truth.Made = append(p.siege.truth.Made, Made{Mark{Attack: p.mark.Attack, Twin: p.mark.Twin, Step: "what controllers made of it"}, ns, name})
+	p.siege.truth.Made = append(p.siege.truth.Made, Made{Mark{Attack: p.mark.Attack, Twin: p.mark.Twin, Step: "what followed"}, ns, name})
 }
 
 // until waits for something to be so, at most half a minute.

@@ -2,6 +2,7 @@ package siege
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"strings"
 	"time"
@@ -28,7 +29,8 @@ type Mark struct {
 }
 
 // Made is an object of an attack or twin. Controllers name what they make of it
-// by its name and a dash; what they do to those is a consequence.
+// by its name and a dash; what they do to those is a consequence. So is what an
+// attack's binding allows to others: the API server logs which one did.
 type Made struct {
 	Of              Mark
 	Namespace, Name string
@@ -52,10 +54,12 @@ func ReadTruth(path string) (Truth, error) {
 	return t, json.Unmarshal(text, &t)
 }
 
-// consequence tells of whose work an object is a consequence.
-func (t Truth) consequence(namespace, name string) (Mark, bool) {
+// consequence tells of whose work a request is a consequence: by the object, or
+// by the reason for which it was allowed.
+func (t Truth) consequence(namespace, name, reason string) (Mark, bool) {
 	for _, m := range t.Made {
-		if m.Namespace == namespace && (name == m.Name || strings.HasPrefix(name, m.Name+"-")) {
+		byName := name == m.Name || strings.HasPrefix(name, m.Name+"-")
+		if m.Namespace == namespace && byName || strings.Contains(reason, fmt.Sprintf("Binding %q", m.Name)) {
 			return m.Of, true
 		}
 	}
