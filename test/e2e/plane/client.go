@@ -8,15 +8,23 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 )
 
-// Client sends requests with one token. It is safe for concurrent use.
+// Client sends requests with one credential. It is safe for concurrent use.
 type Client struct {
-	url, token string
+	url, token string // token is empty where a certificate is shown, or nothing
 	roots      *x509.CertPool
 	http       *http.Client
+	dialer     net.Dialer
+}
+
+// From lets later calls come from another address of this machine, which every
+// one of 127.0.0.0/8 is.
+func (c *Client) From(address string) {
+	c.dialer.LocalAddr = &net.TCPAddr{IP: net.ParseIP(address)}
 }
 
 // Request is one call of the API. The zero Verb is GET.
@@ -94,7 +102,9 @@ func (c *Client) request(ctx context.Context, r Request) (*http.Request, error) 
 	for key, values := range r.Header {
 		req.Header[key] = values
 	}
-	req.Header.Set("Authorization", "Bearer "+c.token)
+	if c.token != "" {
+		req.Header.Set("Authorization", "Bearer "+c.token)
+	}
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
@@ -117,7 +127,7 @@ func (c *Client) Open(ctx context.Context, r Request) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	dialer := tls.Dialer{Config: &tls.Config{RootCAs: c.roots, NextProtos: []string{"http/1.1"}}}
+	dialer := tls.Dialer{NetDialer: &c.dialer, Config: &tls.Config{RootCAs: c.roots, NextProtos: []string{"http/1.1"}}}
 	transport := &http.Transport{DialTLSContext: dialer.DialContext}
 	defer transport.CloseIdleConnections()
 	res, err := (&http.Client{Transport: transport}).Do(req)

@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -36,6 +37,7 @@ type Config struct {
 	Server     []string // more arguments for the API server
 	Controller []string // more arguments for the controller manager
 	Kwok       bool     // let kwok play the kubelet of every node
+	Kubelet    *Kubelet // what kwok's nodes say their kubelet is; nil: kwok itself
 	Bare       bool     // no controller manager and no scheduler
 }
 
@@ -52,10 +54,13 @@ type Plane struct {
 // readyIn bounds the start: some five seconds on two idle cores.
 const readyIn = 2 * time.Minute
 
+// kubelets is the user that kwok acts as: it does what those of all nodes would.
+const kubelets = "system:node:kwok"
+
 // components are the users that the parts of the control plane act as.
 var components = []User{
 	{Admin, []string{"system:masters"}},
-	{"kwok", []string{"system:masters"}},
+	{kubelets, []string{"system:masters"}},
 	{"system:kube-controller-manager", nil},
 	{"system:kube-scheduler", nil},
 }
@@ -101,7 +106,7 @@ func (p *Plane) start(ctx context.Context, cfg Config) error {
 		}
 	}
 	if cfg.Kwok {
-		if err := p.kwok(cfg.Programs, ports[3]); err != nil {
+		if err := p.kwok(cfg, ports[3]); err != nil {
 			return err
 		}
 	}
@@ -128,6 +133,8 @@ func (p *Plane) control(ctx context.Context, cfg Config) error {
 	})
 }
 
+// serverArgs are those of the API server. It doesn't offer to stream lists: with
+// an etcd before 3.5 it can't, yet would refuse kwok's watches for lack of it.
 func (p *Plane) serverArgs(store, port string) []string {
 	return []string{
 		"--etcd-servers=" + store, "--bind-address=127.0.0.1", "--secure-port=" + port, "--cert-dir=" + p.path("tls"),
@@ -135,18 +142,22 @@ func (p *Plane) serverArgs(store, port string) []string {
 		"--service-account-key-file=" + p.path("accounts.key"), "--service-account-signing-key-file=" + p.path("accounts.key"),
 		"--service-account-issuer=https://kubernetes.default.svc", "--token-auth-file=" + p.path("tokens.csv"),
 		"--authorization-mode=Node,RBAC", "--enable-admission-plugins=NodeRestriction",
-		"--service-cluster-ip-range=10.0.0.0/16", "--allow-privileged=true",
+		"--service-cluster-ip-range=10.0.0.0/16", "--allow-privileged=true", "--feature-gates=WatchList=false",
 		"--audit-policy-file=" + p.path("policy.yaml"), "--audit-log-path=" + p.AuditLog,
 	}
 }
 
 // kwok plays nodes and pods by the stages that lie beside the program.
-func (p *Plane) kwok(programs, port string) error {
+func (p *Plane) kwok(cfg Config, port string) error {
+	programs := cfg.Programs
 	stages, err := filepath.Glob(filepath.Join(programs, "stages", "*.yaml"))
 	if err != nil || len(stages) == 0 {
 		return fmt.Errorf("starting kwok: no stages beside it in %s (%v)", programs, err)
 	}
-	args := []string{"--kubeconfig=" + p.Kubeconfig("kwok"), "--manage-all-nodes=true", "--node-lease-duration-seconds=40", "--server-address=127.0.0.1:" + port}
+	args := []string{"--kubeconfig=" + p.Kubeconfig(kubelets), "--manage-all-nodes=true", "--node-lease-duration-seconds=40", "--server-address=127.0.0.1:" + port}
+	if cfg.Kubelet != nil {
+		args = append(args, "--node-ip="+cfg.Kubelet.Host, "--node-port="+strconv.Itoa(cfg.Kubelet.Port))
+	}
 	for _, stage := range stages {
 		args = append(args, "--config="+stage)
 	}
@@ -227,6 +238,27 @@ func (p *Plane) Client(user string) (*Client, error) {
 
 // Bearer acts as whoever the token stands for.
 func (p *Plane) Bearer(token string) (*Client, error) {
+	c, err := p.Anonymous()
+	if err != nil {
+		return nil, err
+	}
+	c.token = token
+	return c, nil
+}
+
+// Holder acts as whom the certificate names, where the API server was told of
+// its authority.
+func (p *Plane) Holder(cert tls.Certificate) (*Client, error) {
+	c, err := p.Anonymous()
+	if err != nil {
+		return nil, err
+	}
+	c.http.Transport.(*http.Transport).TLSClientConfig.Certificates = []tls.Certificate{cert}
+	return c, nil
+}
+
+// Anonymous acts without a credential.
+func (p *Plane) Anonymous() (*Client, error) {
 	trusted, err := os.ReadFile(p.path("tls/apiserver.crt"))
 	if err != nil {
 		return nil, err
@@ -237,7 +269,11 @@ func (p *Plane) Bearer(token string) (*Client, error) {
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
-	return &Client{url: p.URL, token: token, roots: roots, http: &http.Client{Transport: transport}}, nil
+	c := &Client{url: p.URL, roots: roots, http: &http.Client{Transport: transport}}
+	transport.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		return c.dialer.DialContext(ctx, network, address)
+	}
+	return c, nil
 }
 
 func (p *Plane) path(name string) string { return filepath.Join(p.dir, filepath.FromSlash(name)) }

@@ -18,7 +18,7 @@ type player struct {
 	plane   *plane.Plane
 	admin   *plane.Client
 	clients map[string]*plane.Client // by user, or by pod for service accounts
-	kubelet *kubelet
+	kubelet *plane.Kubelet
 
 	real   map[string]string // generated names, by their names in the script
 	pods   int               // that have come up so far
@@ -139,28 +139,13 @@ func (p *player) send(c call, id string) error {
 // opened sends a request whose answer has no end of its own.
 func opened(ctx context.Context, client *plane.Client, r plane.Request, c call) error {
 	if c.on.Subresource == "exec" {
-		upgrade(r.Header, c.verb)
+		plane.Upgrade(r.Header, c.method())
 	}
 	code, err := client.Open(ctx, r)
 	if err != nil || code != c.code {
 		return fmt.Errorf("want code %d: %d (%v)", c.code, code, err)
 	}
 	return nil
-}
-
-// upgrade asks for the protocol of kubectl: WebSocket with get, SPDY with
-// create.
-func upgrade(h http.Header, verb string) {
-	h.Set("Connection", "Upgrade")
-	if verb == "create" {
-		h.Set("Upgrade", "SPDY/3.1")
-		h.Set("X-Stream-Protocol-Version", "v4.channel.k8s.io")
-		return
-	}
-	h.Set("Upgrade", "websocket")
-	h.Set("Sec-Websocket-Version", "13")
-	h.Set("Sec-Websocket-Key", "c2hvcC1leGFtcGxlLWtleQ==")
-	h.Set("Sec-Websocket-Protocol", "v5.channel.k8s.io")
 }
 
 // body resolves what only the API server knows.

@@ -26,11 +26,11 @@ func Record(ctx context.Context, programs, dir, shop string) (Recording, error) 
 	if err != nil {
 		return Recording{}, err
 	}
-	kubelet, err := newKubelet()
+	kubelet, err := plane.NewKubelet("127.0.0.1")
 	if err != nil {
 		return Recording{}, err
 	}
-	defer kubelet.server.Close()
+	defer kubelet.Close()
 	cluster, err := plane.Start(ctx, plane.Config{Programs: programs, Dir: dir, Policy: policy, Users: users(), Controller: []string{
 		"--node-monitor-grace-period=1h", // nobody renews the leases of the nodes
 	}})

@@ -88,7 +88,7 @@ func (p *player) makeNode(name string) error {
 	node["apiVersion"], node["kind"], node["metadata"] = "v1", "Node", object{"name": name}
 	status := node["status"].(object)
 	status["addresses"] = []any{object{"type": "InternalIP", "address": "127.0.0.1"}}
-	status["daemonEndpoints"] = object{"kubeletEndpoint": object{"Port": p.kubelet.port}}
+	status["daemonEndpoints"] = object{"kubeletEndpoint": object{"Port": p.kubelet.Port}}
 	status["capacity"] = room("110")
 	status["allocatable"] = room("110")
 	if err := p.admin.Do(p.ctx, plane.Request{Verb: http.MethodPost, Path: "/api/v1/nodes", Body: node}).Error(); err != nil {
