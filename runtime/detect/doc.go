@@ -48,6 +48,14 @@
 //     are taken to be right.
 //   - A rule that correlations refer to is silent, unless one says generate.
 //
+// Results is a run over logs that end. Live is one over logs that don't: it
+// gives alerts when they are final, and a Mark from which another run goes on
+// without its state (decision 087). Limits of that: groups that go on without a
+// pause for more than eight of the longest timespan, and correlations of
+// correlations of correlations, may alert at another match after a restart;
+// and stages of a request that have different times, and of which one lies
+// before the mark, count once more.
+//
 // The engine routes by log source, evaluates each distinct predicate at most
 // once an event, and only looks at rules of which a necessary exact value was
 // seen (their witness).
