@@ -12,6 +12,7 @@ type Batch struct {
 	Kind     string    // of log, as Event.Source; empty: the records tell
 	Stream   string    // file or stream name, as Event.Stream
 	Index    int       // of the first record, as Event.Index
+	Key      string    // what has one key stays in order, in one partition; empty: Stream
 	Received time.Time // when the batch came in
 	Records  [][]byte  // as received, without the ends of lines
 

@@ -41,7 +41,7 @@ var layers = []layer{
 	{"estate", "graph model", "joins by what stages hand over, never by their types"},
 	{"store/storetest", "store model", "holds stores against what they promise"},
 	{"store", "model", "records in SQLite or PostgreSQL"},
-	{"bus", "model", "jobs and event log"},
+	{"bus", "model", "the durable log of raw records"},
 
 	// Stages: never another stage; within one, judges on readers.
 	{"build/pin", "build/lint build/dockerfile " + means, "acts"},
@@ -139,7 +139,7 @@ var cages = []cage{
 
 	{"modernc.org/sqlite", "store", "", "the default database"},
 	{"github.com/jackc/pgx", "store store/storetest", "", "PostgreSQL"},
-	{"github.com/nats-io", "bus", "", "jobs and event log"},
+	{"github.com/nats-io", "bus", "", "the durable log"},
 
 	{"github.com/moby/buildkit", "build/dockerfile", "", "the reference Dockerfile parser"},
 	{"github.com/moby/patternmatcher", "build/dockerfile", "", "patterns of .dockerignore"},
@@ -147,7 +147,7 @@ var cages = []cage{
 	{"github.com/distribution/reference", "build/dockerfile build/pin oci registry/catalog", "", "image references"},
 	{"github.com/google/go-containerregistry", "oci/... internal/gen/...", everywhere, "registries, layouts, archives: heavy and behind one door"},
 	{"github.com/docker/cli/cli/config", "oci", "", "where docker and podman keep credentials"},
-	{"github.com/klauspost/compress", "oci/... registry/image runtime/ingest", "", "gzip and zstd: layers, records of them, and logs"},
+	{"github.com/klauspost/compress", "bus oci/... registry/image runtime/ingest", "", "gzip, zstd and S2: layers, records of them, and logs"},
 	{"github.com/google/osv-scalibr", "registry/advisory", "", "version order of each ecosystem"},
 	{"github.com/CycloneDX/cyclonedx-go", "registry/sbom", "", "bills of materials"},
 	{"github.com/spdx/tools-golang", "", "registry/sbom", "the oracle of our SPDX reader"},
