@@ -41,7 +41,7 @@ func (a *app) detectCommand() *cobra.Command {
 	run.Flags().StringVar(&rules, "rules", "", "Sigma rules to use instead of ours (file or folder), or a selection of ours")
 	run.Flags().StringVar(&in.kind, "source", "", "kind of log, where it should not be found out")
 	run.Flags().StringVar(&in.dead, "dead-letters", "", "file for the records that are no events, one JSON object a line")
-	return group(&cobra.Command{Use: "detect", Short: "Find attacks in logs", Example: "  scantling detect run examples/shop/audit"}, run)
+	return group(&cobra.Command{Use: "detect", Short: "Find attacks in logs", Example: "  scantling detect run examples/shop/audit"}, run, a.detectWatchCommand())
 }
 
 func (a *app) detectRun(ctx context.Context, args []string, rules string, in logInput) error {
@@ -56,7 +56,7 @@ func (a *app) detectRun(ctx context.Context, args []string, rules string, in log
 		return err
 	}
 	missed = append(missed, unread...)
-	letters, err := openDeadLetters(in.dead)
+	letters, err := openDeadLetters(in.dead, os.O_TRUNC)
 	if err != nil {
 		return err
 	}

@@ -85,6 +85,7 @@ var layers = []layer{
 
 	{"runtime/respond", "runtime/incident runtime/detect runtime/ingest " + means, "acts"},
 	{"runtime/incident", "runtime/detect runtime/ingest " + means, "judges"},
+	{"runtime/watch", "runtime/detect runtime/ingest model", "reads a log without an end, judges, and records"},
 	{"runtime/coverage", "runtime/detect runtime/ingest " + means, "judges"},
 	{"runtime/detect", "runtime/ingest " + means, "judges"},
 	{"runtime/ingest", means, "reads"},

@@ -124,6 +124,14 @@ type sample struct {
 // a run is then taken up somewhat earlier than needed.
 const maxSamples = 4096
 
+// Begin says that the events that are added next stand at a position. It is
+// needed where positions have gaps.
+func (l *Lane) Begin(position uint64) {
+	l.live.mu.Lock()
+	defer l.live.mu.Unlock()
+	l.position = max(l.position, position)
+}
+
 // Add asks the program of one event. The event may be reused afterwards.
 func (l *Lane) Add(ev model.Event) {
 	var err error

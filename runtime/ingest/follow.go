@@ -33,6 +33,25 @@ type Place struct {
 	Index  int    `json:"index"`  // records before, of all files
 }
 
+// Beginning is the place at the beginning of the file that bears a name now,
+// so that it is found again if it is rotated before anything of it was read.
+// Of one that has no whole line yet it is the zero place.
+func Beginning(path string) Place {
+	file, err := os.Open(path)
+	if err != nil {
+		return Place{}
+	}
+	defer file.Close()
+	id, err := identity(file)
+	if head := make([]byte, maxFirst); err == nil {
+		n, _ := file.ReadAt(head, 0)
+		if n == maxFirst || bytes.IndexByte(head[:n], '\n') >= 0 { // what is written after that doesn't change it
+			return Place{File: id}
+		}
+	}
+	return Place{}
+}
+
 // Chunk is what was read at once: whole records as they stand in the file,
 // those of lists apart.
 type Chunk struct {
@@ -82,6 +101,33 @@ func Follow(ctx context.Context, path string, from Place, cfg FollowConfig, yiel
 	return nil
 }
 
+// Cut gives the records of a stream until it ends, as Follow does those of a
+// file. Its places have no file.
+func Cut(r io.Reader, yield func(Chunk) error) error {
+	f := &following{at: Place{File: "-"}, yield: func(c Chunk) error {
+		c.From.File, c.To.File = "", ""
+		return yield(c)
+	}}
+	buf := make([]byte, peekSize)
+	for {
+		n, err := r.Read(buf)
+		if e := f.take(nil, buf[:n]); e != nil {
+			return e
+		}
+		if errors.Is(err, io.EOF) {
+			return f.end()
+		}
+		if err != nil {
+			return err
+		}
+		if n < len(buf) {
+			if err := f.flush(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
 type following struct {
 	ctx   context.Context // of one Follow
 	path  string
@@ -93,6 +139,8 @@ type following struct {
 	size  int64  // of the line so far, which may be longer than rest
 	chunk Chunk
 	bytes int
+
+	read os.FileInfo // of the file that was read to its end last; nil: none
 }
 
 func (f *following) run() error {
@@ -106,6 +154,9 @@ func (f *following) run() error {
 		return err
 	}
 	defer func() { name.close() }()
+	if err := f.between(name.file); err != nil {
+		return err
+	}
 	if _, err := name.file.Seek(f.at.Offset, io.SeekStart); err != nil {
 		return err
 	}
@@ -161,15 +212,21 @@ func (f *following) turn(name *follower) (bool, error) {
 	if f.size > 0 && at.File == "" { // turn may close the file
 		at.File, _ = identity(old)
 	}
+	info, err := old.Stat()
+	if err != nil {
+		return false, err
+	}
 	fresh, err := name.turn()
 	if err != nil || !fresh {
 		return false, err
 	}
+	f.at = at
 	if old == name.file { // truncated: what was half written is gone
 		f.rest, f.size = nil, 0
+		return true, f.end()
 	}
-	f.at = at
-	return true, f.end()
+	f.read = info
+	return true, errors.Join(f.end(), f.between(name.file))
 }
 
 // end makes a record of half a line at the end of a file, and goes on to the
@@ -326,7 +383,26 @@ func (f *following) older() error {
 		f.at = Place{Index: f.at.Index}
 		return nil
 	}
-	for _, r := range rotated[i:] {
+	return f.whole(rotated[i])
+}
+
+// between reads the files that came between the one that was read last and
+// one that bears the name, or did so a moment ago.
+func (f *following) between(name *os.File) error {
+	now, err := name.Stat()
+	if err != nil || f.read == nil {
+		return err
+	}
+	defer func() { f.read = nil }()
+	rotated := f.rotated()
+	i := slices.IndexFunc(rotated, func(r sibling) bool { return os.SameFile(r.info, f.read) })
+	if i < 0 {
+		return nil
+	}
+	for _, r := range rotated[i+1:] {
+		if os.SameFile(r.info, now) {
+			break // rotated meanwhile
+		}
 		if err := f.whole(r); err != nil {
 			return err
 		}
@@ -396,8 +472,8 @@ func (f *following) whole(r sibling) error {
 			return f.ctx.Err()
 		}
 		n, err := file.Read(buf)
-		if err := f.take(file, buf[:n]); err != nil {
-			return err
+		if e := f.take(file, buf[:n]); e != nil {
+			return e
 		}
 		if errors.Is(err, io.EOF) {
 			break
@@ -409,5 +485,6 @@ func (f *following) whole(r sibling) error {
 	if f.size > 0 && f.at.File == "" {
 		f.at.File = r.id
 	}
+	f.read = r.info
 	return f.end()
 }

@@ -1,0 +1,305 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/scantling/scantling/bus"
+	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/runtime/watch"
+	"github.com/scantling/scantling/store"
+)
+
+// killRules need matches of single events, a window that slides, one that is
+// judged when it closes, and a correlation of a correlation.
+const killRules = `title: Secret read
+id: secret
+name: secret
+level: low
+logsource: {product: kubernetes, service: audit}
+detection: {s: {verb: get, objectRef.resource: secrets}, condition: s}
+---
+title: Pod made
+id: pod
+name: pod
+level: high
+logsource: {product: kubernetes, service: audit}
+detection: {s: {verb: create, objectRef.resource: pods}, condition: s}
+---
+title: Many secrets
+id: many
+name: many
+correlation: {type: event_count, rules: [secret], group-by: [user.username], timespan: 30s, condition: {gte: 5}, generate: true}
+---
+title: Few pods
+id: few
+correlation: {type: event_count, rules: [pod], group-by: [user.username], timespan: 20s, condition: {lt: 3}, generate: true}
+---
+title: Many secrets, then a pod
+id: then
+correlation: {type: temporal_ordered, rules: [many, pod], group-by: [user.username], timespan: 40s, generate: true}
+`
+
+// growing is an audit log that somebody writes, and rotates at times.
+type growing struct {
+	path string
+	rng  *rand.Rand
+
+	mu   sync.Mutex
+	n    int
+	at   time.Time
+	text bytes.Buffer // all that was written
+	old  int          // files that it was rotated to
+	seen bool         // it is followed: what was rotated before that isn't
+}
+
+// grow writes some records, one of them perhaps damaged, sometimes half of one
+// at first.
+func (g *growing) grow(t *testing.T) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var out bytes.Buffer
+	for range 1 + g.rng.IntN(20) {
+		what := [][2]string{{"get", "secrets"}, {"get", "secrets"}, {"create", "pods"}, {"list", "nodes"}}[g.rng.IntN(4)]
+		g.at = g.at.Add(time.Duration(g.rng.IntN(3000)) * time.Millisecond)
+		line := g.record(what[0], what[1], g.at.Add(-time.Duration(g.rng.IntN(3000))*time.Millisecond))
+		if g.rng.IntN(50) == 0 {
+			line = line[:len(line)-g.rng.IntN(20)-2]
+		}
+		fmt.Fprintln(&out, line)
+		g.n++
+	}
+	g.write(t, out.Bytes())
+}
+
+func (g *growing) record(verb, resource string, at time.Time) string {
+	return fmt.Sprintf(`{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"id-%d","stage":"ResponseComplete","requestReceivedTimestamp":%q,"verb":%q,"user":{"username":"u%d"},"objectRef":{"resource":%q,"namespace":"n","name":"x"},"responseStatus":{"code":200}}`,
+		g.n, at.UTC().Format(time.RFC3339Nano), verb, g.rng.IntN(5), resource)
+}
+
+func (g *growing) write(t *testing.T, text []byte) {
+	if g.seen && g.rng.IntN(60) == 0 {
+		g.old++
+		if err := os.Rename(g.path, strings.TrimSuffix(g.path, ".log")+fmt.Sprintf("-2026-01-01T00-%02d-%02d.000.log", g.old/60, g.old%60)); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(12 * time.Millisecond) // the order of files is that of their times
+	}
+	f, err := os.OpenFile(g.path, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer f.Close()
+	half := g.rng.IntN(len(text))
+	for _, part := range [][]byte{text[:half], text[half:]} {
+		if _, err := f.Write(part); err != nil {
+			t.Error(err)
+		}
+	}
+	g.text.Write(text)
+}
+
+// end writes a record so much later that all windows close.
+func (g *growing) end(t *testing.T) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.write(t, []byte(g.record("list", "nodes", g.at.Add(time.Hour))+"\n"))
+}
+
+// recorded are the alerts of a data folder, by their ids.
+func recorded(t *testing.T, data string) map[string]string {
+	t.Helper()
+	if _, err := os.Stat(filepath.Join(data, database)); err != nil {
+		return nil
+	}
+	s, err := store.Open(t.Context(), filepath.Join(data, database))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	out := map[string]string{}
+	for r, err := range s.Scan(t.Context(), watch.AlertKind, "", "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[r.Key] = string(r.Body)
+	}
+	return out
+}
+
+// printed are the alerts that a program printed, whole lines only.
+func printed(t *testing.T, text []byte) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	for line := range bytes.SplitSeq(text, []byte("\n")) {
+		var a struct{ ID string }
+		if json.Unmarshal(line, &a) == nil {
+			out[a.ID] = string(line)
+		}
+	}
+	return out
+}
+
+// TestKillWatch kills `detect watch` with SIGKILL at random moments while it
+// follows a log that grows and is rotated, and starts it again. In the end the
+// durable log has each record once, each alert is recorded once and is one of
+// those that `detect run` finds in the whole log, and each was printed.
+// SCANTLING_KILLS sets how often.
+func TestKillWatch(t *testing.T) {
+	kills := 5
+	if n, err := strconv.Atoi(os.Getenv("SCANTLING_KILLS")); err == nil {
+		kills = n
+	}
+	seed := uint64(time.Now().UnixNano())
+	t.Logf("seed %d", seed)
+	rng := rand.New(rand.NewPCG(seed, 1))
+	dir := t.TempDir()
+	data, rules := filepath.Join(dir, "data"), filepath.Join(dir, "rules.yml")
+	if err := os.WriteFile(rules, []byte(killRules), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	log := &growing{path: filepath.Join(dir, "audit.log"), rng: rand.New(rand.NewPCG(seed, 2)), at: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}
+	log.grow(t)
+	stop, written := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(written)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(20 * time.Millisecond):
+				log.grow(t)
+			}
+		}
+	}()
+	args := []string{"detect", "watch", log.path, "--rules", rules, "--data", data, "--lateness", "5s", "-q"}
+	var out, talk bytes.Buffer
+	for i := range kills {
+		cmd := program(args...)
+		cmd.Stdout, cmd.Stderr = &out, &talk
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		for limit := time.Now().Add(time.Minute); i == 0 && time.Now().Before(limit) && len(recorded(t, data)) == 0; {
+			time.Sleep(50 * time.Millisecond)
+		}
+		log.mu.Lock()
+		log.seen = true
+		log.mu.Unlock()
+		time.Sleep(time.Duration(rng.IntN(1500)) * time.Millisecond)
+		_ = cmd.Process.Kill()
+		if err := cmd.Wait(); cmd.ProcessState.ExitCode() != -1 {
+			t.Fatalf("%v: %s", err, talk.Bytes())
+		}
+		out.WriteByte('\n') // half a line stays one
+	}
+	close(stop)
+	<-written
+	log.end(t)
+	whole := log.text.Bytes()
+
+	cmd := program(args...)
+	cmd.Stdout, cmd.Stderr = &out, &talk
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	copied := filepath.Join(dir, "whole.log")
+	if err := os.WriteFile(copied, whole, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	found, err := program("detect", "run", copied, "--rules", rules, "-q").Output()
+	if err != nil && !ended(err) {
+		t.Fatal(err)
+	}
+	want := printed(t, bytes.ReplaceAll(found, []byte(copied), []byte(log.path)))
+	var got map[string]string
+	for limit := time.Now().Add(time.Minute); len(got) < len(want) && time.Now().Before(limit); {
+		time.Sleep(200 * time.Millisecond)
+		got = recorded(t, data)
+	}
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Fatalf("%v: %s", err, talk.Bytes())
+	}
+	if diff := cmp.Diff(want, recorded(t, data)); diff != "" {
+		t.Fatalf("alerts of detect run (-), recorded (+): %s\n%.4000s", talk.Bytes(), diff)
+	}
+	for id, line := range printed(t, out.Bytes()) {
+		if want[id] != line {
+			t.Errorf("printed, and not so recorded: %s", line)
+		}
+		delete(want, id)
+	}
+	if len(want) > 0 {
+		t.Errorf("%d alerts were recorded and never printed", len(want))
+	}
+	records := onLog(t, data, log.path)
+	if diff := cmp.Diff(strings.Split(strings.TrimSpace(string(whole)), "\n"), records); diff != "" {
+		t.Fatalf("written (-), on the log (+):\n%.4000s", diff)
+	}
+	byRule := map[string]int{}
+	for _, body := range got {
+		var a model.Alert
+		_ = json.Unmarshal([]byte(body), &a)
+		byRule[a.Rule]++
+	}
+	for _, rule := range []string{"secret", "pod", "many", "few", "then"} {
+		if byRule[rule] == 0 {
+			t.Errorf("no alert of %s: it proves nothing", rule)
+		}
+	}
+	t.Logf("%d kills, %d records in %d files, alerts %v, %d lines printed", kills, len(records), log.old+1, byRule, bytes.Count(out.Bytes(), []byte(`"schema"`)))
+}
+
+// onLog are the records of a stream on the durable log, by their index.
+func onLog(t *testing.T, data, stream string) []string {
+	t.Helper()
+	log, err := bus.Open(t.Context(), bus.Config{Dir: filepath.Join(data, logFolder)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	type placed struct {
+		index int
+		text  string
+	}
+	var all []placed
+	for p := range log.Partitions() {
+		if err := log.Replay(t.Context(), p, 0, func(b model.Batch) error {
+			for i, r := range b.Records {
+				all = append(all, placed{b.Index + i, string(r)})
+			}
+			if b.Stream != stream {
+				t.Errorf("a batch of %s", b.Stream)
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b placed) int { return a.index - b.index })
+	var out []string
+	for i, p := range all {
+		if p.index != i {
+			t.Errorf("record %d stands at %d", p.index, i)
+		}
+		out = append(out, p.text)
+	}
+	return out
+}
