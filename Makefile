@@ -1,7 +1,7 @@
 # Everything that CI gates is a word here, and CI runs the same words.
 GO ?= go
 FUZZTIME ?= 10s
-.PHONY: all build test lint fmt generate check cover generated ignored controlplane e2e exhaustive worlds browser record bench bench-cluster bench-lint bench-posture bench-secrets bench-image bench-registry bench-lateral fuzz clean
+.PHONY: all build test lint fmt generate check cover generated ignored controlplane e2e exhaustive worlds browser record bench bench-cluster bench-lint bench-posture bench-secrets bench-image bench-registry bench-lateral bench-ingest fuzz clean
 
 all: build
 
@@ -46,10 +46,10 @@ e2e: build controlplane browser ## a Debian root, registries, a Kubernetes contr
 	$(E2E) -timeout 30m ./...
 	@$(DEBIAN) pg_createcluster postgresql
 	SCANTLING_POSTGRES=required $(GO) test -count=1 -run Postgres ./store ./registry/index
-exhaustive: build ## what make test takes a sample of: every range of the mirror; 10,000 clusters of roles; 200 kills each of scans and syncs of the program, the library, the index, the store
+exhaustive: build ## what make test takes a sample of: every range of the mirror; 10,000 clusters of roles; 200 kills each of scans and syncs of the program, the library, the index, the store, the log
 	SCANTLING_WHOLE=1 SCANTLING_KILLS=200 SCANTLING=$(CURDIR)/dist/scantling $(GO) test -count=1 -timeout 30m \
 	  -run '^(TestRangesAgainstNaive|TestTouchedAgainstAlone|TestKill|TestCanAgreesWithNaiveEvaluator|TestTrustAgreesWithNaiveEvaluator)$$' \
-	  ./cli ./infrastructure/cloud ./infrastructure/identity ./registry/advisory ./registry/index ./store
+	  ./cli ./infrastructure/cloud ./infrastructure/identity ./registry/advisory ./registry/index ./store ./bus
 worlds: ## 10,000 clusters each with policies of Kubernetes, Cilium, Calico, Istio, and of changes, against naive evaluators: 10 minutes, of which make test takes a sample
 	SCANTLING_WHOLE=1 $(GO) test -count=1 -timeout 60m -run '^(TestPoliciesAgainstNaive|TestWithAgainstBuild|TestAgreesWithOracle|TestWorlds.*)$$' -v ./infrastructure/network/...
 browser: build ## the report in Debian's chromium; needs node and npm
@@ -77,10 +77,12 @@ bench-registry: build ## the mirror loaded; 1,000,000 images and advisories; bes
 	cd test/peer && OSV_SCANNER=$$(./osv-scanner.sh) SCANTLING=$(CURDIR)/dist/scantling $(GO) test -count=1 -timeout 60m -run '^(TestRematch|TestColdScan|TestSameAdvisories)$$' -v .
 bench-lateral: ## network, RBAC, attack graph and blast radii of 100 to 10,000 workloads: time, memory, growth; beside netpol-analyzer
 	$(GO) run ./internal/gen/lateral
+bench-ingest: ## real audit events until they are durable, and read again, beside the bare log server; at least half of its rate
+	$(GO) test ./bus -run '^$$' -bench '^BenchmarkIngest$$' -benchtime 1x
 
-FUZZ = ./build/dockerfile ./config ./graph ./infrastructure/cloud ./infrastructure/kube ./infrastructure/network/calico ./infrastructure/network/cilium ./infrastructure/network/istio \
+FUZZ = ./build/dockerfile ./bus ./config ./graph ./infrastructure/cloud ./infrastructure/kube ./infrastructure/network/calico ./infrastructure/network/cilium ./infrastructure/network/istio \
   ./infrastructure/network/kubernetes ./registry/image ./registry/image/rpmdb ./registry/advisory ./registry/feed ./registry/index ./registry/secret ./registry/sbom ./registry/vex ./oci ./rule ./splice ./report \
-  ./runtime/ingest ./runtime/detect
+  ./runtime/ingest ./runtime/detect ./runtime/receive
 fuzz: ## every parser of foreign bytes, FUZZTIME each
 	@for p in $(FUZZ); do for f in $$($(GO) test -list '^Fuzz' $$p | grep ^Fuzz); do \
 	  $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x $$p || exit 1; done; done

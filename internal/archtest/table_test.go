@@ -89,6 +89,7 @@ var layers = []layer{
 	{"runtime/coverage", "runtime/detect runtime/ingest " + means, "judges"},
 	{"runtime/detect", "runtime/ingest " + means, "judges"},
 	{"runtime/ingest", means, "reads"},
+	{"runtime/receive", "model", "takes what API servers post, and reads no more of it than where each event ends"},
 
 	// Means and words.
 	{"rules", "rule", "the catalogue as embedded files"},
