@@ -39,6 +39,7 @@ type watchFlags struct {
 	retainSize string
 	lateness   time.Duration
 	replayFrom string
+	listen     listenFlags
 }
 
 func (a *app) detectWatchCommand() *cobra.Command {
@@ -46,9 +47,9 @@ func (a *app) detectWatchCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "watch [FILE…]",
 		Short: "Follow logs without an end, and print alerts as they come",
-		Long: "Watch follows files that grow (- is standard input), through rotation. Each record is put on a durable\n" +
-			"log in the data folder first, judged when it is read from there, and each alert is recorded there\n" +
-			"once. After a stop or a crash it goes on where it was, with the files too. Without a file it judges\n" +
+		Long: "Watch follows files that grow (- is standard input), through rotation, and takes what API servers post\n" +
+			"to --listen. Each record is put on a durable log in the data folder first, judged when it is read from\n" +
+			"there, and each alert is recorded there once. After a stop or a crash it goes on where it was, with the files too. Without a file it judges\n" +
 			"what is on the log. Alerts are printed as by detect run, each at least once; their ids tell.\n\n" +
 			"It ends with SIGINT or SIGTERM, or when standard input was all and is at its end. SIGHUP, or a change\n" +
 			"of the files of --rules, loads the rules anew.",
@@ -64,6 +65,7 @@ func (a *app) detectWatchCommand() *cobra.Command {
 	cmd.Flags().StringVar(&flags.retainSize, "retain-size", "8GiB", "how much the log keeps, as stored; the oldest goes first")
 	cmd.Flags().DurationVar(&flags.lateness, "lateness", time.Minute, "how much later than others an event may come and still be correlated")
 	cmd.Flags().StringVar(&flags.replayFrom, "replay-from", "", "judge again what the log took in since this time (RFC 3339), or so long ago, as 2h")
+	flags.listen.add(cmd)
 	return cmd
 }
 
@@ -109,6 +111,7 @@ type watching struct {
 	flags   watchFlags
 	size    int64
 	since   time.Time
+	token   string // of the webhook
 	log     *bus.Log
 	store   *store.Store
 	watch   *watch.Watch
@@ -153,6 +156,9 @@ func (w *watching) check(args []string) (files []string, err error) {
 		if w.since, err = parseSince(w.flags.replayFrom, time.Now()); err != nil {
 			return nil, usage("--replay-from %w", err)
 		}
+	}
+	if w.token, err = w.flags.listen.secret(w.app.Env); err != nil {
+		return nil, err
 	}
 	for _, name := range args {
 		if name == "-" {
@@ -262,9 +268,12 @@ func (w *watching) lose(loss bus.Loss) {
 func (w *watching) run(ctx context.Context, files []string, program *detect.Program) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	var sources errgroup.Group
+	sources, outer := errgroup.WithContext(ctx)
 	for _, name := range files {
-		sources.Go(func() error { return w.follow(ctx, name) })
+		sources.Go(func() error { return w.follow(outer, name) })
+	}
+	if w.flags.listen.Address != "" {
+		sources.Go(func() error { return w.receive(outer) })
 	}
 	g, inner := errgroup.WithContext(ctx)
 	rules := make(chan *detect.Program)
@@ -277,7 +286,7 @@ func (w *watching) run(ctx context.Context, files []string, program *detect.Prog
 		go func() { ended <- sources.Wait() }()
 		select {
 		case err := <-ended:
-			if err != nil || !slices.Equal(files, []string{"-"}) {
+			if err != nil || !slices.Equal(files, []string{"-"}) || w.flags.listen.Address != "" {
 				return w.rest(inner, err)
 			}
 			return w.settle(inner)

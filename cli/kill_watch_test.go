@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -38,6 +40,12 @@ name: pod
 level: high
 logsource: {product: kubernetes, service: audit}
 detection: {s: {verb: create, objectRef.resource: pods}, condition: s}
+---
+title: Secret gone
+id: gone
+level: high
+logsource: {product: kubernetes, service: audit}
+detection: {s: {verb: delete, objectRef.resource: secrets}, condition: s}
 ---
 title: Many secrets
 id: many
@@ -120,6 +128,54 @@ func (g *growing) end(t *testing.T) {
 	g.write(t, []byte(g.record("list", "nodes", g.at.Add(time.Hour))+"\n"))
 }
 
+// posting posts events to a webhook, as an API server does: the same again until
+// it is acknowledged.
+type posting struct {
+	url   string
+	n     int
+	acked []string // audit ids
+}
+
+func (p *posting) post(t *testing.T, at time.Time) {
+	var events, ids []string
+	for range 1 + p.n%4 {
+		p.n++
+		ids = append(ids, fmt.Sprintf("posted-%d", p.n))
+		events = append(events, fmt.Sprintf(`{"level":"Metadata","auditID":"posted-%d","stage":"ResponseComplete","requestReceivedTimestamp":%q,"verb":"delete","user":{"username":"u"},"objectRef":{"resource":"secrets","namespace":"n","name":"x"}}`,
+			p.n, at.UTC().Format(time.RFC3339Nano)))
+	}
+	body := fmt.Sprintf(`{"kind":"EventList","apiVersion":"audit.k8s.io/v1","metadata":{},"items":[%s]}`, strings.Join(events, ","))
+	for limit := time.Now().Add(time.Minute); time.Now().Before(limit); time.Sleep(20 * time.Millisecond) {
+		req, err := http.NewRequest(http.MethodPost, p.url, strings.NewReader(body))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		req.Header.Set("Authorization", "Bearer secret")
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			continue
+		}
+		_ = res.Body.Close()
+		if res.StatusCode == http.StatusOK {
+			p.acked = append(p.acked, ids...)
+			return
+		}
+	}
+	t.Errorf("not acknowledged: %s", body)
+}
+
+// freeAddress is one of this machine that nobody listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
 // recorded are the alerts of a data folder, by their ids.
 func recorded(t *testing.T, data string) map[string]string {
 	t.Helper()
@@ -155,8 +211,9 @@ func printed(t *testing.T, text []byte) map[string]string {
 }
 
 // TestKillWatch kills `detect watch` with SIGKILL at random moments while it
-// follows a log that grows and is rotated, and starts it again. In the end the
-// durable log has each record once, each alert is recorded once and is one of
+// follows a log that grows and is rotated, and takes events that are posted, and
+// starts it again. In the end the durable log has each record of the file and
+// each event that was acknowledged once, each alert is recorded once and is one of
 // those that `detect run` finds in the whole log, and each was printed.
 // SCANTLING_KILLS sets how often.
 func TestKillWatch(t *testing.T) {
@@ -186,7 +243,24 @@ func TestKillWatch(t *testing.T) {
 			}
 		}
 	}()
-	args := []string{"detect", "watch", log.path, "--rules", rules, "--data", data, "--lateness", "5s", "-q"}
+	address := freeAddress(t)
+	posts, posted := &posting{url: "http://" + address + "/audit"}, make(chan struct{})
+	go func() {
+		defer close(posted)
+		for {
+			select {
+			case <-stop:
+				return
+			case <-time.After(30 * time.Millisecond):
+				log.mu.Lock()
+				at := log.at
+				log.mu.Unlock()
+				posts.post(t, at)
+			}
+		}
+	}()
+	args := []string{"detect", "watch", log.path, "--rules", rules, "--data", data, "--lateness", "5s", "-q", "--listen", address}
+	t.Setenv(tokenEnv, "secret")
 	var out, talk bytes.Buffer
 	for i := range kills {
 		cmd := program(args...)
@@ -217,6 +291,8 @@ func TestKillWatch(t *testing.T) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	<-posted
+	posts.post(t, log.at.Add(time.Hour))
 	copied := filepath.Join(dir, "whole.log")
 	if err := os.WriteFile(copied, whole, 0o600); err != nil {
 		t.Fatal(err)
@@ -227,7 +303,7 @@ func TestKillWatch(t *testing.T) {
 	}
 	want := printed(t, bytes.ReplaceAll(found, []byte(copied), []byte(log.path)))
 	var got map[string]string
-	for limit := time.Now().Add(time.Minute); len(got) < len(want) && time.Now().Before(limit); {
+	for limit := time.Now().Add(time.Minute); len(got) < len(want)+len(posts.acked) && time.Now().Before(limit); {
 		time.Sleep(200 * time.Millisecond)
 		got = recorded(t, data)
 	}
@@ -237,7 +313,17 @@ func TestKillWatch(t *testing.T) {
 	if err := cmd.Wait(); err != nil {
 		t.Fatalf("%v: %s", err, talk.Bytes())
 	}
-	if diff := cmp.Diff(want, recorded(t, data)); diff != "" {
+	got = recorded(t, data)
+	gone := ofRule(t, got, "gone")
+	if diff := cmp.Diff(slices.Sorted(slices.Values(posts.acked)), gone); diff != "" {
+		t.Errorf("posted and acknowledged (-), alerts of it (+):\n%.3000s", diff)
+	}
+	for id, body := range got {
+		if strings.Contains(body, `"rule":"gone"`) {
+			want[id] = body
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatalf("alerts of detect run (-), recorded (+): %s\n%.4000s", talk.Bytes(), diff)
 	}
 	for id, line := range printed(t, out.Bytes()) {
@@ -249,7 +335,10 @@ func TestKillWatch(t *testing.T) {
 	if len(want) > 0 {
 		t.Errorf("%d alerts were recorded and never printed", len(want))
 	}
-	records := onLog(t, data, log.path)
+	records, ids := onLog(t, data, log.path)
+	if diff := cmp.Diff(slices.Sorted(slices.Values(posts.acked)), ids); diff != "" {
+		t.Errorf("posted and acknowledged (-), on the log (+):\n%.3000s", diff)
+	}
 	if diff := cmp.Diff(strings.Split(strings.TrimSpace(string(whole)), "\n"), records); diff != "" {
 		t.Fatalf("written (-), on the log (+):\n%.4000s", diff)
 	}
@@ -264,11 +353,29 @@ func TestKillWatch(t *testing.T) {
 			t.Errorf("no alert of %s: it proves nothing", rule)
 		}
 	}
-	t.Logf("%d kills, %d records in %d files, alerts %v, %d lines printed", kills, len(records), log.old+1, byRule, bytes.Count(out.Bytes(), []byte(`"schema"`)))
+	t.Logf("%d kills, %d records in %d files, %d posted, alerts %v, %d lines printed", kills, len(records), log.old+1, len(ids), byRule, bytes.Count(out.Bytes(), []byte(`"schema"`)))
 }
 
-// onLog are the records of a stream on the durable log, by their index.
-func onLog(t *testing.T, data, stream string) []string {
+// ofRule are the audit ids of the alerts of a rule, sorted.
+func ofRule(t *testing.T, alerts map[string]string, rule string) []string {
+	t.Helper()
+	var out []string
+	for _, body := range alerts {
+		var a model.Alert
+		if err := json.Unmarshal([]byte(body), &a); err != nil {
+			t.Fatal(err)
+		}
+		if a.Rule == rule {
+			out = append(out, a.Fields["auditID"])
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
+// onLog are the records of a file on the durable log, by their index, and the
+// audit ids of those that were posted, sorted.
+func onLog(t *testing.T, data, file string) (records, posted []string) {
 	t.Helper()
 	log, err := bus.Open(t.Context(), bus.Config{Dir: filepath.Join(data, logFolder)})
 	if err != nil {
@@ -283,10 +390,15 @@ func onLog(t *testing.T, data, stream string) []string {
 	for p := range log.Partitions() {
 		if err := log.Replay(t.Context(), p, 0, func(b model.Batch) error {
 			for i, r := range b.Records {
-				all = append(all, placed{b.Index + i, string(r)})
-			}
-			if b.Stream != stream {
-				t.Errorf("a batch of %s", b.Stream)
+				if b.Stream == file {
+					all = append(all, placed{b.Index + i, string(r)})
+					continue
+				}
+				var ev struct{ AuditID string }
+				if err := json.Unmarshal(r, &ev); err != nil {
+					t.Error(err)
+				}
+				posted = append(posted, ev.AuditID)
 			}
 			return nil
 		}); err != nil {
@@ -294,12 +406,12 @@ func onLog(t *testing.T, data, stream string) []string {
 		}
 	}
 	slices.SortStableFunc(all, func(a, b placed) int { return a.index - b.index })
-	var out []string
 	for i, p := range all {
 		if p.index != i {
 			t.Errorf("record %d stands at %d", p.index, i)
 		}
-		out = append(out, p.text)
+		records = append(records, p.text)
 	}
-	return out
+	slices.Sort(posted)
+	return records, posted
 }
