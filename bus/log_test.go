@@ -393,6 +393,35 @@ func TestLostWhileReading(t *testing.T) {
 	}
 }
 
+// TestAgedWhileReading replays what ages away behind the messages that were
+// read ahead, with nothing after it.
+func TestAgedWhileReading(t *testing.T) {
+	t.Parallel()
+	var lost []bus.Loss
+	l := open(t, bus.Config{Dir: t.TempDir(), Partitions: 1, MaxAge: 3 * time.Second, Lost: func(l bus.Loss) { lost = append(lost, l) }})
+	noise := rand.NewChaCha8([32]byte{5})
+	const all = 14
+	for range all {
+		r := make([]byte, 4<<20)
+		noise.Read(r)
+		add(t, l, model.Batch{Stream: "s", Records: [][]byte{r}})
+	}
+	read := 0
+	if err := l.Replay(t.Context(), 0, 0, func(model.Batch) error {
+		for read++; read == 1; time.Sleep(20 * time.Millisecond) {
+			if st, err := l.Stats(t.Context(), 0); err != nil || st.Messages == 0 {
+				return err
+			}
+		}
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if read >= all || len(lost) != 1 || int(lost[0].To-lost[0].From+1)/4096 != all-read {
+		t.Errorf("read %d, lost %v", read, lost)
+	}
+}
+
 func TestLocked(t *testing.T) {
 	dir := t.TempDir()
 	open(t, bus.Config{Dir: dir})

@@ -33,6 +33,7 @@ type Config struct {
 	Dir        string   // an empty folder for data, keys and logs
 	Policy     string   // the audit policy, as text
 	Users      []User   // beside Admin and the components
+	Server     []string // more arguments for the API server
 	Controller []string // more arguments for the controller manager
 	Kwok       bool     // let kwok play the kubelet of every node
 	Bare       bool     // no controller manager and no scheduler
@@ -88,7 +89,7 @@ func (p *Plane) start(ctx context.Context, cfg Config) error {
 		"--listen-peer-urls="+peer, "--initial-advertise-peer-urls="+peer, "--initial-cluster=default="+peer, "--quota-backend-bytes=2147483648"); err != nil {
 		return err
 	}
-	if err := p.run(filepath.Join(cfg.Programs, "kube-apiserver"), p.serverArgs(store, ports[2])...); err != nil {
+	if err := p.run(filepath.Join(cfg.Programs, "kube-apiserver"), slices.Concat(p.serverArgs(store, ports[2]), cfg.Server)...); err != nil {
 		return err
 	}
 	if err := p.until(ctx, "the API server", func(c *Client) bool { return c.Ready(ctx) }); err != nil {
