@@ -25,7 +25,7 @@ var schemaOf = map[string]string{
 	"cluster network list": "connections", "cluster network probe": "probes", "cluster network probe --matrix": "matrix",
 	"cluster network diff":     "network-diff",
 	"cluster identity who-can": "who-can", "cluster identity can": "can", "cluster identity report": "identities",
-	"cluster paths": "paths", "cluster paths --compat": "compat", "detect run": "alert",
+	"cluster paths": "paths", "cluster paths --compat": "compat", "detect run": "alert", "detect watch": "alert",
 	"rules list": "rules", "rules show": "rules", "rules test": "cases",
 	"rules docs": "pages", "rules new": "new-rule",
 	"advisories sync": "advisories", "advisories status": "advisories", "advisories export": "advisories", "advisories import": "advisories",
@@ -158,7 +158,7 @@ func commandOf(all map[string]bool, args []string) string {
 func printsJSON(command string, args []string, code int) bool {
 	i := slices.Index(args, "--format")
 	asked := slices.Contains(args, "--format=json") || i >= 0 && i+1 < len(args) && args[i+1] == "json"
-	return code != exitFailed && code != exitUsage && !slices.Contains(args, "--help") && (asked || command == "detect run")
+	return code != exitFailed && code != exitUsage && !slices.Contains(args, "--help") && (asked || command == "detect run" || command == "detect watch")
 }
 
 // codes are the exit codes that each command can end with, all of which a
@@ -169,6 +169,7 @@ var codes = map[string]string{
 	"cluster check": "0 1 2 3 4", "cluster network list": "0 1 2 4", "cluster network probe": "0 1 2 4", "cluster network diff": "0 1 2 3 4", "cluster paths": "0 1 2 4",
 	"cluster identity who-can": "0 1 2 4", "cluster identity can": "0 1 2 4", "cluster identity report": "0 1 2 4",
 	"detect run":      "0 1 2 3 4",
+	"detect watch":    "0 1 2 3 4",
 	"advisories sync": "0 1 2 3 4", "advisories status": "0 1 2 4", "advisories export": "0 1 2 4", "advisories import": "0 1 2 3 4",
 	"registry scan": "0 1 2 3 4", "registry status": "0 1 2 4", "registry forget": "0 1 2",
 	"rules list": "0 2 4", "rules show": "0 2", "rules test": "0 2 3 4", "rules docs": "0 1 2 4", "rules new": "0 1 2 4", "version": "0 2",

@@ -53,9 +53,16 @@ type Mark struct {
 // LaneMark is the part of a mark that is one lane's. Positions are the
 // caller's, see Lane.End.
 type LaneMark struct {
-	From  uint64    `json:"from"`           // to be read again from here, for correlations
-	Next  uint64    `json:"next"`           // alerts on single events from before were given
-	Clock time.Time `json:"clock,omitzero"` // the latest time of an event before From
+	From    uint64                `json:"from"`           // to be read again from here, for correlations
+	Next    uint64                `json:"next"`           // alerts on single events from before were given
+	Clock   time.Time             `json:"clock,omitzero"` // the latest time of an event before From
+	Streams map[string]StreamMark `json:"streams,omitempty"`
+}
+
+// StreamMark says how far one stream of a lane has come, before Next.
+type StreamMark struct {
+	Clock    time.Time `json:"clock,omitzero"`    // the latest time of an event
+	Received time.Time `json:"received,omitzero"` // when its last batch came in
 }
 
 // NewLive starts a run in as many lanes as are asked for, or goes on where
@@ -74,11 +81,15 @@ func NewLive(p *Program, lanes int, bounds Bounds, from Mark) *Live {
 		if i < len(from.Lanes) {
 			at = from.Lanes[i]
 		}
-		clock := micros(at.Clock)
-		l.lanes = append(l.lanes, &Lane{
-			live: l, matcher: p.NewMatcher(), clock: clock, newest: clock, position: at.From, next: at.Next, behind: true,
-			samples: []sample{{clock, at.From}},
-		})
+		lane := &Lane{
+			live: l, matcher: p.NewMatcher(), clock: micros(at.Clock), position: at.From, next: at.Next, behind: true,
+			streams: map[string]*pace{}, samples: []sample{{micros(at.Clock), at.From}},
+		}
+		lane.newest = math.MinInt64
+		for name, s := range at.Streams {
+			lane.streams[name] = &pace{micros(s.Clock), micros(s.Received)}
+		}
+		l.lanes = append(l.lanes, lane)
 	}
 	return l
 }
@@ -95,7 +106,8 @@ type Lane struct {
 
 	alerts  []model.Alert // of events since the last End
 	matches []*match
-	newest  int64
+	newest  int64  // the latest time of these
+	stream  string // whose they are
 	blind   []laneBlind
 	damaged []string
 
@@ -103,10 +115,22 @@ type Lane struct {
 	clock    int64 // the latest time of an event before position
 	position uint64
 	next     uint64
-	behind   bool      // it has not been at its end yet
-	idle     time.Time // since when it has been there; zero: it isn't
-	samples  []sample  // by rising clock
+	behind   bool             // it has not been at its end yet
+	idle     bool             // it is there
+	received int64            // when its last batch came in
+	streams  map[string]*pace // those that time may have to wait for
+	samples  []sample         // by rising clock
 }
+
+// pace is how far one stream has come.
+type pace struct {
+	clock    int64 // the latest time of an event
+	received int64 // when its last batch came in
+}
+
+// maxPaces is how many streams of a lane time waits for. With more, it doesn't
+// for the one that has been silent for longest.
+const maxPaces = 4096
 
 // laneBlind is a rule that couldn't tell, with the event.
 type laneBlind struct {
@@ -124,12 +148,13 @@ type sample struct {
 // a run is then taken up somewhat earlier than needed.
 const maxSamples = 4096
 
-// Begin says that the events that are added next stand at a position. It is
-// needed where positions have gaps.
-func (l *Lane) Begin(position uint64) {
+// Begin says that the events that are added next are of a batch of one stream,
+// which stands at a position and came in at a time.
+func (l *Lane) Begin(position uint64, stream string, received time.Time) {
 	l.live.mu.Lock()
 	defer l.live.mu.Unlock()
-	l.position = max(l.position, position)
+	l.position, l.stream = max(l.position, position), stream
+	l.received = max(l.received, micros(received))
 }
 
 // Add asks the program of one event. The event may be reused afterwards.
@@ -181,9 +206,35 @@ func (l *Lane) End(next uint64) {
 		l.tell()
 	}
 	l.alerts, l.matches, l.blind, l.damaged = l.alerts[:0], l.matches[:0], l.blind[:0], l.damaged[:0]
-	l.clock, l.position, l.next, l.idle = l.newest, next, max(l.next, next), time.Time{}
+	if fresh || l.newest > math.MinInt64 {
+		l.came(fresh)
+	}
+	l.clock, l.newest = max(l.clock, l.newest), math.MinInt64
+	l.position, l.next, l.idle = next, max(l.next, next), false
 	l.sample()
 	live.move(time.Time{})
+}
+
+// came notes that a batch of a stream came.
+func (l *Lane) came(fresh bool) {
+	s := l.streams[l.stream]
+	if s == nil {
+		if len(l.streams) >= maxPaces {
+			oldest := l.stream
+			for name, o := range l.streams {
+				if oldest == l.stream || o.received < l.streams[oldest].received {
+					oldest = name
+				}
+			}
+			delete(l.streams, oldest)
+		}
+		s = &pace{clock: math.MinInt64, received: l.received}
+		l.streams[l.stream] = s
+	}
+	s.clock = max(s.clock, l.newest)
+	if fresh {
+		s.received = l.received
+	}
 }
 
 // tell counts what couldn't be judged.
@@ -221,9 +272,7 @@ func (l *Lane) sample() {
 func (l *Lane) Idle(now time.Time) {
 	l.live.mu.Lock()
 	defer l.live.mu.Unlock()
-	if l.behind = false; l.idle.IsZero() {
-		l.idle = now
-	}
+	l.behind, l.idle = false, true
 	l.live.move(now)
 }
 
@@ -243,10 +292,11 @@ func (l *Live) take(m *match, fresh bool) {
 	l.corr.add(m)
 }
 
-// Advance says what the wall clock shows. Time goes on for a lane at its end
-// too, once it has been there for the lateness: as fast as the clock, from its
-// latest event on. So a source that falls silent holds back nobody's alerts
-// for longer than twice the lateness.
+// Advance says what the wall clock shows. Time goes on for a stream that is
+// silent, once it has been so for the lateness: as fast as the clock, from its
+// latest event on; after four times that nobody waits for it any more. So a
+// source that falls silent holds back alerts by twice the lateness; and one that was held up itself is not
+// late for what others sent meanwhile.
 func (l *Live) Advance(now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -254,29 +304,47 @@ func (l *Live) Advance(now time.Time) {
 }
 
 // move gives what can't change any more its turn: what lies further back than
-// the lateness in every lane. A lane in which nothing has come yet counts as
-// long as something may be there.
+// the lateness in every stream. Before that, what is read again must be there.
 func (l *Live) move(now time.Time) {
 	if l.corr == nil {
 		return
 	}
 	floor := int64(math.MaxInt64)
 	for _, lane := range l.lanes {
-		clock := lane.clock
-		if clock == math.MinInt64 {
-			if lane.behind {
-				return
-			}
-			continue
+		if lane.behind && (lane.position < lane.next || len(lane.streams) == 0) {
+			return
 		}
-		if !lane.idle.IsZero() && !now.IsZero() {
-			clock += max(0, (now.Sub(lane.idle) - l.bounds.Lateness).Microseconds())
-		}
-		floor = min(floor, clock-l.bounds.Lateness.Microseconds())
+		floor = min(floor, lane.least(now, l.bounds.Lateness.Microseconds()))
 	}
-	if floor != math.MaxInt64 && floor > l.corr.floor {
+	if floor == math.MaxInt64 {
+		return
+	}
+	if floor -= l.bounds.Lateness.Microseconds(); floor > l.corr.floor {
 		l.corr.run(floor)
 	}
+}
+
+// least is the time that the stream which is furthest behind has come to. One
+// that has been silent for four times the lateness is forgotten.
+func (l *Lane) least(now time.Time, lateness int64) int64 {
+	clock, until := int64(math.MaxInt64), l.received
+	if l.idle && !now.IsZero() {
+		until = max(until, now.UnixMicro())
+	}
+	for name, s := range l.streams {
+		at := s.clock
+		if s.received > math.MinInt64 && at > math.MinInt64 {
+			at += max(0, until-s.received-lateness)
+		}
+		if len(l.streams) > 1 && s.received > math.MinInt64 && until-s.received > 4*lateness {
+			delete(l.streams, name)
+			continue
+		}
+		if at > math.MinInt64 { // else it had no event with a time
+			clock = min(clock, at)
+		}
+	}
+	return clock
 }
 
 // collect takes over what correlations found.
@@ -331,7 +399,11 @@ func (l *Lane) mark(since int64) LaneMark {
 	}
 	l.samples = l.samples[i:]
 	s := l.samples[0]
-	return LaneMark{From: s.position, Next: max(l.next, l.position), Clock: moment(s.clock)}
+	mark := LaneMark{From: s.position, Next: max(l.next, l.position), Clock: moment(s.clock), Streams: map[string]StreamMark{}}
+	for name, s := range l.streams {
+		mark.Streams[name] = StreamMark{moment(s.clock), moment(s.received)}
+	}
+	return mark
 }
 
 // Incomplete names the rules that could not tell, those whose correlation

@@ -77,7 +77,11 @@ func (l *lane) take(ctx context.Context, b model.Batch) error {
 	defer l.whole.RUnlock()
 	fresh := b.Sequence >= l.fresh
 	events := uint64(0)
-	l.lane.Begin(b.Sequence)
+	received := b.Received
+	if received.IsZero() {
+		received = time.Now()
+	}
+	l.lane.Begin(b.Sequence, b.Stream, received)
 	res, err := l.decoders.Decode(b, func(ev model.Event) error {
 		l.lane.Add(ev)
 		if events++; fresh && l.cfg.Event != nil {

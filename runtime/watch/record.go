@@ -97,7 +97,7 @@ func (r *round) drain() ([]model.Alert, detect.Mark) {
 // one that doesn't go away by itself: then it didn't happen.
 func (r *round) write(ctx context.Context) error {
 	alerts, mark := r.drain()
-	if len(alerts) == 0 && slices.Equal(r.position.Mark.Lanes, mark.Lanes) && time.Since(r.wrote) < restEvery {
+	if len(alerts) == 0 && slices.EqualFunc(r.position.Mark.Lanes, mark.Lanes, stays) && time.Since(r.wrote) < restEvery {
 		return nil
 	}
 	before := r.position
@@ -121,6 +121,9 @@ func (r *round) write(ctx context.Context) error {
 		}
 	}
 }
+
+// stays reports whether a lane is where it was.
+func stays(a, b detect.LaneMark) bool { return a.From == b.From && a.Next == b.Next }
 
 // keep puts alerts back that were not recorded.
 func (r *round) keep(alerts []model.Alert) {
