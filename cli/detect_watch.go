@@ -165,7 +165,7 @@ func (w *watching) check(args []string) (files []string, err error) {
 			files = append(files, name)
 			continue
 		}
-		info, err := os.Stat(name)
+		info, err := statFollowed(name)
 		if err != nil {
 			return nil, failed("%s: %s", name, cause(err))
 		}
@@ -180,6 +180,18 @@ func (w *watching) check(args []string) (files []string, err error) {
 		}
 	}
 	return files, nil
+}
+
+// statFollowed looks at a file that may be between the two steps of a rotation.
+func statFollowed(name string) (os.FileInfo, error) {
+	for range 20 {
+		info, err := os.Stat(name)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return info, err
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	return os.Stat(name)
 }
 
 // open opens what the data folder has.

@@ -3,6 +3,7 @@ package watch
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -22,6 +23,7 @@ const (
 // position is how far the log was read.
 type position struct {
 	Schema int         `json:"schema"`
+	Writer string      `json:"writer"` // a name of its own: two that are equally far are told apart
 	Mark   detect.Mark `json:"mark"`
 
 	version int64 // 0: it was never written
@@ -32,6 +34,7 @@ const positionSchema = 1
 func (p *position) load(ctx context.Context, s Store) error {
 	r, found, err := s.Get(ctx, positionKind, "")
 	if err != nil || !found {
+		p.Writer = rand.Text()
 		return err
 	}
 	if err := json.Unmarshal(r.Body, p); err != nil {
@@ -40,7 +43,7 @@ func (p *position) load(ctx context.Context, s Store) error {
 	if p.Schema != positionSchema {
 		return fmt.Errorf("the position in the log has form %d, known is %d: another version of the program wrote it", p.Schema, positionSchema)
 	}
-	p.version = r.Version
+	p.version, p.Writer = r.Version, rand.Text()
 	return nil
 }
 
