@@ -206,7 +206,7 @@ func (l *Lane) End(next uint64) {
 		l.tell()
 	}
 	l.alerts, l.matches, l.blind, l.damaged = l.alerts[:0], l.matches[:0], l.blind[:0], l.damaged[:0]
-	if fresh || l.newest > math.MinInt64 {
+	if live.corr != nil && (fresh || l.newest > math.MinInt64) {
 		l.came(fresh)
 	}
 	l.clock, l.newest = max(l.clock, l.newest), math.MinInt64
