@@ -54,7 +54,7 @@ correlation: {type: event_count, rules: [secret], group-by: [user.username], tim
 ---
 title: Few pods
 id: few
-correlation: {type: event_count, rules: [pod], group-by: [user.username], timespan: 1s, condition: {lt: 6}, generate: true}
+correlation: {type: event_count, rules: [pod], group-by: [user.username], timespan: 1s, condition: {lt: 16}, generate: true}
 ---
 title: Many secrets, then a pod
 id: then
