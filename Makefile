@@ -47,9 +47,9 @@ e2e: build controlplane browser ## a Debian root, registries, a Kubernetes contr
 	$(E2E) -timeout 30m -v ./siege
 	@$(DEBIAN) pg_createcluster postgresql
 	SCANTLING_POSTGRES=required $(GO) test -count=1 -run Postgres ./store ./registry/index
-exhaustive: build ## what make test takes a sample of: every range of the mirror; 10,000 clusters of roles; 200 kills each of scans and syncs of the program, the library, the index, the store, the log
+exhaustive: build ## what make test takes a sample of: every range of the mirror; 10,000 clusters of roles; 200 kills each of scans and syncs of the program, its watch, the library, the index, the store, the log
 	SCANTLING_WHOLE=1 SCANTLING_KILLS=200 SCANTLING=$(CURDIR)/dist/scantling $(GO) test -count=1 -timeout 30m \
-	  -run '^(TestRangesAgainstNaive|TestTouchedAgainstAlone|TestKill|TestCanAgreesWithNaiveEvaluator|TestTrustAgreesWithNaiveEvaluator)$$' \
+	  -run '^(TestRangesAgainstNaive|TestTouchedAgainstAlone|TestKill|TestKillWatch|TestCanAgreesWithNaiveEvaluator|TestTrustAgreesWithNaiveEvaluator)$$' \
 	  ./cli ./infrastructure/cloud ./infrastructure/identity ./registry/advisory ./registry/index ./store ./bus
 worlds: ## 10,000 clusters each with policies of Kubernetes, Cilium, Calico, Istio, and of changes, against naive evaluators: 10 minutes, of which make test takes a sample
 	SCANTLING_WHOLE=1 $(GO) test -count=1 -timeout 60m -run '^(TestPoliciesAgainstNaive|TestWithAgainstBuild|TestAgreesWithOracle|TestWorlds.*)$$' -v ./infrastructure/network/...

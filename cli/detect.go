@@ -50,7 +50,7 @@ func (a *app) detectCommand() *cobra.Command {
 	run.Flags().StringVar(&in.dead, "dead-letters", "", "file for the records that are no events, one JSON object a line")
 	run.Flags().StringVar(&out.estate, "estate", "", "folder of the estate, for what it knows of the alerts' assets")
 	run.Flags().StringArrayVar(&out.to, "output", nil, "send the alerts there too, as file:PATH or ocsf+https://HOST/PATH; repeatable")
-	return group(&cobra.Command{Use: "detect", Short: "Find attacks in logs", Example: "  scantling detect run examples/shop/audit"}, run, a.detectTestCommand(), a.detectCoverageCommand(), a.detectOutboxCommand())
+	return group(&cobra.Command{Use: "detect", Short: "Find attacks in logs", Example: "  scantling detect run examples/shop/audit"}, run, a.detectWatchCommand(), a.detectTestCommand(), a.detectCoverageCommand(), a.detectOutboxCommand())
 }
 
 func (a *app) detectRun(ctx context.Context, args []string, rules string, in logInput, out alertOutput) error {
@@ -69,7 +69,7 @@ func (a *app) detectRun(ctx context.Context, args []string, rules string, in log
 		return err
 	}
 	missed = append(missed, unread...)
-	letters, err := openDeadLetters(in.dead)
+	letters, err := openDeadLetters(in.dead, os.O_TRUNC)
 	if err != nil {
 		return err
 	}

@@ -85,11 +85,12 @@ type deadLetter struct {
 }
 
 // openDeadLetters makes the file, for its owner's eyes: records hold secrets.
-func openDeadLetters(path string) (*deadLetters, error) {
+// what becomes of one that is there, os.O_TRUNC or os.O_APPEND says.
+func openDeadLetters(path string, there int) (*deadLetters, error) {
 	if path == "" {
 		return &deadLetters{}, nil
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|there, 0o600)
 	if err != nil {
 		return nil, failed("--dead-letters: %s: %s", path, cause(err))
 	}

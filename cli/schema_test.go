@@ -25,7 +25,7 @@ var schemaOf = map[string]string{
 	"cluster network list": "connections", "cluster network probe": "probes", "cluster network probe --matrix": "matrix",
 	"cluster network diff":     "network-diff",
 	"cluster identity who-can": "who-can", "cluster identity can": "can", "cluster identity report": "identities",
-	"cluster paths": "paths", "cluster paths --compat": "compat", "detect run": "alert", "detect test": "trials", "detect coverage": "coverage", "detect outbox": "outbox",
+	"cluster paths": "paths", "cluster paths --compat": "compat", "detect run": "alert", "detect test": "trials", "detect coverage": "coverage", "detect outbox": "outbox", "detect watch": "alert",
 	"rules list": "rules", "rules show": "rules", "rules test": "cases",
 	"rules docs": "pages", "rules new": "new-rule",
 	"advisories sync": "advisories", "advisories status": "advisories", "advisories export": "advisories", "advisories import": "advisories",
@@ -159,7 +159,7 @@ func printsJSON(command string, args []string, code int) bool {
 	i := slices.Index(args, "--format")
 	asked := slices.Contains(args, "--format=json") || i >= 0 && i+1 < len(args) && args[i+1] == "json"
 	ours := command == "detect run" && (i < 0 || asked) // its other formats have schemas of their own
-	return code != exitFailed && code != exitUsage && !slices.Contains(args, "--help") && (asked || ours)
+	return code != exitFailed && code != exitUsage && !slices.Contains(args, "--help") && (asked || ours || command == "detect watch")
 }
 
 // codes are the exit codes that each command can end with, all of which a
@@ -173,6 +173,7 @@ var codes = map[string]string{
 	"detect test":     "0 1 2 3 4",
 	"detect coverage": "0 1 2 3 4",
 	"detect outbox":   "0 1 2 3",
+	"detect watch":    "0 1 2 3 4",
 	"advisories sync": "0 1 2 3 4", "advisories status": "0 1 2 4", "advisories export": "0 1 2 4", "advisories import": "0 1 2 3 4",
 	"registry scan": "0 1 2 3 4", "registry status": "0 1 2 4", "registry forget": "0 1 2",
 	"rules list": "0 2 4", "rules show": "0 2", "rules test": "0 2 3 4", "rules docs": "0 1 2 4", "rules new": "0 1 2 4", "version": "0 2",

@@ -89,6 +89,7 @@ var layers = []layer{
 	{"runtime/incident", "runtime/detect runtime/ingest " + means, "judges"},
 	{"runtime/trial", "runtime/detect runtime/ingest " + means, "tests rules of users"},
 	{"runtime/signal", "runtime/detect runtime/ingest " + means, "judges the logs themselves: what has gone silent, late or blind"},
+	{"runtime/watch", "runtime/detect runtime/ingest model", "reads a log without an end, judges, and records"},
 	{"runtime/coverage", "runtime/detect runtime/ingest " + means, "judges"},
 	{"runtime/detect", "runtime/ingest " + means, "judges"},
 	{"runtime/ingest", means, "reads"},

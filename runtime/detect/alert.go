@@ -259,13 +259,16 @@ func (r *Results) Incomplete() []model.Incomplete {
 
 // Unknown names the rules that could not tell on some requests, because the
 // audit level left out the body that they need.
-func (r *Results) Unknown() []model.Incomplete {
+func (r *Results) Unknown() []model.Incomplete { return r.prog.unknown(r.blind) }
+
+// unknown names the rules that could not tell.
+func (p *Program) unknown(rules []blind) []model.Incomplete {
 	var out []model.Incomplete
-	for i, b := range r.blind {
+	for i, b := range rules {
 		if b.count == 0 {
 			continue
 		}
-		rule := &r.prog.rules[i]
+		rule := &p.rules[i]
 		out = append(out, model.Incomplete{
 			What: "rule " + rule.ID,
 			Why:  fmt.Sprintf("could not tell on %d requests, first %s: the audit log has them below level %s", b.count, b.first, rule.Needs),

@@ -51,7 +51,11 @@ type correlator struct {
 	newest  int64
 	floor   int64 // what is earlier is late
 
+	judged int64 // alerts from before are known
+	since  int64 // what happened before may be missing
+
 	groups []map[string]*group // by correlation
+	closed []map[string]chain  // by correlation: of windows that were judged and may go on in others
 	recent *list.List          // of *group, the longest unused first
 	closes closings
 	held   int
@@ -70,6 +74,7 @@ type correlator struct {
 func newCorrelator(p *Program, bounds Bounds) *correlator {
 	c := &correlator{
 		prog: p, bounds: bounds, waiting: map[string]*match{}, passed: map[string]bool{}, newest: math.MinInt64, floor: math.MinInt64,
+		judged: math.MinInt64, since: math.MinInt64,
 		recent: list.New(), late: make([]int, len(p.rules)), untimed: make([]int, len(p.rules)), clipped: make([]int, len(p.rules)),
 		dropped: make([]int, len(p.correlations)),
 	}
@@ -81,6 +86,7 @@ func newCorrelator(p *Program, bounds Bounds) *correlator {
 	}
 	for i := range p.correlations {
 		c.groups = append(c.groups, map[string]*group{})
+		c.closed = append(c.closed, map[string]chain{})
 		c.span = max(c.span, p.correlations[i].span)
 	}
 	return c
@@ -190,6 +196,7 @@ func (c *correlator) correlate(f feed, m *match) {
 	}
 	g.tally.add(o)
 	g.last, g.trigger = m.at, m
+	g.latest, g.since = m.at, min(g.since, m.since)
 	if !k.late {
 		value := g.tally.value(m.at)
 		holds := k.holds(value)
@@ -223,6 +230,7 @@ func (c *correlator) group(f feed, m *match) *group {
 	}
 	if g == nil {
 		g = &group{correlation: f.correlation, key: key, values: values, tally: k.newTally(), first: m.at, end: m.at + k.span}
+		g.chain = c.begin(f.correlation, key, m)
 		g.place = c.recent.PushBack(g)
 		c.groups[f.correlation][key] = g
 		c.held++
@@ -267,6 +275,7 @@ func (c *correlator) observed(k *correlation, pos int, m *match) []string {
 // close judges a window.
 func (c *correlator) close(g *group) {
 	c.drop(g)
+	c.keep(g)
 	if value := g.tally.value(g.end); c.prog.correlations[g.correlation].holds(value) {
 		c.events++
 		c.fire(g, value, g.end)
@@ -299,8 +308,11 @@ func (c *correlator) evict() {
 
 // fire raises an alert, and is a match for the correlations of this one.
 func (c *correlator) fire(g *group, value float64, at int64) {
+	if g.doubt && at < c.judged {
+		return
+	}
 	k := &c.prog.correlations[g.correlation]
-	if !k.Silent {
+	if !k.Silent && at >= c.judged {
 		c.alerts = append(c.alerts, c.alert(k, g, value))
 		c.alerted = append(c.alerted, g.trigger.key)
 	}
@@ -311,14 +323,14 @@ func (c *correlator) fire(g *group, value float64, at int64) {
 	t := g.trigger
 	c.pass(&match{
 		node: node, at: at, event: c.events, stream: t.stream, index: t.index, key: t.key, actor: t.actor, assets: t.assets,
-		from: t, group: g.values,
+		from: t, group: g.values, since: g.since,
 	})
 }
 
 // found takes a match of the event at hand over to correlation.
 func (m *Matcher) found(rule int, ev model.Event) (x *match, clipped bool) {
 	x = &match{
-		node: rule, at: ev.Time.UnixMicro(), stream: strings.Clone(ev.Stream), index: ev.Index, key: ingest.EventKey(ev),
+		node: rule, at: ev.Time.UnixMicro(), since: ev.Time.UnixMicro(), stream: strings.Clone(ev.Stream), index: ev.Index, key: ingest.EventKey(ev),
 		actor: ev.Actor, assets: slices.Clone(ev.Assets), values: map[string][]string{},
 	}
 	for _, d := range m.prog.rules[rule].asked {

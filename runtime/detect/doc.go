@@ -50,6 +50,14 @@
 //     are taken to be right.
 //   - A rule that correlations refer to is silent, unless one says generate.
 //
+// Results is a run over logs that end. Live is one over logs that don't: it
+// gives alerts when they are final, and a Mark from which another run goes on
+// without its state (decision 087). Limits of that: groups that go on without a
+// pause for more than eight of the longest timespan, and correlations of
+// correlations of correlations, may alert at another match after a restart;
+// and stages of a request that have different times, and of which one lies
+// before the mark, count once more.
+//
 // The engine routes by log source, walks an event once along the fields that
 // rules name, answers each distinct predicate at most once, and evaluates only
 // rules of which a necessary predicate may hold (their witness; decision 092).

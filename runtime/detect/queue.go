@@ -22,6 +22,9 @@ type match struct {
 	from  *match     // of a correlation: the match that completed it
 	group [][]string // and what it groups by
 	slot  int        // in the heap
+	since int64      // the earliest match that led to it
+
+	untimed, clipped bool // of a rule in a lane, see Lane
 }
 
 func (m *match) before(o *match) bool {
@@ -75,6 +78,17 @@ type group struct {
 	trigger     *match
 	place       *list.Element // among those in use; nil once dropped
 	slot        int           // among the closings
+
+	chain
+}
+
+// chain is a series of matches of one group with no pause between two of them
+// that is longer than the timespan. What comes after such a pause doesn't
+// depend on what was before.
+type chain struct {
+	latest int64 // match
+	since  int64 // its first match, or the first that led to one of a correlation
+	doubt  bool  // a run that was taken up again may not have seen its beginning
 }
 
 // closings are windows to be judged, by their end.

@@ -1,0 +1,459 @@
+package detect
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/scantling/scantling/model"
+)
+
+// Live is one run of a program over logs without an end. They are read in
+// lanes, each by a goroutine of its own; what rules with correlations matched
+// meets in one place, in the order of its time (decision 087).
+//
+// An alert on one event is ready when its batch was added: of several stages of
+// a request it shows the one that came first. That of a correlation is ready
+// when nothing can come any more that would change it. Both are given once.
+//
+// It keeps, besides what Bounds say, the ids of the latest 131,072 alerts: a
+// later stage of a request that raised an alert before those is given again,
+// with the same id.
+type Live struct {
+	prog   *Program
+	bounds Bounds
+	lanes  []*Lane
+
+	mu      sync.Mutex
+	corr    *correlator // nil without correlations
+	judged  int64       // alerts of correlations from before were given by the run that this one continues
+	ready   []model.Alert
+	given   lately
+	blind   []blind // by rule
+	damaged int     // events that couldn't be judged
+	first   string  // of them
+}
+
+// defaultGiven is how many ids of alerts are kept.
+const defaultGiven = 1 << 17
+
+// Mark is where a run can be taken up again, by another Live of the same
+// program or one with other rules. The zero value is the beginning.
+type Mark struct {
+	// Since is the time from which on correlations need what happened; zero:
+	// all of it.
+	Since time.Time `json:"since,omitzero"`
+	// Judged is the time up to which correlations have told what they found.
+	Judged time.Time  `json:"judged,omitzero"`
+	Lanes  []LaneMark `json:"lanes"`
+}
+
+// LaneMark is the part of a mark that is one lane's. Positions are the
+// caller's, see Lane.End.
+type LaneMark struct {
+	From    uint64                `json:"from"`           // to be read again from here, for correlations
+	Next    uint64                `json:"next"`           // alerts on single events from before were given
+	Clock   time.Time             `json:"clock,omitzero"` // the latest time of an event before From
+	Streams map[string]StreamMark `json:"streams,omitempty"`
+}
+
+// StreamMark says how far one stream of a lane has come, before Next.
+type StreamMark struct {
+	Clock    time.Time `json:"clock,omitzero"`    // the latest time of an event
+	Received time.Time `json:"received,omitzero"` // when its last batch came in
+}
+
+// NewLive starts a run in as many lanes as are asked for, or goes on where
+// another one was. Bounds.Lateness is one minute where it is zero.
+func NewLive(p *Program, lanes int, bounds Bounds, from Mark) *Live {
+	if bounds.Lateness == 0 {
+		bounds.Lateness = time.Minute
+	}
+	l := &Live{prog: p, bounds: bounds, judged: micros(from.Judged), given: lately{most: defaultGiven, ids: map[string]bool{}}, blind: make([]blind, len(p.rules))}
+	if len(p.correlations) > 0 {
+		l.corr = newCorrelator(p, bounds)
+		l.corr.judged, l.corr.since = l.judged, micros(from.Since)
+	}
+	for i := range lanes {
+		at := LaneMark{}
+		if i < len(from.Lanes) {
+			at = from.Lanes[i]
+		}
+		lane := &Lane{
+			live: l, matcher: p.NewMatcher(), clock: micros(at.Clock), position: at.From, next: at.Next, behind: true,
+			streams: map[string]*pace{}, samples: []sample{{micros(at.Clock), at.From}},
+		}
+		lane.newest = math.MinInt64
+		for name, s := range at.Streams {
+			lane.streams[name] = &pace{micros(s.Clock), micros(s.Received)}
+		}
+		l.lanes = append(l.lanes, lane)
+	}
+	return l
+}
+
+// Lane is the part of the run that reads one partition.
+func (l *Live) Lane(i int) *Lane { return l.lanes[i] }
+
+// Lane is one part of a run: a sequence of events at rising positions. Its
+// methods are for one goroutine.
+type Lane struct {
+	live    *Live
+	matcher *Matcher
+	hits    []Hit
+
+	alerts  []model.Alert // of events since the last End
+	matches []*match
+	newest  int64  // the latest time of these
+	stream  string // whose they are
+	blind   []laneBlind
+	damaged []string
+
+	// From here on, under live.mu.
+	clock    int64 // the latest time of an event before position
+	position uint64
+	next     uint64
+	behind   bool             // it has not been at its end yet
+	idle     bool             // it is there
+	received int64            // when its last batch came in
+	streams  map[string]*pace // those that time may have to wait for
+	samples  []sample         // by rising clock
+}
+
+// pace is how far one stream has come.
+type pace struct {
+	clock    int64 // the latest time of an event
+	received int64 // when its last batch came in
+}
+
+// maxPaces is how many streams of a lane time waits for. With more, it doesn't
+// for the one that has been silent for longest.
+const maxPaces = 4096
+
+// laneBlind is a rule that couldn't tell, with the event.
+type laneBlind struct {
+	rule int
+	ev   model.Event
+}
+
+// sample is a position of a lane with the latest time before it.
+type sample struct {
+	clock    int64
+	position uint64
+}
+
+// maxSamples is how many positions a lane keeps. With more, every second goes:
+// a run is then taken up somewhat earlier than needed.
+const maxSamples = 4096
+
+// Begin says that the events that are added next are of a batch of one stream,
+// which stands at a position and came in at a time.
+func (l *Lane) Begin(position uint64, stream string, received time.Time) {
+	l.live.mu.Lock()
+	defer l.live.mu.Unlock()
+	l.position, l.stream = max(l.position, position), stream
+	l.received = max(l.received, micros(received))
+}
+
+// Add asks the program of one event. The event may be reused afterwards.
+func (l *Lane) Add(ev model.Event) {
+	var err error
+	if l.hits, err = l.matcher.Hits(ev, l.hits[:0]); err != nil {
+		l.damaged = append(l.damaged, fmt.Sprintf("%s#%d: %v", ev.Stream, ev.Index, err))
+	}
+	for _, h := range l.hits {
+		if h.Unknown {
+			l.blind = append(l.blind, laneBlind{h.Rule, model.Event{Stream: ev.Stream, Index: ev.Index, Key: ev.Key}})
+			continue
+		}
+		if l.live.corr != nil && len(l.live.prog.feeds[h.Rule]) > 0 {
+			l.match(h.Rule, ev)
+		}
+		if r := &l.live.prog.rules[h.Rule]; !r.Silent {
+			l.alerts = append(l.alerts, l.matcher.alert(&r.Rule, ev))
+		}
+	}
+	if !ev.Time.IsZero() {
+		l.newest = max(l.newest, ev.Time.UnixMicro())
+	}
+}
+
+// match keeps the match of a rule for correlations.
+func (l *Lane) match(rule int, ev model.Event) {
+	m, clipped := l.matcher.found(rule, ev)
+	m.untimed, m.clipped = ev.Time.IsZero(), clipped
+	l.matches = append(l.matches, m)
+}
+
+// End says that the events of a batch were added, and that those to come stand
+// at position next or behind it. Only now they count.
+func (l *Lane) End(next uint64) {
+	live := l.live
+	live.mu.Lock()
+	defer live.mu.Unlock()
+	fresh := l.position >= l.next
+	for _, m := range l.matches {
+		live.take(m, fresh)
+	}
+	for _, a := range l.alerts {
+		if live.given.add(a.ID) && fresh {
+			live.ready = append(live.ready, a)
+		}
+	}
+	if fresh {
+		l.tell()
+	}
+	l.alerts, l.matches, l.blind, l.damaged = l.alerts[:0], l.matches[:0], l.blind[:0], l.damaged[:0]
+	if live.corr != nil && (fresh || l.newest > math.MinInt64) {
+		l.came(fresh)
+	}
+	l.clock, l.newest = max(l.clock, l.newest), math.MinInt64
+	l.position, l.next, l.idle = next, max(l.next, next), false
+	l.sample()
+	live.move(time.Time{})
+}
+
+// came notes that a batch of a stream came.
+func (l *Lane) came(fresh bool) {
+	s := l.streams[l.stream]
+	if s == nil {
+		if len(l.streams) >= maxPaces {
+			oldest := l.stream
+			for name, o := range l.streams {
+				if oldest == l.stream || o.received < l.streams[oldest].received {
+					oldest = name
+				}
+			}
+			delete(l.streams, oldest)
+		}
+		s = &pace{clock: math.MinInt64, received: l.received}
+		l.streams[l.stream] = s
+	}
+	s.clock = max(s.clock, l.newest)
+	if fresh {
+		s.received = l.received
+	}
+}
+
+// tell counts what couldn't be judged.
+func (l *Lane) tell() {
+	for _, b := range l.blind {
+		l.live.blind[b.rule].add(b.ev)
+	}
+	if len(l.damaged) > 0 && l.live.damaged == 0 {
+		l.live.first = l.damaged[0]
+	}
+	l.live.damaged += len(l.damaged)
+}
+
+// sample remembers the position that has been reached.
+func (l *Lane) sample() {
+	last := &l.samples[len(l.samples)-1]
+	if last.clock >= l.clock {
+		last.position = l.position
+		return
+	}
+	if l.samples = append(l.samples, sample{l.clock, l.position}); len(l.samples) <= maxSamples {
+		return
+	}
+	thin := l.samples[:0]
+	for i, s := range l.samples {
+		if i%2 == 0 || i == len(l.samples)-1 {
+			thin = append(thin, s)
+		}
+	}
+	l.samples = thin
+}
+
+// Idle says that the lane is at the end of what there is, at this time of the
+// wall clock.
+func (l *Lane) Idle(now time.Time) {
+	l.live.mu.Lock()
+	defer l.live.mu.Unlock()
+	l.behind, l.idle = false, true
+	l.live.move(now)
+}
+
+// take hands a match to correlation.
+func (l *Live) take(m *match, fresh bool) {
+	switch {
+	case m.untimed:
+		l.corr.untimed[m.node]++
+		return
+	case fresh && m.at < l.judged: // what it would change was told
+		l.corr.late[m.node]++
+		return
+	}
+	if m.clipped {
+		l.corr.clipped[m.node]++
+	}
+	l.corr.add(m)
+}
+
+// Advance says what the wall clock shows. Time goes on for a stream that is
+// silent, once it has been so for the lateness: as fast as the clock, from its
+// latest event on; after four times that nobody waits for it any more. So a
+// source that falls silent holds back alerts by twice the lateness; and one that was held up itself is not
+// late for what others sent meanwhile.
+func (l *Live) Advance(now time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.move(now)
+}
+
+// move gives what can't change any more its turn: what lies further back than
+// the lateness in every stream. Before that, what is read again must be there.
+func (l *Live) move(now time.Time) {
+	if l.corr == nil {
+		return
+	}
+	floor := int64(math.MaxInt64)
+	for _, lane := range l.lanes {
+		if lane.behind && (lane.position < lane.next || len(lane.streams) == 0) {
+			return
+		}
+		floor = min(floor, lane.least(now, l.bounds.Lateness.Microseconds()))
+	}
+	if floor == math.MaxInt64 {
+		return
+	}
+	if floor -= l.bounds.Lateness.Microseconds(); floor > l.corr.floor {
+		l.corr.run(floor)
+	}
+}
+
+// least is the time that the stream which is furthest behind has come to. One
+// that has been silent for four times the lateness is forgotten.
+func (l *Lane) least(now time.Time, lateness int64) int64 {
+	clock, until := int64(math.MaxInt64), l.received
+	if l.idle && !now.IsZero() {
+		until = max(until, now.UnixMicro())
+	}
+	for name, s := range l.streams {
+		at := s.clock
+		if s.received > math.MinInt64 && at > math.MinInt64 {
+			at += max(0, until-s.received-lateness)
+		}
+		if len(l.streams) > 1 && s.received > math.MinInt64 && until-s.received > 4*lateness {
+			delete(l.streams, name)
+			continue
+		}
+		if at > math.MinInt64 { // else it had no event with a time
+			clock = min(clock, at)
+		}
+	}
+	return clock
+}
+
+// collect takes over what correlations found.
+func (l *Live) collect() {
+	if l.corr == nil {
+		return
+	}
+	for _, a := range l.corr.alerts {
+		if l.given.add(a.ID) {
+			l.ready = append(l.ready, a)
+		}
+	}
+	l.corr.alerts, l.corr.alerted = nil, nil
+}
+
+// Drain returns the alerts that became ready since it was last asked, sorted
+// by stream, index and rule, and the mark that goes with them: a run that is
+// taken up there gives those that are still to come, and none of these.
+func (l *Live) Drain() ([]model.Alert, Mark) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.collect()
+	out := l.ready
+	l.ready = nil
+	slices.SortFunc(out, compareAlerts)
+	mark, since := Mark{}, int64(math.MaxInt64)
+	if l.corr != nil {
+		since = l.corr.needed()
+		mark.Since, mark.Judged = moment(since), moment(max(l.judged, l.corr.floor))
+		since = l.corr.reaches(since)
+	}
+	for _, lane := range l.lanes {
+		mark.Lanes = append(mark.Lanes, lane.mark(since))
+	}
+	return out, mark
+}
+
+// Ready is how many alerts wait to be drained.
+func (l *Live) Ready() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.collect()
+	return len(l.ready)
+}
+
+// mark finds the latest position before which nothing happened that is needed,
+// and forgets those before it.
+func (l *Lane) mark(since int64) LaneMark {
+	i := 0
+	for i+1 < len(l.samples) && l.samples[i+1].clock < since {
+		i++
+	}
+	l.samples = l.samples[i:]
+	s := l.samples[0]
+	mark := LaneMark{From: s.position, Next: max(l.next, l.position), Clock: moment(s.clock), Streams: map[string]StreamMark{}}
+	for name, s := range l.streams {
+		mark.Streams[name] = StreamMark{moment(s.clock), moment(s.received)}
+	}
+	return mark
+}
+
+// Incomplete names the rules that could not tell, those whose correlation
+// missed something, and events that could not be judged, all counted since the
+// run began.
+func (l *Live) Incomplete() []model.Incomplete {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	out := l.prog.unknown(l.blind)
+	if l.damaged > 0 {
+		out = append(out, model.Incomplete{What: "events", Why: fmt.Sprintf("%d could not be judged, first %s", l.damaged, l.first)})
+	}
+	if l.corr != nil {
+		out = append(out, l.corr.incomplete()...)
+	}
+	return out
+}
+
+// lately is a set of the latest ids.
+type lately struct {
+	most  int
+	ids   map[string]bool
+	order []string
+}
+
+// add reports whether an id is new.
+func (l *lately) add(id string) bool {
+	if l.ids[id] {
+		return false
+	}
+	l.ids[id] = true
+	if l.order = append(l.order, id); len(l.order) > l.most {
+		delete(l.ids, l.order[0])
+		l.order = l.order[1:]
+	}
+	return true
+}
+
+// micros is a time in microseconds since 1970; the zero time is before all
+// others.
+func micros(t time.Time) int64 {
+	if t.IsZero() {
+		return math.MinInt64
+	}
+	return t.UnixMicro()
+}
+
+func moment(at int64) time.Time {
+	if at == math.MinInt64 {
+		return time.Time{}
+	}
+	return time.UnixMicro(at).UTC()
+}

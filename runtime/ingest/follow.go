@@ -1,0 +1,491 @@
+package ingest
+
+import (
+	"bufio"
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Bounds of a chunk, so that a log keeps it as one.
+const (
+	maxChunk        = 512 << 10 // bytes; or one record
+	maxChunkRecords = 1024
+)
+
+// Place is how far a file was read. The zero value is the beginning of
+// whatever bears the name.
+type Place struct {
+	File   string `json:"file"`   // which file it is, whatever its name: see identity
+	Offset int64  `json:"offset"` // bytes
+	Index  int    `json:"index"`  // records before, of all files
+}
+
+// Beginning is the place at the beginning of the file that bears a name now,
+// so that it is found again if it is rotated before anything of it was read.
+// Of one that has no whole line yet it is the zero place.
+func Beginning(path string) Place {
+	file, err := os.Open(path)
+	if err != nil {
+		return Place{}
+	}
+	defer file.Close()
+	id, err := identity(file)
+	if head := make([]byte, maxFirst); err == nil {
+		n, _ := file.ReadAt(head, 0)
+		if n == maxFirst || bytes.IndexByte(head[:n], '\n') >= 0 { // what is written after that doesn't change it
+			return Place{File: id}
+		}
+	}
+	return Place{}
+}
+
+// Chunk is what was read at once: whole records as they stand in the file,
+// those of lists apart.
+type Chunk struct {
+	From, To Place // of one file
+	Records  [][]byte
+}
+
+// ID is the same for the same records of the same file.
+func (c Chunk) ID() string {
+	return fmt.Sprintf("%s:%d:%d:%d:%d", c.From.File, c.From.Index, c.From.Offset, c.To.Index, c.To.Offset)
+}
+
+// ParseChunkID returns where the chunk with an id ends.
+func ParseChunkID(id string) (to Place, ok bool) {
+	words := strings.Split(id, ":")
+	if len(words) != 5 {
+		return Place{}, false
+	}
+	index, err := strconv.Atoi(words[3])
+	offset, e := strconv.ParseInt(words[4], 10, 64)
+	return Place{File: words[0], Offset: offset, Index: index}, err == nil && e == nil && index >= 0 && offset >= 0
+}
+
+// FollowConfig adjusts Follow. The zero value works.
+type FollowConfig struct {
+	Poll time.Duration    // between looks at the end of the file; 0: half a second
+	Lost func(why string) // is told when the file that was read last is gone; may be nil
+}
+
+// Follow gives the records of a file that grows, from a place on, until ctx is
+// done, whose error it returns, or yield fails. It follows the name through
+// rotation as Tail does, and so that another Follow goes on behind the last
+// chunk without losing a record or giving one twice: where the file was rotated
+// meanwhile, it is looked for in its folder among the files whose names begin
+// alike, and read to its end, and so are those that came after it.
+//
+// Records are lines: frames of syslog with counts, entries of a journal's
+// export and documents over several lines are not followed. Half a line waits
+// for its rest; at the end of a file that was rotated it is a record. What a
+// rotation packs before it was read is lost, which Lost is told, and what was
+// written to a truncated file after the last look.
+func Follow(ctx context.Context, path string, from Place, cfg FollowConfig, yield func(Chunk) error) error {
+	f := &following{ctx: ctx, path: path, cfg: cfg, at: from, yield: yield}
+	if err := f.run(); err != nil {
+		return fmt.Errorf("following log %s: %w", path, err)
+	}
+	return nil
+}
+
+// Cut gives the records of a stream until it ends, as Follow does those of a
+// file. Its places have no file.
+func Cut(r io.Reader, yield func(Chunk) error) error {
+	f := &following{at: Place{File: "-"}, yield: func(c Chunk) error {
+		c.From.File, c.To.File = "", ""
+		return yield(c)
+	}}
+	buf := make([]byte, peekSize)
+	for {
+		n, err := r.Read(buf)
+		if e := f.take(nil, buf[:n]); e != nil {
+			return e
+		}
+		if errors.Is(err, io.EOF) {
+			return f.end()
+		}
+		if err != nil {
+			return err
+		}
+		if n < len(buf) {
+			if err := f.flush(); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+type following struct {
+	ctx   context.Context // of one Follow
+	path  string
+	cfg   FollowConfig
+	at    Place // behind the last whole record
+	yield func(Chunk) error
+
+	rest  []byte // of a line that isn't whole
+	size  int64  // of the line so far, which may be longer than rest
+	chunk Chunk
+	bytes int
+
+	read os.FileInfo // of the file that was read to its end last; nil: none
+}
+
+func (f *following) run() error {
+	if f.at.File != "" {
+		if err := f.older(); err != nil {
+			return err
+		}
+	}
+	name, err := f.open()
+	if err != nil {
+		return err
+	}
+	defer func() { name.close() }()
+	if err := f.between(name.file); err != nil {
+		return err
+	}
+	if _, err := name.file.Seek(f.at.Offset, io.SeekStart); err != nil {
+		return err
+	}
+	name.at = f.at.Offset
+	buf := make([]byte, peekSize)
+	for f.ctx.Err() == nil {
+		n, err := name.file.Read(buf)
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
+		name.at += int64(n)
+		if err := f.take(name.file, buf[:n]); err != nil {
+			return err
+		}
+		if n == len(buf) {
+			continue
+		}
+		if err := f.flush(); err != nil {
+			return err
+		}
+		if n > 0 {
+			continue
+		}
+		fresh, err := f.turn(name)
+		if err != nil {
+			return err
+		}
+		if !fresh {
+			name.wait()
+		}
+	}
+	return f.ctx.Err()
+}
+
+// open opens the file that bears the name, and waits for it where it was there
+// before.
+func (f *following) open() (*follower, error) {
+	for {
+		name, err := newFollower(f.ctx, f.path, TailConfig{Poll: f.cfg.Poll})
+		if err == nil || f.at.Index == 0 || !errors.Is(err, os.ErrNotExist) {
+			return name, err
+		}
+		(&follower{ctx: f.ctx, poll: max(f.cfg.Poll, time.Millisecond)}).wait()
+		if f.ctx.Err() != nil {
+			return nil, f.ctx.Err()
+		}
+	}
+}
+
+// turn looks whether another file comes next, and ends the line at hand then.
+func (f *following) turn(name *follower) (bool, error) {
+	old, at := name.file, f.at
+	if f.size > 0 && at.File == "" { // turn may close the file
+		at.File, _ = identity(old)
+	}
+	info, err := old.Stat()
+	if err != nil {
+		return false, err
+	}
+	fresh, err := name.turn()
+	if err != nil || !fresh {
+		return false, err
+	}
+	f.at = at
+	if old == name.file { // truncated: what was half written is gone
+		f.rest, f.size = nil, 0
+		return true, f.end()
+	}
+	f.read = info
+	return true, errors.Join(f.end(), f.between(name.file))
+}
+
+// end makes a record of half a line at the end of a file, and goes on to the
+// beginning of the next one.
+func (f *following) end() error {
+	if f.size > 0 {
+		if err := f.line(); err != nil {
+			return err
+		}
+	}
+	if err := f.flush(); err != nil {
+		return err
+	}
+	f.at = Place{Index: f.at.Index}
+	return nil
+}
+
+// take cuts what was read of a file into lines.
+func (f *following) take(file *os.File, text []byte) error {
+	for len(text) > 0 {
+		i := bytes.IndexByte(text, '\n')
+		if i < 0 {
+			f.keep(text)
+			return nil
+		}
+		f.keep(text[:i+1])
+		text = text[i+1:]
+		if f.at.File == "" {
+			id, err := identity(file)
+			if err != nil {
+				return err
+			}
+			f.at.File = id
+		}
+		if err := f.line(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keep adds to the line at hand. Of one that is too long the beginning is
+// kept, and one byte more, so that whoever reads it finds it too long.
+func (f *following) keep(part []byte) {
+	f.size += int64(len(part))
+	f.rest = append(f.rest, part[:min(len(part), max(0, MaxRecord+1-len(f.rest)))]...)
+}
+
+// line adds the records of the line at hand to the chunk.
+func (f *following) line() error {
+	text := trimLine(f.rest)
+	var records [][]byte
+	if len(text) > 0 {
+		records = items(text)
+	}
+	if len(f.chunk.Records) > 0 && (f.bytes+len(text) > maxChunk || len(f.chunk.Records)+len(records) > maxChunkRecords) {
+		if err := f.flush(); err != nil {
+			return err
+		}
+	}
+	from := f.at
+	f.at.Offset += f.size
+	f.at.Index += len(records)
+	f.rest, f.size = nil, 0
+	if len(records) == 0 {
+		return nil
+	}
+	if len(f.chunk.Records) == 0 {
+		f.chunk.From = from
+	}
+	f.chunk.Records, f.chunk.To = append(f.chunk.Records, records...), f.at
+	f.bytes += len(text)
+	return nil
+}
+
+// flush hands over the chunk at hand.
+func (f *following) flush() error {
+	c := f.chunk
+	f.chunk, f.bytes = Chunk{}, 0
+	if len(c.Records) == 0 {
+		return nil
+	}
+	return f.yield(c)
+}
+
+// items are the records of a line: itself, or the items of the list in it.
+func items(text []byte) [][]byte {
+	if !opensJSON(text) || len(text) > MaxRecord || !holdsList(text) {
+		return [][]byte{text}
+	}
+	var out [][]byte
+	sp := &splitter{r: bufio.NewReader(bytes.NewReader(text)), line: 1}
+	for {
+		_, raw, _, err := sp.next()
+		if err != nil {
+			break
+		}
+		out = append(out, bytes.Clone(raw)) // damaged ones too
+	}
+	if len(out) == 0 {
+		return [][]byte{text}
+	}
+	return out
+}
+
+// holdsList reports whether a line is an array or a document with a list.
+func holdsList(text []byte) bool {
+	if text[0] == '[' {
+		return true
+	}
+	named := slices.ContainsFunc(listKeys, func(key string) bool { return bytes.Contains(text, []byte(`"`+key+`"`)) })
+	if !named {
+		return false
+	}
+	d := new(decoder)
+	doc, _ := d.parse(text)
+	return doc != nil && d.isList(doc)
+}
+
+// maxFirst is how much of a file's first line tells it from others, in bytes.
+const maxFirst = 1024
+
+// identity tells a file from others whatever its name is: the system's number
+// for it, where it has one, and its first line, since numbers are given again.
+func identity(file *os.File) (string, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return "", err
+	}
+	head := make([]byte, maxFirst)
+	n, err := file.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return "", err
+	}
+	head, _, _ = bytes.Cut(head[:n], []byte("\n"))
+	sum := sha256.Sum256(head)
+	return fileNumber(info) + "-" + hex.EncodeToString(sum[:8]), nil
+}
+
+// older reads what was rotated since the place was left. Afterwards the file
+// that bears the name comes next, at f.at.
+func (f *following) older() error {
+	if info, id := look(f.path); info != nil && id == f.at.File {
+		if info.Size() < f.at.Offset {
+			f.at = Place{Index: f.at.Index} // truncated
+		}
+		return nil
+	}
+	rotated := f.rotated()
+	i := slices.IndexFunc(rotated, func(r sibling) bool { return r.id == f.at.File })
+	if i < 0 {
+		if f.cfg.Lost != nil {
+			f.cfg.Lost("the file that was read last is not there any more: what it had at its end is lost")
+		}
+		f.at = Place{Index: f.at.Index}
+		return nil
+	}
+	return f.whole(rotated[i])
+}
+
+// between reads the files that came between the one that was read last and
+// one that bears the name, or did so a moment ago.
+func (f *following) between(name *os.File) error {
+	now, err := name.Stat()
+	if err != nil || f.read == nil {
+		return err
+	}
+	defer func() { f.read = nil }()
+	rotated := f.rotated()
+	i := slices.IndexFunc(rotated, func(r sibling) bool { return os.SameFile(r.info, f.read) })
+	if i < 0 {
+		return nil
+	}
+	for _, r := range rotated[i+1:] {
+		if os.SameFile(r.info, now) {
+			break // rotated meanwhile
+		}
+		if err := f.whole(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sibling is another file of the same log.
+type sibling struct {
+	path string
+	id   string
+	info os.FileInfo
+}
+
+// rotated lists the files that the log was rotated to, the oldest first.
+func (f *following) rotated() []sibling {
+	dir, base := filepath.Split(f.path)
+	ext := filepath.Ext(base)
+	stem := regexp.QuoteMeta(strings.TrimSuffix(base, ext))
+	ext = regexp.QuoteMeta(ext)
+	named := regexp.MustCompile(`^` + stem + `(` + ext + `)?[-._][0-9][-0-9T:.Z]*(` + ext + `)?$`)
+	entries, _ := os.ReadDir(cmp.Or(dir, "."))
+	var out []sibling
+	for _, e := range entries {
+		if e.Name() == base || !named.MatchString(e.Name()) {
+			continue
+		}
+		if info, id := look(dir + e.Name()); info != nil {
+			out = append(out, sibling{dir + e.Name(), id, info})
+		}
+	}
+	slices.SortFunc(out, func(a, b sibling) int { return a.info.ModTime().Compare(b.info.ModTime()) })
+	return out
+}
+
+// look is what a regular file is; nil where it can't be told.
+func look(path string) (os.FileInfo, string) {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() {
+		return nil, ""
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, ""
+	}
+	defer file.Close()
+	id, err := identity(file)
+	if err != nil {
+		return nil, ""
+	}
+	return info, id
+}
+
+// whole reads a file that doesn't grow any more.
+func (f *following) whole(r sibling) error {
+	file, err := os.Open(r.path)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	if _, err := file.Seek(f.at.Offset, io.SeekStart); err != nil {
+		return err
+	}
+	buf := make([]byte, peekSize)
+	for {
+		if f.ctx.Err() != nil {
+			return f.ctx.Err()
+		}
+		n, err := file.Read(buf)
+		if e := f.take(file, buf[:n]); e != nil {
+			return e
+		}
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return err
+		}
+	}
+	if f.size > 0 && f.at.File == "" {
+		f.at.File = r.id
+	}
+	f.read = r.info
+	return f.end()
+}
