@@ -6,7 +6,6 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
-	"slices"
 	"strings"
 	"testing"
 
@@ -24,22 +23,7 @@ import (
 // written to since. Killing a process can't show that.
 func TestSync(t *testing.T) {
 	blocks := func(name string) bool { return strings.HasSuffix(name, ".blk") }
-	careless := func(a storetest.Ack) bool { return len(a.Unsynced) > 0 || a.Syncs == 0 }
-	acks := storetest.Trace(t, "syncs", blocks)
-	if len(acks) != tracedBatches || slices.ContainsFunc(acks, careless) {
-		t.Errorf("of %d batches, acknowledged: %v", tracedBatches, acks)
-	}
-	// The same with the setting that loses what it acknowledges is seen.
-	acks = storetest.Trace(t, "careless", blocks)
-	seen := 0
-	for _, a := range acks {
-		if careless(a) {
-			seen++
-		}
-	}
-	if len(acks) != tracedBatches || seen < tracedBatches-2 {
-		t.Errorf("%d batches without syncs acknowledged, only %d seen as that", len(acks), seen)
-	}
+	storetest.Synced(t, "syncs", "careless", tracedBatches, blocks)
 }
 
 const tracedBatches = 20

@@ -7,7 +7,6 @@ import (
 	"database/sql"
 	"fmt"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -21,22 +20,7 @@ import (
 // since. Killing a process can't show that.
 func TestSync(t *testing.T) {
 	log := func(name string) bool { return strings.HasSuffix(name, "-wal") }
-	careless := func(a storetest.Ack) bool { return len(a.Unsynced) > 0 || a.Syncs == 0 }
-	acks := storetest.Trace(t, "applies", log)
-	if len(acks) != tracedBatches || slices.ContainsFunc(acks, careless) {
-		t.Errorf("of %d batches, acknowledged: %v", tracedBatches, acks)
-	}
-	// The same with the setting that loses what it acknowledges is seen.
-	acks = storetest.Trace(t, "careless", log)
-	seen := 0
-	for _, a := range acks {
-		if careless(a) {
-			seen++
-		}
-	}
-	if len(acks) != tracedBatches || seen < tracedBatches-2 {
-		t.Errorf("%d batches without syncs acknowledged, only %d seen as that", len(acks), seen)
-	}
+	storetest.Synced(t, "applies", "careless", tracedBatches, log)
 }
 
 const tracedBatches = 20

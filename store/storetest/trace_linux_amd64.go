@@ -23,6 +23,28 @@ type Ack struct {
 	Syncs int
 }
 
+// Synced traces a child that acknowledges so many lines, and fails unless each
+// time all that is watched was synced since it was written to. Careless is a
+// child that does the same without syncing: that has to be seen.
+func Synced(t *testing.T, child, careless string, lines int, watched func(name string) bool) {
+	t.Helper()
+	lax := func(a Ack) bool { return len(a.Unsynced) > 0 || a.Syncs == 0 }
+	acks := Trace(t, child, watched)
+	if len(acks) != lines || slices.ContainsFunc(acks, lax) {
+		t.Errorf("of %d lines, acknowledged: %v", lines, acks)
+	}
+	acks = Trace(t, careless, watched)
+	seen := 0
+	for _, a := range acks {
+		if lax(a) {
+			seen++
+		}
+	}
+	if len(acks) != lines || seen < lines-2 {
+		t.Errorf("%d lines without syncs acknowledged, only %d seen as that", len(acks), seen)
+	}
+}
+
 // Trace runs a child to its end, and stops it at each system call. It watches
 // the files of its folder whose name (without the folder, with slashes) the
 // function accepts. It skips the test where processes may not be traced.
