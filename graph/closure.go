@@ -54,6 +54,8 @@ type closer struct {
 	rest []int32 // by step: premises outside of base; 0 when the step adds nothing
 	many *Set    // vertices on which a step with more premises rests
 
+	leads rows[Vertex] // by vertex: where steps lead that have it as their only open premise
+
 	// Tarjan, with the recursion kept in frames.
 	index, low []int32 // from 1; 0 is unseen
 	comp       []int32 // -1 while open
@@ -77,13 +79,14 @@ type closer struct {
 	list   int32          // number of few
 	joined map[*Set]int32 // number of the set that it was last added to
 	number int32          // of the set
-	queue  []Vertex
+	queue  []Vertex       // whose edges have to be followed
+	joint  []Vertex       // whose steps with more premises have to be looked at
 
 	lens   map[*Set]int         // of shared sets
 	beyond map[[2]*Set][]Vertex // what the first has and the second lacks; one more than most where it is more
 }
 
-// frame is a vertex whose steps before next have been followed.
+// frame is a vertex whose edges before next have been followed.
 type frame struct {
 	v    Vertex
 	next int
@@ -99,6 +102,16 @@ func newCloser(g *Graph, gone *Set) *closer {
 	for v := range c.comp {
 		c.comp[v] = -1
 	}
+	c.sort(gone)
+	return c
+}
+
+// sort tells the steps with one open premise, which are edges, from those with
+// more.
+func (c *closer) sort(gone *Set) {
+	g := c.g
+	counts := make([]int32, g.vertices+1)
+	only := make([]Vertex, len(g.head)) // by step that is an edge: its open premise
 	for s, head := range g.head {
 		if g.never.Has(s) || c.base.Has(int(head)) || !g.holds(Step(s), gone) {
 			continue
@@ -106,7 +119,11 @@ func newCloser(g *Graph, gone *Set) *closer {
 		for _, v := range g.Needs(Step(s)) {
 			if !c.base.Has(int(v)) {
 				c.rest[s]++
+				only[s] = v
 			}
+		}
+		if c.rest[s] == 1 {
+			counts[only[s]+1]++
 		}
 		if c.rest[s] > 1 {
 			for _, v := range g.Needs(Step(s)) {
@@ -114,7 +131,14 @@ func newCloser(g *Graph, gone *Set) *closer {
 			}
 		}
 	}
-	return c
+	c.leads = placed[Vertex](counts)
+	at := slices.Clone(c.leads.start)
+	for s, head := range g.head {
+		if c.rest[s] == 1 {
+			c.leads.flat[at[only[s]]] = head
+			at[only[s]]++
+		}
+	}
 }
 
 // visit finishes the components of root and of everything that it leads to.
@@ -147,14 +171,10 @@ func (c *closer) open(v Vertex) {
 
 // follow finds the next unseen vertex that f leads to.
 func (c *closer) follow(f *frame) (Vertex, bool) {
-	uses := c.g.usesOf(f.v)
-	for f.next < len(uses) {
-		s := uses[f.next]
+	leads := c.leads.of(int(f.v))
+	for f.next < len(leads) {
+		h := leads[f.next]
 		f.next++
-		if c.rest[s] != 1 {
-			continue
-		}
-		h := c.g.head[s]
 		if c.index[h] == 0 {
 			return h, true
 		}
@@ -201,13 +221,13 @@ func (c *closer) lead(members []Vertex) (heavy, answer bool) {
 	last, weight := int32(-1), int32(len(members))
 	for _, v := range members {
 		answer = answer || c.asked.Has(int(v))
-		for _, s := range c.g.usesOf(v) {
-			k := c.comp[c.g.head[s]]
-			if c.rest[s] != 1 || k < 0 || k == last {
+		for _, h := range c.leads.of(int(v)) {
+			k := c.comp[h]
+			if k < 0 || k == last {
 				continue
 			}
 			heavy, last = heavy || last >= 0, k
-			c.next = append(c.next, c.g.head[s])
+			c.next = append(c.next, h)
 			if c.sets[k] == nil {
 				weight += c.weight[k]
 			}
@@ -244,15 +264,7 @@ func (c *closer) reach(members []Vertex) *Reached {
 	for _, v := range members {
 		c.add(v)
 	}
-	for len(c.queue) > 0 {
-		v := c.queue[len(c.queue)-1]
-		c.queue = c.queue[:len(c.queue)-1]
-		for _, s := range c.g.usesOf(v) {
-			if c.rest[s] > 0 && !c.has(c.g.head[s]) && c.met(s) {
-				c.add(c.g.head[s])
-			}
-		}
-	}
+	c.spread()
 	if c.own {
 		c.lens[c.shared] = c.size
 		return &Reached{Shared: c.shared}
@@ -260,6 +272,30 @@ func (c *closer) reach(members []Vertex) *Reached {
 	few := slices.Clone(c.few)
 	slices.Sort(few)
 	return &Reached{c.shared, few}
+}
+
+// spread adds what follows from what was added: over edges from vertices of no
+// finished set, and over steps with more premises.
+func (c *closer) spread() {
+	for len(c.queue)+len(c.joint) > 0 {
+		for len(c.queue) > 0 {
+			v := c.queue[len(c.queue)-1]
+			c.queue = c.queue[:len(c.queue)-1]
+			for _, h := range c.leads.of(int(v)) {
+				c.add(h)
+			}
+		}
+		if len(c.joint) == 0 {
+			return
+		}
+		v := c.joint[len(c.joint)-1]
+		c.joint = c.joint[:len(c.joint)-1]
+		for _, s := range c.g.usesOf(v) {
+			if c.rest[s] > 1 && !c.has(c.g.head[s]) && c.met(s) {
+				c.add(c.g.head[s])
+			}
+		}
+	}
 }
 
 // begin makes the set one that is shared.
@@ -302,6 +338,7 @@ func (c *closer) add(v Vertex) {
 	if known == nil {
 		c.put(v)
 		c.queue = append(c.queue, v)
+		c.share(v)
 		return
 	}
 	c.join(known.Shared)
@@ -316,8 +353,13 @@ func (c *closer) fresh(v Vertex) {
 		return
 	}
 	c.put(v)
+	c.share(v)
+}
+
+// share queues a vertex on which steps with more premises rest.
+func (c *closer) share(v Vertex) {
 	if c.many.Has(int(v)) {
-		c.queue = append(c.queue, v)
+		c.joint = append(c.joint, v)
 	}
 }
 
