@@ -271,7 +271,7 @@ func (p *Program) unknown(rules []blind) []model.Incomplete {
 		rule := &p.rules[i]
 		out = append(out, model.Incomplete{
 			What: "rule " + rule.ID,
-			Why:  fmt.Sprintf("could not tell on %d requests, first %s: the audit log has them below level %s", b.count, b.first, rule.Needs),
+			Why:  fmt.Sprintf("could not tell on %d requests, first %s: the audit log has them below level %s", b.count, b.first, auditLevels[rule.reads]),
 		})
 	}
 	return out

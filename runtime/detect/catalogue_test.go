@@ -1,6 +1,7 @@
 package detect_test
 
 import (
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -128,18 +129,14 @@ detection:
 	}
 }
 
-// TestApprovedRegistries holds what docs/guide/write-a-rule.md says of them.
+// TestApprovedRegistries holds what docs/guide/write-a-rule.md says of its
+// example.
 func TestApprovedRegistries(t *testing.T) {
-	sources, errs := detect.Parse("mine.yml", []byte(`title: image from elsewhere
-logsource: {product: kubernetes, service: audit}
-detection:
-  selection: {verb: create, objectRef.resource: pods}
-  images: {requestObject.spec.containers.image|expand: '%approved%'}
-  condition: selection and not images
----
-pipeline: ours
-placeholders: {approved: ['registry.example/*']}
-`))
+	text, err := os.ReadFile("../../examples/registries/registries.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sources, errs := detect.Parse("registries.yml", text)
 	prog, more := detect.Compile(sources)
 	if errs = slices.Concat(errs, more, prog.Warnings()); len(errs) > 0 {
 		t.Fatal(errs)

@@ -135,7 +135,7 @@ func (b *builder) rule(src Source) error {
 	if slices.Contains(c.Kinds, ingest.Kind) {
 		c.Needs = b.needs(cond)
 	}
-	c.needs = rank(c.Needs)
+	c.reads = rank(b.reads(cond, c.Needs))
 	b.doubt(&c)
 	b.prog.rules = append(b.prog.rules, c)
 	return nil
@@ -192,6 +192,21 @@ func (b *builder) needs(cond *expr) string {
 		}
 	}
 	return levelResponse
+}
+
+// reads is the audit level below which a rule can't always tell: the one that
+// it needs, and Request where another part of its condition looks at a body.
+// What the answer's body says beside the request's is not waited for: nearly
+// all of it is in both.
+func (b *builder) reads(cond *expr, needs string) string {
+	if needs == levelMetadata {
+		cond.each(func(pred int) {
+			if b.prog.preds[pred].body > rank(levelMetadata) {
+				needs = levelRequest
+			}
+		})
+	}
+	return needs
 }
 
 // detection compiles the search identifiers and the condition.

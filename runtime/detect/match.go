@@ -155,7 +155,7 @@ func (m *Matcher) ask(i int, dst []Hit) []Hit {
 	if m.eval(r.cond) {
 		return append(dst, Hit{Rule: i})
 	}
-	if m.level >= 0 && r.needs > m.level && m.might(r.cond, m.level) {
+	if m.level >= 0 && r.reads > m.level && m.might(r.cond, m.level) {
 		return append(dst, Hit{Rule: i, Unknown: true})
 	}
 	return dst

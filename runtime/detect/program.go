@@ -50,7 +50,7 @@ type compiled struct {
 	logsource logsource
 	pipelines []*pipeline
 	cond      *expr
-	needs     int      // rank of Needs
+	reads     int      // rank of the level below which the rule can't always tell; -1: none
 	asked     []demand // fields that correlations of the rule look at
 }
 

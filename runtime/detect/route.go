@@ -257,7 +257,7 @@ func (r *route) asking(p *Program, rules []int, level int) asks {
 	var a asks
 	of, anyOf := map[int][]int32{}, map[int][]int32{}
 	for _, i := range rules {
-		blind := p.rules[i].needs > level
+		blind := p.rules[i].reads > level
 		set, _ := p.rules[i].cond.witness(p.preds, func(w *predicate) bool { return !p.fields[w.field].any && (!blind || w.body <= level) })
 		if set == nil {
 			a.always = append(a.always, int32(i))

@@ -120,7 +120,7 @@ const (
 	levelResponse = "RequestResponse"
 )
 
+var auditLevels = []string{levelMetadata, levelRequest, levelResponse}
+
 // rank orders levels; anything unknown is below Metadata.
-func rank(level string) int {
-	return slices.Index([]string{levelMetadata, levelRequest, levelResponse}, level)
-}
+func rank(level string) int { return slices.Index(auditLevels, level) }

@@ -24,8 +24,8 @@ var (
 // Precision falls with the length, since attacks are played once.
 const (
 	leastPerSecond  = 10.0 // events
-	leastStepRecall = 0.5
-	leastPrecision  = 0.5 // of alerts grouped by rule and actor
+	leastStepRecall = 0.65
+	leastPrecision  = 0.7 // of alerts grouped by rule and actor
 	mostPerPlay     = 1.0 // of a twin
 	mostPerHour     = 12.0
 	mostAtOnce      = 1 // what a recording may have that is too short for a rate
