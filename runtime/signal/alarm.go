@@ -37,6 +37,9 @@ const (
 	enoughLevel = 20               // records of an action below a level, one after another
 )
 
+// Source is that of alarms, in place of a kind of log.
+const Source = "signal"
+
 // Counters are running totals of what the log of records counts. They begin
 // again at zero when a process starts.
 type Counters struct {
@@ -229,7 +232,7 @@ const sinceKey = "since"
 // cause's beginning, never of the time of the tick.
 func raised(res rule.Result, now time.Time) model.Alert {
 	a := model.Alert{
-		Schema: 1, Rule: res.Rule.ID, Title: res.Rule.Title, Level: res.Rule.Severity, Time: now.UTC(), Source: "signal",
+		Schema: 1, Rule: res.Rule.ID, Title: res.Rule.Title, Level: res.Rule.Severity, Time: now.UTC(), Source: Source,
 		Assets: []model.Ref{}, Attack: append([]string{}, res.Rule.Attack...),
 		Fields: map[string]string{"state": "raised", "what": res.Cause, "message": res.Message},
 	}
