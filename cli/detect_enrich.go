@@ -62,8 +62,8 @@ type knowing struct {
 	app     *app
 	dir     string
 	history *estate.History
-	first   chan struct{} // closed when the first reading has ended
-	waited  bool          // for it
+	first   chan struct{}      // closed when the first reading has ended
+	waited  bool               // for it
 	missed  []model.Incomplete // by the last reading
 }
 
