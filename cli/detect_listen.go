@@ -19,7 +19,8 @@ const tokenEnv = "SCANTLING_WEBHOOK_TOKEN"
 // listenFlags are the switches of the audit webhook.
 type listenFlags struct {
 	receive.Listen
-	token string // file
+	token     string // file
+	apiServer string // file
 }
 
 func (l *listenFlags) add(cmd *cobra.Command) {
@@ -28,6 +29,7 @@ func (l *listenFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&l.Key, "tls-key", "", "key of --tls-cert")
 	cmd.Flags().StringVar(&l.ClientCA, "tls-client-ca", "", "authority whose client certificates API servers must show, a PEM file")
 	cmd.Flags().StringVar(&l.token, "token-file", "", "file with the token that API servers must send; or "+tokenEnv)
+	cmd.Flags().StringVar(&l.apiServer, "apiserver", "", "manifest of the kube-apiserver's Pod: says what is wrong with how it audits")
 }
 
 // secret is the token, "" where there is none.
@@ -62,5 +64,7 @@ func (w *watching) receive(ctx context.Context) error {
 			go w.app.say("webhook: the API server seems to wait for each answer: set --audit-webhook-mode=batch")
 		},
 	})
+	w.alarms.listens(r)
+	w.alarms.begin(receive.DefaultName)
 	return r.Serve(ctx, w.flags.listen.Listen, func(at net.Addr) { w.app.say("webhook: listening on %s", at) })
 }

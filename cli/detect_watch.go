@@ -2,19 +2,16 @@ package cli
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -22,6 +19,7 @@ import (
 
 	"github.com/scantling/scantling/bus"
 	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/notify"
 	"github.com/scantling/scantling/runtime/detect"
 	"github.com/scantling/scantling/runtime/ingest"
 	"github.com/scantling/scantling/runtime/watch"
@@ -40,6 +38,9 @@ type watchFlags struct {
 	lateness   time.Duration
 	replayFrom string
 	listen     listenFlags
+	to         []string
+	estate     knownFlags
+	alarms     alarmFlags
 }
 
 func (a *app) detectWatchCommand() *cobra.Command {
@@ -50,13 +51,15 @@ func (a *app) detectWatchCommand() *cobra.Command {
 		Long: "Watch follows files that grow (- is standard input), through rotation, and takes what API servers post\n" +
 			"to --listen. Each record is put on a durable log in the data folder first, judged when it is read from\n" +
 			"there, and each alert is recorded there once. After a stop or a crash it goes on where it was, with the files too. Without a file it judges\n" +
-			"what is on the log. Alerts are printed as by detect run, each at least once; their ids tell.\n\n" +
+			"what is on the log. Alerts are printed as by detect run, each at least once; their ids tell. --output and\n" +
+			"the notify list of --estate send them too. That a log falls silent, or can't feed a rule, is an alert as well.\n\n" +
 			"It ends with SIGINT or SIGTERM, or when standard input was all and is at its end. SIGHUP, or a change\n" +
-			"of the files of --rules, loads the rules anew.",
-		Example: "  scantling detect watch /var/log/kubernetes/audit.log --data /var/lib/scantling\n  journalctl -f -o json | scantling detect watch -",
+			"of the files of --rules, loads the rules anew; SIGHUP reads the estate again too.",
+		Example: "  scantling detect watch /var/log/kubernetes/audit.log --data /var/lib/scantling\n  journalctl -f -o json | scantling detect watch -\n" +
+			"  scantling detect watch /var/log/kubernetes/audit.log --estate examples/shop --output ocsf+https://siem.example/alerts",
 		RunE: a.checked(func(ctx context.Context, args []string) error {
 			return a.detectWatch(ctx, args, flags)
-		}),
+		}, alertFormats...),
 	}
 	cmd.Flags().StringVar(&flags.rules, "rules", "", "Sigma rules to use instead of ours (file or folder), or a selection of ours")
 	cmd.Flags().StringVar(&flags.in.kind, "source", "", "kind of log, where it should not be found out")
@@ -65,6 +68,9 @@ func (a *app) detectWatchCommand() *cobra.Command {
 	cmd.Flags().StringVar(&flags.retainSize, "retain-size", "8GiB", "how much the log keeps, as stored; the oldest goes first")
 	cmd.Flags().DurationVar(&flags.lateness, "lateness", time.Minute, "how much later than others an event may come and still be correlated")
 	cmd.Flags().StringVar(&flags.replayFrom, "replay-from", "", "judge again what the log took in since this time (RFC 3339), or so long ago, as 2h")
+	cmd.Flags().StringArrayVar(&flags.to, "output", nil, "send the alerts there too, as file:PATH or ocsf+https://HOST/PATH; repeatable")
+	flags.estate.add(cmd)
+	flags.alarms.add(cmd)
 	flags.listen.add(cmd)
 	return cmd
 }
@@ -107,15 +113,21 @@ func (l *lockedWriter) Write(p []byte) (int, error) {
 
 // watching is one run of detect watch.
 type watching struct {
-	app     *app
-	flags   watchFlags
-	size    int64
-	since   time.Time
-	token   string // of the webhook
-	log     *bus.Log
-	store   *store.Store
-	watch   *watch.Watch
-	letters *deadLetters
+	app       *app
+	flags     watchFlags
+	size      int64
+	since     time.Time
+	token     string // of the webhook
+	cluster   string
+	log       *bus.Log
+	store     *store.Store
+	watch     *watch.Watch
+	letters   *deadLetters
+	outputs   []notify.Output
+	deliverer *notify.Deliverer
+	know      *knowing // nil: there is no estate
+	alarms    *alarms
+	settled   bool // standard input was all, and is judged
 
 	mu    sync.Mutex // of what follows
 	found bool
@@ -134,11 +146,46 @@ func (a *app) detectWatch(ctx context.Context, args []string, flags watchFlags) 
 		return err
 	}
 	a.talkIncomplete(d.broken)
+	if err := w.prepare(d.program); err != nil {
+		return err
+	}
 	if err := w.open(ctx); err != nil {
 		return errors.Join(err, w.close())
 	}
 	err = w.run(ctx, files, d.program)
+	if err == nil && w.settled {
+		err = w.outcome(ctx)
+	}
 	return errors.Join(err, w.close())
+}
+
+// prepare makes of the switches what needs no data folder.
+func (w *watching) prepare(program *detect.Program) error {
+	if file := w.flags.listen.apiServer; file != "" {
+		if err := w.app.checkAPIServer(file, w.flags.listen.Address != ""); err != nil {
+			return err
+		}
+	}
+	var missed []model.Incomplete
+	var err error
+	if w.alarms, missed, err = w.app.alarmsFor(w.flags.alarms, program); err != nil {
+		return err
+	}
+	w.app.talkIncomplete(missed)
+	if file := w.flags.alarms.policy; file != "" {
+		policy, err := readPolicy(file)
+		if err != nil {
+			return err
+		}
+		w.alarms.policy(policy, time.Now())
+	}
+	known, cluster, err := w.flags.estate.load()
+	if err != nil {
+		return err
+	}
+	w.cluster = cluster
+	w.outputs, err = outputsOf(w.flags.to, sinksOf(w.flags.estate.dir, known.Notify)...)
+	return err
 }
 
 // check looks at the switches and arguments.
@@ -210,9 +257,13 @@ func (w *watching) open(ctx context.Context) (err error) {
 	if w.letters, err = openDeadLetters(w.flags.in.dead, os.O_APPEND); err != nil {
 		return err
 	}
-	w.watch, err = watch.New(ctx, w.log, w.store, watch.Config{
-		Cluster: "cluster", Bounds: detect.Bounds{Lateness: w.flags.lateness}, Tell: w.tell, Dead: w.dead, Say: a.say,
-	})
+	w.deliverer = a.deliverer(w.store, w.outputs)
+	if dir := w.flags.estate.dir; dir != "" {
+		if w.know, err = a.know(ctx, dir, w.store); err != nil {
+			return err
+		}
+	}
+	w.watch, err = watch.New(ctx, w.log, w.store, w.config(ctx))
 	if err != nil {
 		return failed("%w", err)
 	}
@@ -224,8 +275,26 @@ func (w *watching) open(ctx context.Context) (err error) {
 	return nil
 }
 
+// config joins the watch with what is done besides. What alerts need is not cut
+// short by the end of ctx: the last are recorded after it.
+func (w *watching) config(ctx context.Context) watch.Config {
+	ctx = context.WithoutCancel(ctx)
+	cfg := watch.Config{
+		Cluster: w.cluster, Bounds: detect.Bounds{Lateness: w.flags.lateness},
+		Tell: w.tell, Dead: w.dead, Say: w.app.say, Outbox: w.deliverer.Writes, Recorded: w.deliverer.Wake, Behind: w.alarms.behind,
+		Event: func(_ int, ev model.Event) { w.alarms.event(ev, time.Now()) },
+	}
+	if w.know != nil {
+		cfg.Enrich = func(alert model.Alert) model.Alert { return w.know.enrich(ctx, alert) }
+	}
+	return cfg
+}
+
 func (w *watching) close() error {
 	var errs []error
+	if w.deliverer != nil {
+		errs = append(errs, w.deliverer.Close())
+	}
 	if w.letters != nil {
 		errs = append(errs, w.letters.close())
 	}
@@ -243,10 +312,8 @@ func (w *watching) close() error {
 
 // tell prints alerts.
 func (w *watching) tell(alerts []model.Alert) error {
-	enc := json.NewEncoder(w.app.Out)
-	enc.SetEscapeHTML(false)
 	for _, alert := range alerts {
-		if err := enc.Encode(alert); err != nil {
+		if err := w.app.printAlert(w.app.Out, alert); err != nil {
 			return err
 		}
 	}
@@ -268,6 +335,7 @@ const maxLost = 100
 // lose notes what the log could not give.
 func (w *watching) lose(loss bus.Loss) {
 	w.app.say("log: %v", &loss)
+	w.alarms.lose()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.lost) < maxLost {
@@ -292,6 +360,11 @@ func (w *watching) run(ctx context.Context, files []string, program *detect.Prog
 	g.Go(func() error { return w.watch.Run(inner, program, rules) })
 	g.Go(func() error { return w.reload(inner, rules) })
 	g.Go(func() error { return w.count(inner) })
+	g.Go(func() error { return w.alarm(inner) })
+	g.Go(func() error { return w.deliverer.Run(inner) })
+	if w.know != nil {
+		g.Go(func() error { return w.know.follow(inner, w.flags.estate.every, w.app.say) })
+	}
 	g.Go(func() error {
 		defer stop()
 		ended := make(chan error, 1)
@@ -324,17 +397,38 @@ func (w *watching) rest(ctx context.Context, err error) error {
 // follow puts one source on the log.
 func (w *watching) follow(ctx context.Context, name string) error {
 	cfg := watch.TailConfig{Kind: w.flags.in.kind, Say: w.app.say}
-	if name != "-" {
-		return watch.Tail(ctx, name, w.log, w.store, cfg)
+	stream := name
+	if name == "-" {
+		stream = "stdin since " + time.Now().UTC().Format(time.RFC3339Nano)
 	}
-	return watch.Pipe(ctx, "stdin since "+time.Now().UTC().Format(time.RFC3339Nano), w.app.In, w.log, cfg)
+	w.alarms.begin(stream)
+	defer w.alarms.end(stream)
+	if name == "-" {
+		return watch.Pipe(ctx, stream, w.app.In, w.log, cfg)
+	}
+	return watch.Tail(ctx, name, w.log, w.store, cfg)
 }
 
-// settle waits until all that is on the log was judged, and says what came of
-// it as detect run does.
+// settle waits until all that is on the log was judged.
 func (w *watching) settle(ctx context.Context) error {
+	if w.know != nil {
+		w.know.wait(ctx)
+	}
 	if w.watch.Settle(ctx) != nil {
 		return nil // stopped before that
+	}
+	w.raise(time.Now())
+	w.settled = true
+	return nil
+}
+
+// outcome sends what is owed, and says what came of standard input as detect
+// run does.
+func (w *watching) outcome(ctx context.Context) error {
+	if len(w.outputs) > 0 {
+		if err := w.app.drain(ctx, w.deliverer); err != nil {
+			return err
+		}
 	}
 	missed := slices.Concat(w.lost, w.watch.Incomplete())
 	if n := w.watch.Counters().Dead; n > 0 {
@@ -343,7 +437,11 @@ func (w *watching) settle(ctx context.Context) error {
 	w.app.talkIncomplete(missed)
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.app.outcome(nil, len(missed), w.found)
+	unknown := len(missed)
+	if w.know != nil {
+		unknown += len(w.know.missed) // which were named
+	}
+	w.app.outcome(nil, unknown, w.found)
 	return nil
 }
 
@@ -365,55 +463,4 @@ func (w *watching) count(ctx context.Context) error {
 			last = c
 		}
 	}
-}
-
-// rulesEvery is how often the files of --rules are looked at.
-const rulesEvery = 5 * time.Second
-
-// reload compiles the rules anew when it is asked to, or their files changed.
-func (w *watching) reload(ctx context.Context, rules chan<- *detect.Program) error {
-	hangup := make(chan os.Signal, 1)
-	signal.Notify(hangup, syscall.SIGHUP)
-	defer signal.Stop(hangup)
-	look := time.NewTicker(rulesEvery)
-	defer look.Stop()
-	was := changed(w.flags.rules)
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-hangup:
-		case <-look.C:
-			if changed(w.flags.rules) == was {
-				continue
-			}
-		}
-		was = changed(w.flags.rules)
-		d, err := w.app.detectorFor(w.flags.rules)
-		if err != nil {
-			w.app.say("the rules are not loaded anew, those from before stay: %v", err)
-			continue
-		}
-		w.app.talkIncomplete(d.broken)
-		select {
-		case rules <- d.program:
-			w.app.say("rules loaded anew: %d", len(d.program.Rules()))
-		case <-ctx.Done():
-		}
-	}
-}
-
-// changed tells one state of a folder of rules from another.
-func changed(rules string) string {
-	var out strings.Builder
-	_ = filepath.WalkDir(rules, func(path string, e fs.DirEntry, err error) error {
-		if err != nil {
-			return nil
-		}
-		if info, err := e.Info(); err == nil && !e.IsDir() {
-			fmt.Fprintln(&out, path, info.Size(), info.ModTime().UnixNano())
-		}
-		return nil
-	})
-	return out.String()
 }

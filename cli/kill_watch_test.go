@@ -3,7 +3,9 @@ package cli
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -207,7 +209,8 @@ func printed(t *testing.T, text []byte) map[string]string {
 // follows a log that grows and is rotated, and takes events that are posted, and
 // starts it again. In the end the durable log has each record of the file and
 // each event that was acknowledged once, each alert is recorded once and is one of
-// those that `detect run` finds in the whole log, and each was printed.
+// those that `detect run` finds in the whole log, or an alarm, and each was printed
+// and is in the file of a sink.
 // SCANTLING_KILLS sets how often.
 func TestKillWatch(t *testing.T) {
 	kills := 5
@@ -254,7 +257,11 @@ func TestKillWatch(t *testing.T) {
 			}
 		}
 	}()
-	args := []string{"detect", "watch", log.path, "--rules", rules, "--data", data, "--lateness", "5s", "-q", "--listen", address}
+	sent := filepath.Join(dir, "sent.jsonl")
+	args := []string{
+		"detect", "watch", log.path, "--rules", rules, "--data", data, "--lateness", "5s", "-q", "--listen", address,
+		"--output", "file:" + sent + "#name=siem&window=none",
+	}
 	t.Setenv(tokenEnv, "secret")
 	var out, talk bytes.Buffer
 	for i := range kills {
@@ -300,6 +307,9 @@ func TestKillWatch(t *testing.T) {
 		time.Sleep(200 * time.Millisecond)
 		got = recorded(t, data)
 	}
+	for limit := time.Now().Add(time.Minute); len(printed(t, readAll(t, sent))) < len(recorded(t, data)) && time.Now().Before(limit); {
+		time.Sleep(200 * time.Millisecond)
+	}
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
@@ -312,12 +322,21 @@ func TestKillWatch(t *testing.T) {
 		t.Errorf("posted and acknowledged (-), alerts of it (+):\n%.3000s", diff)
 	}
 	for id, body := range got {
-		if strings.Contains(body, `"rule":"gone"`) {
+		if strings.Contains(body, `"rule":"gone"`) || strings.Contains(body, `"source":"signal"`) {
 			want[id] = body
 		}
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Fatalf("alerts of detect run (-), recorded (+): %s\n%.4000s", talk.Bytes(), diff)
+	}
+	taken := printed(t, readAll(t, sent))
+	for id := range got { // what was recorded in the moment of the end is owed still
+		if _, ok := taken[id]; !ok && strings.Contains(got[id], `"source":"signal"`) {
+			taken[id] = got[id]
+		}
+	}
+	if diff := cmp.Diff(got, taken); diff != "" {
+		t.Errorf("recorded (-), sent (+):\n%.3000s", diff)
 	}
 	for id, line := range printed(t, out.Bytes()) {
 		if want[id] != line {
@@ -346,7 +365,18 @@ func TestKillWatch(t *testing.T) {
 			t.Errorf("no alert of %s: it proves nothing", rule)
 		}
 	}
-	t.Logf("%d kills, %d records in %d files, %d posted, alerts %v, %d lines printed", kills, len(records), log.old+1, len(ids), byRule, bytes.Count(out.Bytes(), []byte(`"schema"`)))
+	t.Logf("%d kills, %d records in %d files, %d posted, alerts %v, %d lines printed, %d sent",
+		kills, len(records), log.old+1, len(ids), byRule, bytes.Count(out.Bytes(), []byte(`"schema"`)), bytes.Count(readAll(t, sent), []byte(`"schema"`)))
+}
+
+// readAll is what a file holds, nothing where there is none.
+func readAll(t *testing.T, path string) []byte {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	return text
 }
 
 // ofRule are the audit ids of the alerts of a rule, sorted.

@@ -80,9 +80,8 @@ func (a *app) alertContexts(ctx context.Context, dir string) (contexts *estate.C
 	return estate.NewContexts(e, now), cluster, e.Incomplete, nil
 }
 
-// outputsOf parses the values of --output.
-func outputsOf(specs []string) ([]notify.Output, error) {
-	var cfgs []notify.Config
+// outputsOf opens the sinks of --output, and others.
+func outputsOf(specs []string, cfgs ...notify.Config) ([]notify.Output, error) {
 	for i, spec := range specs {
 		c, err := notify.Parse(spec)
 		if err != nil {
@@ -92,7 +91,7 @@ func outputsOf(specs []string) ([]notify.Output, error) {
 	}
 	outputs, err := notify.Open(cfgs, formatOptions())
 	if err != nil {
-		return nil, usage("--output: %w", err)
+		return nil, usage("sinks of alerts: %w", err)
 	}
 	return outputs, nil
 }
@@ -146,6 +145,11 @@ func (a *app) send(ctx context.Context, outputs []notify.Output, alerts []model.
 			return failed("%w", err)
 		}
 	}
+	return a.drain(ctx, d)
+}
+
+// drain delivers what is owed, and says what became of it.
+func (a *app) drain(ctx context.Context, d *notify.Deliverer) error {
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
 	if err := d.Drain(ctx); err != nil {

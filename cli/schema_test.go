@@ -158,8 +158,8 @@ func commandOf(all map[string]bool, args []string) string {
 func printsJSON(command string, args []string, code int) bool {
 	i := slices.Index(args, "--format")
 	asked := slices.Contains(args, "--format=json") || i >= 0 && i+1 < len(args) && args[i+1] == "json"
-	ours := command == "detect run" && (i < 0 || asked) // its other formats have schemas of their own
-	return code != exitFailed && code != exitUsage && !slices.Contains(args, "--help") && (asked || ours || command == "detect watch")
+	ours := (command == "detect run" || command == "detect watch") && (i < 0 || asked) // its other formats have schemas of their own
+	return code != exitFailed && code != exitUsage && !slices.Contains(args, "--help") && (asked || ours)
 }
 
 // codes are the exit codes that each command can end with, all of which a

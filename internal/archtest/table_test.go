@@ -140,7 +140,7 @@ var cages = []cage{
 	{"charm.land/lipgloss/v2", "cli", "", "colour on terminals"},
 	{"github.com/charmbracelet/x/ansi", "cli", "", "how wide a text is on a terminal"},
 	{"golang.org/x/term", "cli", "", "is it a terminal, how wide"},
-	{"go.yaml.in/yaml/v3", "config rule splice infrastructure/amend infrastructure/kube infrastructure/render runtime/detect runtime/signal runtime/trial internal/gen/...", everywhere, "YAML with positions: settings, rules, manifests, Sigma"},
+	{"go.yaml.in/yaml/v3", "config rule splice infrastructure/amend infrastructure/kube infrastructure/render runtime/detect runtime/receive runtime/signal runtime/trial internal/gen/...", everywhere, "YAML with positions: settings, rules, manifests, Sigma"},
 	{"sigs.k8s.io/yaml", "infrastructure/... internal/testkit/lateral", "", "YAML as Kubernetes reads it"},
 
 	{"modernc.org/sqlite", "store", "", "the default database"},

@@ -37,12 +37,17 @@ const (
 	enoughLevel = 20               // records of an action below a level, one after another
 )
 
+// Source is that of alarms, in place of a kind of log.
+const Source = "signal"
+
 // Counters are running totals of what the log of records counts. They begin
 // again at zero when a process starts.
 type Counters struct {
 	Records     uint64 // that came in, damaged ones too
 	DeadLetters uint64 // that are no events
-	Shed        uint64 // that were refused because too many came
+	Shed        uint64 // requests that were refused because too many came
+	Lost        uint64 // stretches of the log of records that it could not give
+	Blocking    bool   // an API server seems to wait for each answer
 	// Oldest is when the oldest record came in that isn't judged yet; zero:
 	// all are.
 	Oldest time.Time
@@ -69,13 +74,14 @@ type state struct {
 	rules   *detect.Program
 
 	sources map[sourceKey]*source
-	lost    int // streams beyond maxSources
+	beyond  int // streams beyond maxSources
 	kinds   map[string]bool
 	fields  *Fields
 	levels  *levels
 
-	counters   Counters
-	shed, dead burst
+	counters         Counters
+	shed, dead, lost burst
+	blocking         time.Time // since when an API server seems to wait; zero: it doesn't
 
 	policy    *Policy
 	before    *Policy // the one that changed
@@ -112,7 +118,7 @@ func (a *Alarms) Observe(ev model.Event, judged time.Time) {
 	switch {
 	case one != nil:
 	case len(s.sources) == maxSources:
-		s.lost++
+		s.beyond++
 	default:
 		one = &source{}
 		s.sources[key] = one
@@ -133,6 +139,13 @@ func (a *Alarms) Count(c Counters, now time.Time) {
 	s := &a.state
 	s.shed.add(now, since(c.Shed, s.counters.Shed), since(c.Records, s.counters.Records))
 	s.dead.add(now, since(c.DeadLetters, s.counters.DeadLetters), since(c.Records, s.counters.Records))
+	s.lost.add(now, since(c.Lost, s.counters.Lost), 0)
+	switch {
+	case !c.Blocking:
+		s.blocking = time.Time{}
+	case s.blocking.IsZero():
+		s.blocking = now
+	}
 	s.counters = c
 }
 
@@ -156,7 +169,22 @@ func (a *Alarms) SetPolicy(p *Policy, now time.Time) {
 		s.before, s.changedAt = s.policy, now
 	}
 	s.policy = p
-	s.starved = slices.DeleteFunc(p.Feeds(s.rules), func(f Feed) bool { return f.Verdict == Fed || f.Verdict == Unknown })
+	s.starved = p.starved(s.rules)
+}
+
+// SetRules says which detections there are from now on. What was learned of
+// the sources stays; levels and fields are looked at anew.
+func (a *Alarms) SetRules(prog *detect.Program) {
+	s := &a.state
+	s.rules, s.fields, s.levels = prog, NewFields(prog), newLevels(prog)
+	if s.policy != nil {
+		s.starved = s.policy.starved(prog)
+	}
+}
+
+// starved are the detections of a program that a policy can't feed.
+func (p *Policy) starved(prog *detect.Program) []Feed {
+	return slices.DeleteFunc(p.Feeds(prog), func(f Feed) bool { return f.Verdict == Fed || f.Verdict == Unknown })
 }
 
 // Tick tells what has begun and what is over at a time, sorted by rule and
@@ -204,7 +232,7 @@ const sinceKey = "since"
 // cause's beginning, never of the time of the tick.
 func raised(res rule.Result, now time.Time) model.Alert {
 	a := model.Alert{
-		Schema: 1, Rule: res.Rule.ID, Title: res.Rule.Title, Level: res.Rule.Severity, Time: now.UTC(), Source: "signal",
+		Schema: 1, Rule: res.Rule.ID, Title: res.Rule.Title, Level: res.Rule.Severity, Time: now.UTC(), Source: Source,
 		Assets: []model.Ref{}, Attack: append([]string{}, res.Rule.Attack...),
 		Fields: map[string]string{"state": "raised", "what": res.Cause, "message": res.Message},
 	}
@@ -234,7 +262,7 @@ func (one *alarm) cleared(now time.Time) model.Alert {
 
 // Incomplete names what is not watched.
 func (a *Alarms) Incomplete() []model.Incomplete {
-	if a.state.lost == 0 {
+	if a.state.beyond == 0 {
 		return nil
 	}
 	return []model.Incomplete{{What: "streams of logs", Why: "there are more than can be watched one by one: of the others no silence and no lag is told"}}

@@ -273,3 +273,25 @@ func BenchmarkObserve(b *testing.B) {
 		a.Observe(ev, ev.Received)
 	}
 }
+
+// TestRulesAnew: other detections take over, and what was learned of sources
+// stays.
+func TestRulesAnew(t *testing.T) {
+	a := alarms(t, signal.Config{Silence: map[string]time.Duration{ingest.Kind: time.Minute}})
+	a.SetPolicy(policy(t, "- level: Metadata"), noon)
+	a.Observe(record(noon, "log"), noon)
+	if diff := cmp.Diff([]string{"D904 raised r0"}, told(a.Tick(noon))); diff != "" {
+		t.Error(diff)
+	}
+	none, errs := detect.Compile(nil)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	a.SetRules(none)
+	if diff := cmp.Diff([]string{"D904 cleared r0"}, told(a.Tick(noon.Add(time.Second)))); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff([]string{"D901 raised kubernetes-audit log"}, told(a.Tick(noon.Add(2*time.Minute)))); diff != "" {
+		t.Error(diff)
+	}
+}

@@ -40,8 +40,9 @@ type caseStep struct {
 }
 
 type caseCounters struct {
-	Records, DeadLetters, Shed uint64
-	Oldest                     string // how long ago the oldest that isn't judged came in
+	Records, DeadLetters, Shed, Lost uint64
+	Blocking                         bool
+	Oldest                           string // how long ago the oldest that isn't judged came in
 }
 
 // caseStart is when cases begin.
@@ -127,7 +128,7 @@ func (p *player) step(s caseStep, n int) {
 		p.record(s, n)
 	}
 	if c := s.Counters; c != nil {
-		counters := Counters{Records: c.Records, DeadLetters: c.DeadLetters, Shed: c.Shed}
+		counters := Counters{Records: c.Records, DeadLetters: c.DeadLetters, Shed: c.Shed, Lost: c.Lost, Blocking: c.Blocking}
 		if c.Oldest != "" {
 			counters.Oldest = p.now.Add(-p.duration(c.Oldest))
 		}

@@ -23,6 +23,8 @@ var checks = map[string]rule.Check[*state]{
 	"records-refused":    recordsRefused,
 	"records-damaged":    recordsDamaged,
 	"policy-changed":     policyChanged,
+	"records-lost":       recordsLost,
+	"webhook-blocking":   webhookBlocking,
 }
 
 // alarmOf is a hit with the cause that tells it from others, the beginning
@@ -175,7 +177,7 @@ func recordsRefused(s *state) []rule.Hit {
 	if shed == 0 {
 		return nil
 	}
-	return []rule.Hit{alarmOf("webhook", "", stamp(s.shed.begun), fmt.Sprintf("%d records were refused within %s because too many came", shed, quietAfter))}
+	return []rule.Hit{alarmOf("webhook", "", stamp(s.shed.begun), fmt.Sprintf("%d requests were refused within %s because too many came", shed, quietAfter))}
 }
 
 func recordsDamaged(s *state) []rule.Hit {
@@ -205,4 +207,19 @@ func policyChanged(s *state) []rule.Hit {
 		message = "the audit policy is another one; it no longer feeds " + named(worse)
 	}
 	return []rule.Hit{alarmOf(s.policy.Digest, "kubernetes-audit", stamp(s.changedAt), message)}
+}
+
+func recordsLost(s *state) []rule.Hit {
+	lost, _ := s.lost.sum(s.now)
+	if lost == 0 {
+		return nil
+	}
+	return []rule.Hit{alarmOf("log", "", stamp(s.lost.begun), fmt.Sprintf("the log of records has %d gaps, seen within %s: what was there is not judged", lost, quietAfter))}
+}
+
+func webhookBlocking(s *state) []rule.Hit {
+	if s.blocking.IsZero() {
+		return nil
+	}
+	return []rule.Hit{alarmOf("webhook", "kubernetes-audit", stamp(s.blocking), "the API server posts each event by itself and seems to wait for the answer")}
 }

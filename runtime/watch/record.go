@@ -173,6 +173,9 @@ func (r *round) try(ctx context.Context, alerts []model.Alert, version int64, to
 	}
 	if err == nil {
 		r.alerts.Add(uint64(len(fresh)))
+		if r.cfg.Recorded != nil && len(fresh) > 0 {
+			r.cfg.Recorded()
+		}
 	}
 	return err
 }

@@ -35,13 +35,14 @@ type Config struct {
 	Cluster string        // name in asset keys
 	Bounds  detect.Bounds // of correlations
 
-	Enrich func(model.Alert) model.Alert                  // what else is known of an alert; may be nil
-	Outbox func(model.Alert) ([]model.Write, error)       // what is owed to those who should know of it; may be nil
-	Tell   func([]model.Alert) error                      // is told of alerts before they are recorded, so at least once; may be nil
-	Event  func(partition int, ev model.Event)            // is shown each event once a run, from one goroutine a partition; may be nil
-	Dead   func(partition int, letter ingest.DeadLetter)  // takes records that are no events; as Event
-	Behind func(partition int, oldest time.Time, at bool) // when the batch at hand came in, and whether the end was reached; as Event
-	Say    func(format string, args ...any)               // talk of what goes wrong and is tried again; may be nil
+	Enrich   func(model.Alert) model.Alert                  // what else is known of an alert; may be nil
+	Outbox   func(model.Alert) ([]model.Write, error)       // what is owed to those who should know of it; may be nil
+	Tell     func([]model.Alert) error                      // is told of alerts before they are recorded, so at least once; may be nil
+	Recorded func()                                         // is called when alerts, and what is owed for them, were recorded; may be nil
+	Event    func(partition int, ev model.Event)            // is shown each event once a run, from one goroutine a partition; may be nil
+	Dead     func(partition int, letter ingest.DeadLetter)  // takes records that are no events; as Event
+	Behind   func(partition int, oldest time.Time, at bool) // when the batch at hand came in, and whether the end was reached; as Event
+	Say      func(format string, args ...any)               // talk of what goes wrong and is tried again; may be nil
 }
 
 // How often it does what.
