@@ -32,6 +32,10 @@ type Store interface {
 
 // Config says what a Watch does besides. The zero value works.
 type Config struct {
+	// Record is shown each record once a run, as Event is, but no event is made
+	// for it, which costs as much as reading one does; may be nil.
+	Record func(partition int, rec *ingest.Record)
+
 	Cluster string        // name in asset keys
 	Bounds  detect.Bounds // of correlations
 
@@ -39,7 +43,6 @@ type Config struct {
 	Outbox func(model.Alert) ([]model.Write, error)       // what is owed to those who should know of it; may be nil
 	Tell   func([]model.Alert) error                      // is told of alerts before they are recorded, so at least once; may be nil
 	Event  func(partition int, ev model.Event)            // is shown each event once a run, from one goroutine a partition; may be nil
-	Record func(partition int, rec *ingest.Record)        // as Event, where no event need be made, which costs as much again; may be nil
 	Dead   func(partition int, letter ingest.DeadLetter)  // takes records that are no events; as Event
 	Behind func(partition int, oldest time.Time, at bool) // when the batch at hand came in, and whether the end was reached; as Event
 	Say    func(format string, args ...any)               // talk of what goes wrong and is tried again; may be nil
