@@ -7,13 +7,15 @@ import (
 	"github.com/scantling/scantling/runtime/ingest"
 )
 
-// ObserveRecord is Observe of a record, of which no event is made once its
-// stream is known. The record is not kept.
-func (a *Alarms) ObserveRecord(rec *ingest.Record, judged time.Time) {
+// ObserveRecord is Observe of a record of a stream, of which no event is made
+// once the stream is known. The record is not kept.
+func (a *Alarms) ObserveRecord(stream string, rec *ingest.Record, judged time.Time) {
 	s := &a.state
-	one := s.sources[sourceKey{rec.Source(), rec.Stream()}]
+	one := s.sources[sourceKey{rec.Source(), stream}]
 	if one == nil || rec.Document() == nil {
-		a.Observe(rec.Event(), judged)
+		ev := rec.Event()
+		ev.Stream = stream
+		a.Observe(ev, judged)
 		return
 	}
 	one.observe(model.Event{Time: rec.Time(), Received: rec.Received()}, judged, s.cfg)

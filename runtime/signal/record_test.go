@@ -59,7 +59,7 @@ func TestRecordsAndEvents(t *testing.T) {
 		return out
 	}
 	events := run(func(a *signal.Alarms, rec *ingest.Record) { a.Observe(rec.Event(), rec.Time()) })
-	records := run(func(a *signal.Alarms, rec *ingest.Record) { a.ObserveRecord(rec, rec.Time()) })
+	records := run(func(a *signal.Alarms, rec *ingest.Record) { a.ObserveRecord(rec.Stream(), rec, rec.Time()) })
 	if diff := cmp.Diff(events, records); diff != "" {
 		t.Errorf("events (-), records (+): %s", diff)
 	}
@@ -84,7 +84,7 @@ func BenchmarkObserveRecord(b *testing.B) {
 	for n := 0; n < b.N; {
 		if _, err := ingest.Scan(context.Background(), "log", bytes.NewReader(audit), ingest.Config{}, func(rec *ingest.Record) error {
 			n++
-			a.ObserveRecord(rec, rec.Time())
+			a.ObserveRecord(rec.Stream(), rec, rec.Time())
 			return nil
 		}); err != nil {
 			b.Fatal(err)
