@@ -83,7 +83,7 @@ bench-lateral: ## network, RBAC, attack graph and blast radii of 100 to 10,000 w
 bench-detect: ## reading logs and asking 470 and 3,100 rules: events a second of one core, beside parsing alone and decoding into maps
 	$(GO) run ./internal/gen/detect
 
-bench-ingest: ## real audit events until they are durable, and read again, beside the bare log server; at least half of its rate
+bench-ingest: ## real audit events until they are durable, read again, and from standard input to recorded alerts, beside the bare log server; durable at half of its rate at least
 	$(GO) test ./bus -run '^$$' -bench '^BenchmarkIngest$$' -benchtime 1x
 
 FUZZ = ./build/dockerfile ./bus ./config ./graph ./infrastructure/cloud ./infrastructure/kube ./infrastructure/network/calico ./infrastructure/network/cilium ./infrastructure/network/istio \

@@ -37,7 +37,6 @@ func folders(t *testing.T, dir string, below bool) []string {
 	return out
 }
 
-
 // TestCorporaAreReadToTheEnd assesses each folder of the corpora. No run may
 // crash; what could not be read is listed exactly where the exit code says so.
 func TestCorporaAreReadToTheEnd(t *testing.T) {

@@ -118,17 +118,18 @@ func (a *alarms) end(stream string) {
 	}
 }
 
-// event takes one that was judged.
-func (a *alarms) event(ev model.Event, now time.Time) {
+// record shows the alarms a record of the log. One that is no longer followed
+// is not missed.
+func (a *alarms) record(rec *ingest.Record, now time.Time) {
 	if a.is == nil {
 		return
 	}
-	ev.Stream = streamOf(ev.Stream)
+	stream := streamOf(rec.Stream())
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	a.is.Observe(ev, now)
-	if !a.live[ev.Stream] {
-		a.is.Close(ev.Source, ev.Stream)
+	a.is.ObserveRecord(stream, rec, now)
+	if !a.live[stream] {
+		a.is.Close(rec.Source(), stream)
 	}
 }
 

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/runtime/detect"
+	"github.com/scantling/scantling/runtime/ingest"
 	"github.com/scantling/scantling/runtime/receive"
 	"github.com/scantling/scantling/runtime/watch"
 )
@@ -38,8 +40,17 @@ func someAlarms(t *testing.T, flags alarmFlags) *alarms {
 	return a
 }
 
-func auditEvent(stream string, at time.Time) model.Event {
-	return model.Event{Source: receive.Kind, Stream: stream, Time: at, Received: at, Action: "get pods", Raw: []byte(`{"level":"Request","verb":"get"}`)}
+// logged shows alarms an audit record.
+func logged(t *testing.T, a *alarms, stream string, at time.Time) {
+	t.Helper()
+	line := fmt.Sprintf(`{"kind":"Event","apiVersion":"audit.k8s.io/v1","auditID":"x","level":"Request","verb":"get","objectRef":{"resource":"pods"},"requestReceivedTimestamp":%q}`, at.Format(time.RFC3339Nano))
+	cfg := ingest.Config{Source: receive.Kind, Received: func() time.Time { return at }}
+	if _, err := ingest.Scan(t.Context(), stream, strings.NewReader(line), cfg, func(rec *ingest.Record) error {
+		a.record(rec, at)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // ticked is what a tick tells, as "D901 raised".
@@ -64,21 +75,21 @@ func TestSilentStreams(t *testing.T) {
 	a, none := someAlarms(t, alarmFlags{silence: []string{"kubernetes-audit=1m"}}), watch.Counters{}
 	a.begin("/log")
 	a.begin(receive.DefaultName)
-	a.event(auditEvent("/log", alarmNoon), alarmNoon)
-	a.event(auditEvent("/followed-before", alarmNoon), alarmNoon)
-	a.event(auditEvent(receive.DefaultName+"@one", alarmNoon), alarmNoon)
+	logged(t, a, "/log", alarmNoon)
+	logged(t, a, "/followed-before", alarmNoon)
+	logged(t, a, receive.DefaultName+"@one", alarmNoon)
 	want(t, ticked(a, none, time.Minute))
 	at := alarmNoon.Add(time.Minute)
-	a.event(auditEvent(receive.DefaultName+"@two", at), at)
+	logged(t, a, receive.DefaultName+"@two", at)
 	want(t, ticked(a, none, 90*time.Second), "D901 raised")
 	at = alarmNoon.Add(100 * time.Second)
-	a.event(auditEvent("/log", at), at)
+	logged(t, a, "/log", at)
 	want(t, ticked(a, none, 100*time.Second), "D901 cleared")
 	want(t, ticked(a, none, 5*time.Minute), "D901 raised", "D901 raised")
 	a.end("/log")
 	want(t, ticked(a, none, 6*time.Minute), "D901 cleared")
 	at = alarmNoon.Add(6 * time.Minute)
-	a.event(auditEvent("/log", at), at) // the rest that was on the log
+	logged(t, a, "/log", at) // the rest that was on the log
 	want(t, ticked(a, none, 9*time.Minute))
 }
 

@@ -282,7 +282,7 @@ func (w *watching) config(ctx context.Context) watch.Config {
 	cfg := watch.Config{
 		Cluster: w.cluster, Bounds: detect.Bounds{Lateness: w.flags.lateness},
 		Tell: w.tell, Dead: w.dead, Say: w.app.say, Outbox: w.deliverer.Writes, Recorded: w.deliverer.Wake, Behind: w.alarms.behind,
-		Event: func(_ int, ev model.Event) { w.alarms.event(ev, time.Now()) },
+		Record: func(_ int, rec *ingest.Record) { w.alarms.record(rec, time.Now()) },
 	}
 	if w.know != nil {
 		cfg.Enrich = func(alert model.Alert) model.Alert { return w.know.enrich(ctx, alert) }

@@ -1,6 +1,7 @@
 package detect
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -105,13 +106,14 @@ type Results struct {
 	alerts  map[string]model.Alert
 	alerted map[string]bool
 	blind   []blind // by rule
+	key     []byte  // of the request at hand
 	damaged []model.Incomplete
 	corr    *correlator // nil without correlations
 }
 
 type blind struct {
 	count int
-	last  string // request counted last: stages are neighbours
+	last  []byte // request counted last: stages are neighbours
 	first string
 }
 
@@ -137,11 +139,17 @@ func NewBounded(p *Program, bounds Bounds) *Results {
 func (r *Results) Add(ev model.Event) {
 	var err error
 	r.hits, err = r.matcher.Hits(ev, r.hits[:0])
+	for _, h := range r.hits {
+		if h.Unknown {
+			r.blind[h.Rule].add(ev.Stream, ev.Index, []byte(ingest.EventKey(ev)))
+		}
+	}
 	r.take(ev, err)
 	r.tick(ev.Time)
 }
 
-// take takes the hits of an event, and the error that left others out.
+// take takes the hits of an event that are sure, and the error that left others
+// out.
 func (r *Results) take(ev model.Event, err error) {
 	if err != nil {
 		if len(r.damaged) < maxDamaged {
@@ -150,7 +158,6 @@ func (r *Results) take(ev model.Event, err error) {
 	}
 	for _, h := range r.hits {
 		if h.Unknown {
-			r.blind[h.Rule].add(ev)
 			continue
 		}
 		if r.corr != nil {
@@ -206,15 +213,15 @@ func (r *Results) finish() {
 	r.corr.alerts, r.corr.alerted = nil, nil
 }
 
-func (b *blind) add(ev model.Event) {
-	key := ingest.EventKey(ev)
-	if b.count > 0 && key == b.last {
+// add counts the request of a record, once for its stages.
+func (b *blind) add(stream string, index int, key []byte) {
+	if b.count > 0 && bytes.Equal(key, b.last) {
 		return
 	}
 	if b.count == 0 {
-		b.first = fmt.Sprintf("%s#%d", ev.Stream, ev.Index)
+		b.first = fmt.Sprintf("%s#%d", stream, index)
 	}
-	b.last = key
+	b.last = append(b.last[:0], key...)
 	b.count++
 }
 

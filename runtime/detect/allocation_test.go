@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -122,6 +123,44 @@ func sameAllocations(t *testing.T, log []byte, take func(*ingest.Record) error) 
 	}
 	if short, long := pass(2), pass(20); long > short {
 		t.Errorf("a log ten times as long: %.0f allocations instead of %.0f", long, short)
+	}
+}
+
+// TestAllocationsLive is TestAllocations of what a log gives back in batches:
+// one with ten times the records may ask no more of the heap, those on which
+// rules can't tell among them.
+func TestAllocationsLive(t *testing.T) {
+	own, _ := ours(t)
+	quiet := bytes.Split(bytes.TrimSpace(withoutHits(t, own.NewMatcher(), auditLog(t))), []byte("\n"))
+	unsure := []byte(`{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Metadata","auditID":"1","stage":"ResponseComplete","verb":"create",` +
+		`"user":{"username":"u"},"objectRef":{"resource":"pods","namespace":"shop","name":"web"},"responseStatus":{"code":201},"requestReceivedTimestamp":"2026-03-01T10:00:00.000000Z"}`)
+	live := detect.NewLive(own, 1, detect.Bounds{}, detect.Mark{})
+	dec := ingest.NewDecoders(ingest.Config{})
+	lane := live.Lane(0)
+	position := uint64(1)
+	pass := func(times int) float64 {
+		b := model.Batch{Stream: "log", Kind: ingest.Kind}
+		for range times {
+			b.Records = append(append(b.Records, quiet...), unsure)
+		}
+		return testing.AllocsPerRun(5, func() {
+			lane.Begin(position, b.Stream, time.Time{})
+			if _, err := dec.Decode(b, func(rec *ingest.Record) error {
+				lane.AddRecord(rec)
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+			position++
+			lane.End(position)
+		})
+	}
+	long := pass(20) // first, as it makes room
+	if short := pass(2); long > short {
+		t.Errorf("a batch ten times as long: %.0f allocations instead of %.0f", long, short)
+	}
+	if len(live.Incomplete()) == 0 {
+		t.Error("no rule was unsure")
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"container/heap"
 	"container/list"
 	"crypto/sha256"
+	"encoding/binary"
 	"encoding/hex"
 	"fmt"
 	"math"
@@ -45,9 +46,9 @@ type correlator struct {
 	span   int64 // the longest
 
 	pending queue
-	waiting map[string]*match // by rule and request: stages of a request are one match
-	passed  map[string]bool   // those of the latest matches that had their turn
-	order   []string          // of passed
+	waiting map[act]*match   // stages of a request are one match
+	passed  map[act]struct{} // those of the latest matches that had their turn
+	order   []act            // of passed
 	newest  int64
 	floor   int64 // what is earlier is late
 
@@ -73,7 +74,7 @@ type correlator struct {
 
 func newCorrelator(p *Program, bounds Bounds) *correlator {
 	c := &correlator{
-		prog: p, bounds: bounds, waiting: map[string]*match{}, passed: map[string]bool{}, newest: math.MinInt64, floor: math.MinInt64,
+		prog: p, bounds: bounds, waiting: map[act]*match{}, passed: map[act]struct{}{}, newest: math.MinInt64, floor: math.MinInt64,
 		judged: math.MinInt64, since: math.MinInt64,
 		recent: list.New(), late: make([]int, len(p.rules)), untimed: make([]int, len(p.rules)), clipped: make([]int, len(p.rules)),
 		dropped: make([]int, len(p.correlations)),
@@ -92,9 +93,19 @@ func newCorrelator(p *Program, bounds Bounds) *correlator {
 	return c
 }
 
+// act stands for a rule and a request that matched it: the beginning of a hash,
+// since as many are kept as matches may wait.
+type act [16]byte
+
+func (m *match) act() act {
+	var room [128]byte
+	sum := sha256.Sum256(append(binary.AppendUvarint(room[:0], uint64(m.node)), m.key...))
+	return act(sum[:16])
+}
+
 // add takes a match of a rule.
 func (c *correlator) add(m *match) {
-	key := fmt.Sprintf("%d %s", m.node, m.key)
+	key := m.act()
 	if known := c.waiting[key]; known != nil {
 		if m.before(known) {
 			m.slot = known.slot
@@ -103,7 +114,7 @@ func (c *correlator) add(m *match) {
 		}
 		return
 	}
-	if c.passed[key] {
+	if _, passed := c.passed[key]; passed {
 		return // a later stage of a request that was counted
 	}
 	if m.at < c.floor {
@@ -159,7 +170,7 @@ func (c *correlator) run(before int64) {
 
 // turn hands a match to the correlations of its rule.
 func (c *correlator) turn(m *match) {
-	key := fmt.Sprintf("%d %s", m.node, m.key)
+	key := m.act()
 	delete(c.waiting, key)
 	if c.bounds.Lateness > 0 {
 		c.remember(key)
@@ -172,8 +183,8 @@ func (c *correlator) turn(m *match) {
 }
 
 // remember keeps the keys of as many matches as may wait.
-func (c *correlator) remember(key string) {
-	c.passed[key] = true
+func (c *correlator) remember(key act) {
+	c.passed[key] = struct{}{}
 	if c.order = append(c.order, key); len(c.order) > c.bounds.Pending {
 		delete(c.passed, c.order[0])
 		c.order = c.order[1:]

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/runtime/ingest"
 )
 
 // Live is one run of a program over logs without an end. They are read in
@@ -109,6 +110,7 @@ type Lane struct {
 	newest  int64  // the latest time of these
 	stream  string // whose they are
 	blind   []laneBlind
+	keys    []byte // of the requests that these are about
 	damaged []string
 
 	// From here on, under live.mu.
@@ -132,10 +134,10 @@ type pace struct {
 // for the one that has been silent for longest.
 const maxPaces = 4096
 
-// laneBlind is a rule that couldn't tell, with the event.
+// laneBlind is a rule that couldn't tell, with the event's index and the part of
+// Lane.keys that is its request.
 type laneBlind struct {
-	rule int
-	ev   model.Event
+	rule, index, from, to int
 }
 
 // sample is a position of a lane with the latest time before it.
@@ -160,12 +162,41 @@ func (l *Lane) Begin(position uint64, stream string, received time.Time) {
 // Add asks the program of one event. The event may be reused afterwards.
 func (l *Lane) Add(ev model.Event) {
 	var err error
-	if l.hits, err = l.matcher.Hits(ev, l.hits[:0]); err != nil {
+	l.hits, err = l.matcher.Hits(ev, l.hits[:0])
+	if hasUnknown(l.hits) {
+		from := len(l.keys)
+		l.keys = append(l.keys, ingest.EventKey(ev)...)
+		l.unsure(ev.Index, from)
+	}
+	l.take(ev, err)
+	l.at(ev.Time)
+}
+
+// unsure notes the rules that could not tell, of a request whose key was
+// appended to keys.
+func (l *Lane) unsure(index, from int) {
+	for _, h := range l.hits {
+		if h.Unknown {
+			l.blind = append(l.blind, laneBlind{h.Rule, index, from, len(l.keys)})
+		}
+	}
+}
+
+// at notes when an event happened.
+func (l *Lane) at(t time.Time) {
+	if !t.IsZero() {
+		l.newest = max(l.newest, t.UnixMicro())
+	}
+}
+
+// take takes the hits of an event that are sure, and the error that left others
+// out.
+func (l *Lane) take(ev model.Event, err error) {
+	if err != nil {
 		l.damaged = append(l.damaged, fmt.Sprintf("%s#%d: %v", ev.Stream, ev.Index, err))
 	}
 	for _, h := range l.hits {
 		if h.Unknown {
-			l.blind = append(l.blind, laneBlind{h.Rule, model.Event{Stream: ev.Stream, Index: ev.Index, Key: ev.Key}})
 			continue
 		}
 		if l.live.corr != nil && len(l.live.prog.feeds[h.Rule]) > 0 {
@@ -174,9 +205,6 @@ func (l *Lane) Add(ev model.Event) {
 		if r := &l.live.prog.rules[h.Rule]; !r.Silent {
 			l.alerts = append(l.alerts, l.matcher.alert(&r.Rule, ev))
 		}
-	}
-	if !ev.Time.IsZero() {
-		l.newest = max(l.newest, ev.Time.UnixMicro())
 	}
 }
 
@@ -205,7 +233,7 @@ func (l *Lane) End(next uint64) {
 	if fresh {
 		l.tell()
 	}
-	l.alerts, l.matches, l.blind, l.damaged = l.alerts[:0], l.matches[:0], l.blind[:0], l.damaged[:0]
+	l.alerts, l.matches, l.blind, l.keys, l.damaged = l.alerts[:0], l.matches[:0], l.blind[:0], l.keys[:0], l.damaged[:0]
 	if live.corr != nil && (fresh || l.newest > math.MinInt64) {
 		l.came(fresh)
 	}
@@ -240,7 +268,7 @@ func (l *Lane) came(fresh bool) {
 // tell counts what couldn't be judged.
 func (l *Lane) tell() {
 	for _, b := range l.blind {
-		l.live.blind[b.rule].add(b.ev)
+		l.live.blind[b.rule].add(l.stream, b.index, l.keys[b.from:b.to])
 	}
 	if len(l.damaged) > 0 && l.live.damaged == 0 {
 		l.live.first = l.damaged[0]

@@ -164,13 +164,25 @@ func (m *Matcher) ask(i int, dst []Hit) []Hit {
 // might reports whether a condition could hold if the record had the body that
 // its level leaves out.
 func (m *Matcher) might(e *expr, level int) bool {
-	return e.possible(func(i int) outcomes {
-		if m.prog.preds[i].body > level {
-			return outcomes{yes: true, no: true}
+	return m.could(e, true, level)
+}
+
+// could reports whether a condition could turn out as wanted, as
+// expr.possible, which looks at all of it, has it too.
+func (m *Matcher) could(e *expr, want bool, level int) bool {
+	switch e.op {
+	case opPred:
+		return m.prog.preds[e.pred].body > level || m.holds(e.pred) == want
+	case opNot:
+		return m.could(e.kids[0], !want, level)
+	}
+	all := (e.op == opAnd) == want // of the operands must do so; else one
+	for _, k := range e.kids {
+		if m.could(k, want, level) != all {
+			return !all
 		}
-		yes := m.holds(i)
-		return outcomes{yes: yes, no: !yes}
-	}).yes
+	}
+	return all
 }
 
 func (m *Matcher) eval(e *expr) bool {

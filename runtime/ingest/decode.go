@@ -30,7 +30,7 @@ type Decoders struct {
 	dec      decoder
 	streams  map[streamKey]*decoded
 	received time.Time
-	yield    func(model.Event) error
+	take     func(*Record) error
 }
 
 type streamKey struct{ kind, name string }
@@ -60,12 +60,11 @@ func NewDecoders(cfg Config) *Decoders {
 	return d
 }
 
-// Decode calls yield for each event of a batch, in order. The event belongs to
-// the callee. A record that is no event is a dead letter, as with Read. The
-// error is yield's.
-func (d *Decoders) Decode(b model.Batch, yield func(model.Event) error) (Result, error) {
+// Decode calls take for each event of a batch, in order, as Scan does. A record
+// that is no event is a dead letter. The error is take's.
+func (d *Decoders) Decode(b model.Batch, take func(*Record) error) (Result, error) {
 	s := d.of(b)
-	s.dec, d.received, d.yield = d.dec, b.Received, yield
+	s.dec, d.received, d.take = d.dec, b.Received, take
 	s.res = Result{Kind: s.res.Kind}
 	if b.Kind != "" && s.format == nil {
 		s.cfg.Source = b.Kind
@@ -94,7 +93,8 @@ func (d *Decoders) of(b model.Batch) *decoded {
 	}
 	cfg := d.cfg
 	cfg.Source = cmp.Or(b.Kind, cfg.Source)
-	s := &decoded{stream: *newStream(b.Stream, cfg, func(ev model.Event) error { return d.yield(ev) }), begins: map[int]uint64{}}
+	s := &decoded{stream: *newStream(b.Stream, cfg, nil), begins: map[int]uint64{}}
+	s.take = func(r *Record) error { return d.take(r) }
 	d.streams[key] = s
 	return s
 }

@@ -64,7 +64,8 @@ func TestDecodeEqualsRead(t *testing.T) {
 				all := batches(rng, "s", lines)
 				events, damaged := 0, 0
 				for _, b := range all {
-					res, err := d.Decode(b, func(e model.Event) error {
+					res, err := d.Decode(b, func(r *ingest.Record) error {
+						e := r.Event()
 						if e.Index < b.Index || e.Index >= b.Index+len(b.Records) || e.Stream != "s" || e.Received != b.Received {
 							t.Errorf("event %d of %s came from records %d to %d", e.Index, e.Stream, b.Index, b.Index+len(b.Records))
 						}
@@ -100,7 +101,8 @@ func TestDecodeGoesOn(t *testing.T) {
 		out := map[int]string{}
 		d := ingest.NewDecoders(ingest.Config{})
 		for i := 0; i < len(all); i++ {
-			_, err := d.Decode(all[i], func(e model.Event) error {
+			_, err := d.Decode(all[i], func(r *ingest.Record) error {
+				e := r.Event()
 				if was, ok := out[e.Index]; !ok || len(was) < len(e.Original) {
 					out[e.Index] = string(e.Original) // the tail of a message whose beginning was read before
 				}
@@ -140,7 +142,8 @@ func FuzzDecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, one, two []byte) {
 		dead := 0
 		d := ingest.NewDecoders(ingest.Config{DeadLetter: func(ingest.DeadLetter) { dead++ }})
-		res, err := d.Decode(model.Batch{Stream: "s", Records: [][]byte{one, two}}, func(e model.Event) error {
+		res, err := d.Decode(model.Batch{Stream: "s", Records: [][]byte{one, two}}, func(r *ingest.Record) error {
+			e := r.Event()
 			if len(e.Raw) == 0 {
 				t.Error("an event without its record")
 			}

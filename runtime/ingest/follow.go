@@ -139,6 +139,8 @@ type following struct {
 	size  int64  // of the line so far, which may be longer than rest
 	chunk Chunk
 	bytes int
+	room  []byte  // for records: what is left of it is free
+	dec   decoder // of lines that may be lists
 
 	read os.FileInfo // of the file that was read to its end last; nil: none
 }
@@ -233,7 +235,7 @@ func (f *following) turn(name *follower) (bool, error) {
 // beginning of the next one.
 func (f *following) end() error {
 	if f.size > 0 {
-		if err := f.line(); err != nil {
+		if err := f.line(f.rest); err != nil {
 			return err
 		}
 	}
@@ -252,7 +254,13 @@ func (f *following) take(file *os.File, text []byte) error {
 			f.keep(text)
 			return nil
 		}
-		f.keep(text[:i+1])
+		whole := text[:i+1]
+		if f.size > 0 {
+			f.keep(whole)
+			whole = f.rest
+		} else {
+			f.size = int64(len(whole))
+		}
 		text = text[i+1:]
 		if f.at.File == "" {
 			id, err := identity(file)
@@ -261,7 +269,7 @@ func (f *following) take(file *os.File, text []byte) error {
 			}
 			f.at.File = id
 		}
-		if err := f.line(); err != nil {
+		if err := f.line(whole); err != nil {
 			return err
 		}
 	}
@@ -275,31 +283,55 @@ func (f *following) keep(part []byte) {
 	f.rest = append(f.rest, part[:min(len(part), max(0, MaxRecord+1-len(f.rest)))]...)
 }
 
-// line adds the records of the line at hand to the chunk.
-func (f *following) line() error {
-	text := trimLine(f.rest)
-	var records [][]byte
-	if len(text) > 0 {
-		records = items(text)
+// keepRest is how much room for half a line stays, in bytes.
+const keepRest = 1 << 20
+
+// line adds the records of the line at hand to the chunk: a copy of it, or of
+// the items of the list in it.
+func (f *following) line(text []byte) error {
+	text = trimLine(text)
+	one, list := 1, [][]byte(nil)
+	switch {
+	case len(text) == 0:
+		one = 0
+	case f.holdsList(text):
+		if list = items(text); len(list) > 0 {
+			one = 0
+		}
 	}
-	if len(f.chunk.Records) > 0 && (f.bytes+len(text) > maxChunk || len(f.chunk.Records)+len(records) > maxChunkRecords) {
+	count := one + len(list)
+	if len(f.chunk.Records) > 0 && (f.bytes+len(text) > maxChunk || len(f.chunk.Records)+count > maxChunkRecords) {
 		if err := f.flush(); err != nil {
 			return err
 		}
 	}
-	from := f.at
+	if count > 0 && len(f.chunk.Records) == 0 {
+		f.chunk.From = f.at
+	}
 	f.at.Offset += f.size
-	f.at.Index += len(records)
-	f.rest, f.size = nil, 0
-	if len(records) == 0 {
-		return nil
+	f.at.Index += count
+	if count > 0 {
+		f.chunk.Records, f.chunk.To = append(f.chunk.Records, list...), f.at
+		f.bytes += len(text)
 	}
-	if len(f.chunk.Records) == 0 {
-		f.chunk.From = from
+	if one > 0 {
+		f.chunk.Records = append(f.chunk.Records, f.copy(text))
 	}
-	f.chunk.Records, f.chunk.To = append(f.chunk.Records, records...), f.at
-	f.bytes += len(text)
+	f.rest, f.size = f.rest[:0], 0
+	if cap(f.rest) > keepRest {
+		f.rest = nil
+	}
 	return nil
+}
+
+// copy makes a copy of a record in the room that those before it left.
+func (f *following) copy(text []byte) []byte {
+	if cap(f.room)-len(f.room) < len(text) {
+		f.room = make([]byte, 0, max(len(text), peekSize))
+	}
+	from := len(f.room)
+	f.room = append(f.room, text...)
+	return f.room[from:len(f.room):len(f.room)]
 }
 
 // flush hands over the chunk at hand.
@@ -312,11 +344,8 @@ func (f *following) flush() error {
 	return f.yield(c)
 }
 
-// items are the records of a line: itself, or the items of the list in it.
+// items are those of the list in a line.
 func items(text []byte) [][]byte {
-	if !opensJSON(text) || len(text) > MaxRecord || !holdsList(text) {
-		return [][]byte{text}
-	}
 	var out [][]byte
 	sp := &splitter{r: bufio.NewReader(bytes.NewReader(text)), line: 1}
 	for {
@@ -326,24 +355,40 @@ func items(text []byte) [][]byte {
 		}
 		out = append(out, bytes.Clone(raw)) // damaged ones too
 	}
-	if len(out) == 0 {
-		return [][]byte{text}
-	}
 	return out
 }
 
 // holdsList reports whether a line is an array or a document with a list.
-func holdsList(text []byte) bool {
+func (f *following) holdsList(text []byte) bool {
+	if !opensJSON(text) || len(text) > MaxRecord {
+		return false
+	}
 	if text[0] == '[' {
 		return true
 	}
-	named := slices.ContainsFunc(listKeys, func(key string) bool { return bytes.Contains(text, []byte(`"`+key+`"`)) })
-	if !named {
+	if !namesList(text) {
 		return false
 	}
-	d := new(decoder)
-	doc, _ := d.parse(text)
-	return doc != nil && d.isList(doc)
+	doc, _ := f.dec.parse(text)
+	return doc != nil && f.dec.isList(doc)
+}
+
+// namesList reports whether a key of lists stands in a line, wherever. All of
+// them end in s, which is what is looked for: nearly no record has one.
+func namesList(text []byte) bool {
+	for at := 0; ; {
+		i := bytes.Index(text[at:], []byte(`s"`))
+		if i < 0 {
+			return false
+		}
+		at += i + len(`s"`)
+		for _, key := range listKeys {
+			from := at - len(`"`) - len(key) - len(`"`)
+			if from >= 0 && text[from] == '"' && string(text[from+1:at-1]) == key {
+				return true
+			}
+		}
+	}
 }
 
 // maxFirst is how much of a file's first line tells it from others, in bytes.

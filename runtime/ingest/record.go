@@ -35,6 +35,22 @@ func (r *Record) Index() int { return r.ev.Index }
 // Time is when it happened, as in model.Event.
 func (r *Record) Time() time.Time { return r.ev.Time }
 
+// Received is when it came in, as in model.Event.
+func (r *Record) Received() time.Time { return r.ev.Received }
+
+// AppendKey appends what tells the request from others: EventKey of the event,
+// which isn't made for it where the log is that of an API server.
+func (r *Record) AppendKey(dst []byte) []byte {
+	if r.fill == nil || r.ev.Source != Kind {
+		return append(dst, EventKey(r.Event())...)
+	}
+	key := r.doc.GetStringBytes("auditID")
+	if len(key) == 0 || len(key) > maxName {
+		return append(dst, EventKey(r.Event())...)
+	}
+	return append(dst, key...)
+}
+
 // Raw is the record as one JSON object, as in model.Event.
 func (r *Record) Raw() []byte {
 	if r.ev.Raw != nil {

@@ -1,6 +1,7 @@
 package signal
 
 import (
+	"bytes"
 	"cmp"
 	"hash/maphash"
 	"maps"
@@ -60,9 +61,30 @@ type Fields struct {
 
 type kindFields struct {
 	rules   map[string][]string // by field: the ids of rules that name it
-	missing map[string][]string // the fields not seen yet, and their keys
+	missing map[string]path     // the fields not seen yet
 	events  int
 	actions map[uint64]int // events by a hash of their action
+
+	top    map[string]bool // keys of the record at hand
+	dotted bool            // one of them holds a dot
+}
+
+// path is how a field is reached: keys[i][n] joins the n+1 keys from the i-th
+// on, as a key may hold dots.
+type path struct {
+	keys [][]string
+	open [][]string // of the part that may hold anything; nil: none
+}
+
+func newPath(name string) [][]string {
+	words := strings.Split(name, ".")
+	out := make([][]string, len(words))
+	for i := range words {
+		for n := i + 1; n <= len(words); n++ {
+			out[i] = append(out[i], strings.Join(words[i:n], "."))
+		}
+	}
+	return out
 }
 
 // Never is a field that rules name and no event of a kind had.
@@ -81,13 +103,13 @@ func NewFields(prog *detect.Program) *Fields {
 		for _, kind := range r.Kinds {
 			k := f.kinds[kind]
 			if k == nil {
-				k = &kindFields{rules: map[string][]string{}, missing: map[string][]string{}, actions: map[uint64]int{}}
+				k = &kindFields{rules: map[string][]string{}, missing: map[string]path{}, actions: map[uint64]int{}, top: map[string]bool{}}
 				f.kinds[kind] = k
 			}
 			for _, field := range prog.Fields(r.ID) {
 				k.rules[field] = append(k.rules[field], r.ID)
 				if below(rare[kind], field) == "" {
-					k.missing[field] = strings.Split(field, ".")
+					k.missing[field] = path{newPath(field), open(kind, field)}
 				}
 			}
 		}
@@ -103,7 +125,7 @@ func (f *Fields) Add(ev model.Event) {
 		return
 	}
 	if doc, err := f.parser.ParseBytes(ev.Raw); err == nil { // else ingest has named it
-		k.look(ev.Source, doc)
+		k.look(doc)
 	}
 }
 
@@ -115,7 +137,7 @@ func (f *Fields) AddRecord(rec *ingest.Record) {
 		return
 	}
 	if k := f.kinds[rec.Source()]; k.wants(len(rec.Raw())) && k.samples(actionOf(doc)) {
-		k.look(rec.Source(), doc)
+		k.look(doc)
 	}
 }
 
@@ -156,9 +178,20 @@ func (k *kindFields) samples(action uint64) bool {
 	return sampled(n)
 }
 
-func (k *kindFields) look(kind string, doc *fastjson.Value) {
-	for field, keys := range k.missing {
-		if leads(doc, keys) || leads(doc, k.open(kind, field)) {
+// look takes the fields out that a record has. Of most not even the first key
+// is there.
+func (k *kindFields) look(doc *fastjson.Value) {
+	clear(k.top)
+	k.dotted = false
+	doc.GetObject().Visit(func(key []byte, _ *fastjson.Value) {
+		k.top[string(key)] = true
+		k.dotted = k.dotted || bytes.IndexByte(key, '.') >= 0
+	})
+	for field, p := range k.missing {
+		if !k.dotted && !k.top[p.keys[0][0]] && (p.open == nil || len(p.open) > 0) {
+			continue
+		}
+		if leads(doc, p.keys) || leads(doc, p.open) {
 			delete(k.missing, field)
 		}
 	}
@@ -166,12 +199,12 @@ func (k *kindFields) look(kind string, doc *fastjson.Value) {
 
 // open is the part of a record that may hold the field and anything else; nil
 // where there is none.
-func (k *kindFields) open(kind, field string) []string {
+func open(kind, field string) [][]string {
 	if slices.Contains(anything[kind], "") {
-		return []string{}
+		return [][]string{}
 	}
 	if part := below(anything[kind], field); part != "" {
-		return strings.Split(part, ".")
+		return newPath(part)
 	}
 	return nil
 }
@@ -188,7 +221,7 @@ func below(parts []string, field string) string {
 
 // leads reports whether a path leads to a value, as rules read it: a key may
 // hold dots itself, and of a list any item will do. A nil path leads nowhere.
-func leads(v *fastjson.Value, keys []string) bool {
+func leads(v *fastjson.Value, keys [][]string) bool {
 	if keys == nil {
 		return false
 	}
@@ -199,8 +232,8 @@ func leads(v *fastjson.Value, keys []string) bool {
 	if len(keys) == 0 {
 		return v.Type() != fastjson.TypeNull
 	}
-	for n := 1; n <= len(keys); n++ {
-		if child := v.Get(strings.Join(keys[:n], ".")); child != nil && leads(child, append([]string{}, keys[n:]...)) {
+	for n, key := range keys[0] {
+		if child := v.Get(key); child != nil && leads(child, keys[n+1:]) {
 			return true
 		}
 	}

@@ -71,15 +71,23 @@ func (l *levels) add(ev model.Event) {
 	if a == nil {
 		return
 	}
-	n := a.seen
-	a.seen++
-	if !sampled(n) || len(ev.Raw) > maxRecord {
+	if !a.samples(len(ev.Raw)) {
 		return
 	}
-	doc, err := l.parser.ParseBytes(ev.Raw)
-	if err != nil {
-		return // ingest has named it
+	if doc, err := l.parser.ParseBytes(ev.Raw); err == nil { // else ingest has named it
+		a.look(doc, ev.Time)
 	}
+}
+
+// samples counts a record of a size, and reports whether it is looked at.
+func (a *action) samples(size int) bool {
+	n := a.seen
+	a.seen++
+	return sampled(n) && size <= maxRecord
+}
+
+// look compares the level of a record.
+func (a *action) look(doc *fastjson.Value, at time.Time) {
 	level := rank(string(doc.GetStringBytes("level")))
 	for want := range a.low {
 		switch {
@@ -87,7 +95,7 @@ func (l *levels) add(ev model.Event) {
 			a.low[want] = 0
 		default:
 			if a.low[want] == 0 {
-				a.begun[want] = ev.Time
+				a.begun[want] = at
 			}
 			a.low[want]++
 		}

@@ -82,10 +82,10 @@ func (l *lane) take(ctx context.Context, b model.Batch) error {
 		received = time.Now()
 	}
 	l.lane.Begin(b.Sequence, b.Stream, received)
-	res, err := l.decoders.Decode(b, func(ev model.Event) error {
-		l.lane.Add(ev)
-		if events++; fresh && l.cfg.Event != nil {
-			l.cfg.Event(l.partition, ev)
+	res, err := l.decoders.Decode(b, func(rec *ingest.Record) error {
+		l.lane.AddRecord(rec)
+		if events++; fresh {
+			l.show(rec)
 		}
 		return nil
 	})
@@ -104,6 +104,16 @@ func (l *lane) take(ctx context.Context, b model.Batch) error {
 		}
 	}
 	return nil
+}
+
+// show lets others see a record.
+func (l *lane) show(rec *ingest.Record) {
+	if l.cfg.Record != nil {
+		l.cfg.Record(l.partition, rec)
+	}
+	if l.cfg.Event != nil {
+		l.cfg.Event(l.partition, rec.Event())
+	}
 }
 
 // began notes that a batch came, behind which next stands.

@@ -8,6 +8,8 @@ import (
 	"io"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/runtime/ingest"
 )
@@ -56,12 +58,17 @@ const saveEvery = 15 * time.Second
 // goes on where it was last time: each record is put there once. See
 // ingest.Follow for what is followed.
 func Tail(ctx context.Context, path string, log Sink, store Store, cfg TailConfig) error {
-	t := &tailer{path: path, log: log, store: store, cfg: cfg.whole()}
+	t := newTailer(path, log, store, cfg)
 	if err := t.load(ctx); err != nil {
 		return fmt.Errorf("following %s: %w", path, err)
 	}
-	follow := ingest.FollowConfig{Poll: cfg.Poll, Lost: func(why string) { t.cfg.Say("%s: %s", path, why) }}
-	err := ingest.Follow(ctx, path, t.is.Place, follow, func(c ingest.Chunk) error { return t.put(ctx, c) })
+	ended := make(chan error, 1)
+	go func(from ingest.Place) {
+		follow := ingest.FollowConfig{Poll: cfg.Poll, Lost: func(why string) { t.cfg.Say("%s: %s", path, why) }}
+		ended <- t.give(ctx, func(yield func(ingest.Chunk) error) error { return ingest.Follow(ctx, path, from, follow, yield) })
+	}(t.is.Place)
+	t.send(ctx)
+	err := <-ended
 	last, cancel := context.WithTimeout(context.WithoutCancel(ctx), lastWrite)
 	defer cancel()
 	if e := t.save(last); e != nil {
@@ -80,6 +87,15 @@ type tailer struct {
 	cfg   TailConfig
 	is    tail
 	saved time.Time
+	given chan given
+	room  *semaphore.Weighted // of what was read and isn't on the log, in bytes
+}
+
+func newTailer(path string, log Sink, store Store, cfg TailConfig) *tailer {
+	return &tailer{
+		path: path, log: log, store: store, cfg: cfg.whole(),
+		given: make(chan given, maxGiven), room: semaphore.NewWeighted(2 * maxTogether),
+	}
 }
 
 // load finds out how far the file was read.
@@ -118,36 +134,6 @@ func (t *tailer) recall(b model.Batch) error {
 	return nil
 }
 
-// put puts a chunk on the log, and tries until it is there.
-func (t *tailer) put(ctx context.Context, c ingest.Chunk) error {
-	b := model.Batch{Kind: t.cfg.Kind, Stream: t.path, Index: c.From.Index, Received: time.Now().UTC(), Records: c.Records}
-	if t.store != nil { // a stream that looks the same may be another one
-		b.ID = c.ID()
-	}
-	wait := backoff{}
-	for {
-		err := t.log.Append(ctx, []model.Batch{b})
-		if err == nil {
-			break
-		}
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		t.cfg.Say("%s: putting %d records on the log: %v; it is tried again", t.path, len(c.Records), err)
-		if err := wait.sleep(ctx); err != nil {
-			return err
-		}
-	}
-	t.is.Place = c.To
-	if t.store == nil || time.Since(t.saved) < saveEvery {
-		return nil
-	}
-	if err := t.save(ctx); err != nil {
-		t.cfg.Say("%s: its place is not written down: %v", t.path, err)
-	}
-	return nil
-}
-
 // save writes the place down.
 func (t *tailer) save(ctx context.Context) error {
 	t.saved = time.Now()
@@ -171,31 +157,17 @@ func (t *tailer) save(ctx context.Context) error {
 // nobody gives them again. name tells the stream from others, also from
 // earlier ones of its kind.
 func Pipe(ctx context.Context, name string, r io.Reader, log Sink, cfg TailConfig) error {
-	t := &tailer{path: name, log: log, cfg: cfg.whole()}
-	chunks, ended := make(chan ingest.Chunk), make(chan error, 1)
+	t := newTailer(name, log, nil, cfg)
+	ended := make(chan error, 1)
 	go func() { // it may hang in a read that nothing ends
-		ended <- ingest.Cut(r, func(c ingest.Chunk) error {
-			select {
-			case chunks <- c:
-				return nil
-			case <-ctx.Done():
-				return ctx.Err()
-			}
-		})
+		ended <- t.give(ctx, func(yield func(ingest.Chunk) error) error { return ingest.Cut(r, yield) })
 	}()
-	for {
-		select {
-		case c := <-chunks:
-			if err := t.put(ctx, c); err != nil {
-				return err
-			}
-		case err := <-ended:
-			if err != nil && ctx.Err() == nil {
-				return fmt.Errorf("reading %s: %w", name, err)
-			}
-			return nil
-		case <-ctx.Done():
-			return nil
-		}
+	t.send(ctx)
+	if ctx.Err() != nil {
+		return nil
 	}
+	if err := <-ended; err != nil {
+		return fmt.Errorf("reading %s: %w", name, err)
+	}
+	return nil
 }

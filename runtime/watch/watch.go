@@ -32,6 +32,10 @@ type Store interface {
 
 // Config says what a Watch does besides. The zero value works.
 type Config struct {
+	// Record is shown each record once a run, as Event is, but no event is made
+	// for it, which costs as much as reading one does; may be nil.
+	Record func(partition int, rec *ingest.Record)
+
 	Cluster string        // name in asset keys
 	Bounds  detect.Bounds // of correlations
 
