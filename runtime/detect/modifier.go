@@ -218,13 +218,12 @@ func parseNet(text string) (netip.Prefix, error) {
 
 // strings makes the predicates of a text, number or boolean.
 func (m *modifiers) strings(n *yaml.Node) ([]predicate, string, error) {
-	text := n.Value
-	if n.Tag == "!!int" || n.Tag == "!!float" {
-		text = canonical(text)
-	}
-	patterns := []pattern{parsePattern(text)}
+	patterns := []pattern{parsePattern(n.Value)}
 	if n.Tag != "!!str" && len(patterns[0]) > 0 {
-		patterns[0] = pattern{{kind: literal, lit: []byte(text)}}
+		patterns[0] = pattern{{kind: literal, lit: []byte(n.Value)}}
+	}
+	if number := canonical(n.Value); n.Tag != "!!str" && number != n.Value {
+		patterns = append(patterns, pattern{{kind: literal, lit: []byte(number)}}) // the log may have it as a number, or as it is written
 	}
 	for _, step := range m.steps {
 		var out []pattern
