@@ -208,7 +208,8 @@ func (b *builder) detection(n *yaml.Node) (*expr, error) {
 // identifiers compiles all keys of a mapping but one, and the condition, which
 // it returns as it is.
 func (b *builder) identifiers(n *yaml.Node, but string) (ids identifiers, condition *yaml.Node, err error) {
-	ids.exprs = map[string]*expr{}
+	looks := maxLooks
+	ids.exprs, ids.looks = map[string]*expr{}, &looks
 	if n.Kind != yaml.MappingNode {
 		return ids, nil, b.problem(n, "detection is a mapping of search identifiers and a condition")
 	}

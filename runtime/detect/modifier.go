@@ -20,6 +20,10 @@ import (
 // time, but its program grows with the pattern.
 const maxRegex = 8 << 10
 
+// maxSteps is how many characters of a value may stand for others, stars aside:
+// each costs a look at every byte of a field.
+const maxSteps = 100
+
 // modifiers is the chain after a field's name, as it changes what is tested.
 type modifiers struct {
 	op    predOp
@@ -238,6 +242,9 @@ func (m *modifiers) strings(n *yaml.Node) ([]predicate, string, error) {
 	}
 	preds := make([]predicate, 0, len(patterns))
 	for _, p := range patterns {
+		if p.steps() > maxSteps {
+			return nil, "", fmt.Errorf("value has more than %d question marks and dashes", maxSteps)
+		}
 		preds = append(preds, stringPredicate(p, m.cased))
 	}
 	return preds, "", nil

@@ -108,3 +108,23 @@ func TestAliasesAreBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestHostileRules has rules that would take minutes to compile, or to match
+// with one value of a few megabytes: each is refused, and soon.
+func TestHostileRules(t *testing.T) {
+	var names strings.Builder
+	for i := range 3000 {
+		fmt.Fprintf(&names, "%s%d: {a: 1}\n", strings.Repeat("s", 50), i)
+	}
+	all := strings.TrimSuffix(strings.Repeat("1 of s* or ", 700), " or ")
+	for name, tc := range map[string]struct{ detection, want string }{
+		"patterns of names": {names.String() + "condition: [" + strings.TrimSuffix(strings.Repeat("'"+all+"', ", 20), ", ") + "]", "comparisons with names"},
+		"question marks":    {"s: {'a|contains': '" + strings.Repeat("a?", 500) + "b'}\ncondition: s", "question marks"},
+		"dashes":            {"s: {'a|windash|contains': '" + strings.Repeat(" -a", 500) + "'}\ncondition: s", "question marks"},
+	} {
+		sources, _ := detect.Parse("r.yml", []byte(sigma(tc.detection)))
+		if _, errs := detect.Compile(sources); len(errs) != 1 || !strings.Contains(errs[0].Error(), tc.want) {
+			t.Errorf("%s: got %.200v, want one that tells of %s", name, errs, tc.want)
+		}
+	}
+}
