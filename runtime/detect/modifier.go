@@ -226,8 +226,10 @@ func (m *modifiers) strings(n *yaml.Node) ([]predicate, string, error) {
 	if n.Tag != "!!str" && len(patterns[0]) > 0 {
 		patterns[0] = pattern{{kind: literal, lit: []byte(n.Value)}}
 	}
-	if number := canonical(n.Value); n.Tag != "!!str" && number != n.Value {
-		patterns = append(patterns, pattern{{kind: literal, lit: []byte(number)}}) // the log may have it as a number, or as it is written
+	if number := canonical(n.Value); n.Tag != "!!str" && number != n.Value && len(m.steps) == 0 {
+		// The log may have it as a number, or as it is written. A part of a text
+		// is what is written: 10.1 stands in 10.15, and 10.10 doesn't.
+		patterns = append(patterns, pattern{{kind: literal, lit: []byte(number)}})
 	}
 	for _, step := range m.steps {
 		var out []pattern

@@ -73,6 +73,8 @@ func TestShapesOfRules(t *testing.T) {
 		"float ver":                    {head + "detection:\n  s: {a: 1.0}\n  condition: s\n", `{"a":"1.0"}`, `{"a":2}`},
 		"float ver2":                   {head + "detection:\n  s: {a: 10.10}\n  condition: s\n", `{"a":"10.10"}`, `{"a":2}`},
 		"contains float":               {head + "detection:\n  s: {'a|contains': 10.10}\n  condition: s\n", `{"a":"x10.10x"}`, `{"a":2}`},
+		"contains a part of a float":   {head + "detection:\n  s: {'a|contains': 10.10}\n  condition: s\n", `{"a":"v10.10.2"}`, `{"a":"v10.15"}`},
+		"float with a neq":             {head + "detection:\n  s: {'a|neq': 1.0, b: 1}\n  condition: s\n", `{"a":"1.1","b":1}`, `{"a":1,"b":1}`},
 		"numeric id":                   {head + "detection:\n  1: {a: 1}\n  condition: 1\n", `{"a":1}`, `{"a":2}`},
 		"ident of":                     {head + "detection:\n  of: {a: 1}\n  condition: of\n", `{"a":1}`, `{"a":2}`},
 		"1 of them explicit":           {head + "detection:\n  sel1: {a: 1}\n  sel2: {a: 2}\n  condition: 1 of them\n", `{"a":1}`, `{"a":3}`},
