@@ -9,8 +9,9 @@ import (
 	"github.com/scantling/scantling/runtime/detect"
 )
 
-// auditPolicy is a policy for the API server under which every rule of the
-// catalogue can work. Bodies of Secrets and tokens are never logged.
+// auditPolicy is a policy for the API server under which the rules of the
+// catalogue can work, but for those that look into Secrets and ConfigMaps:
+// bodies of these and of tokens hold credentials and are never logged.
 // Source: kubernetes.io/docs/tasks/debug/debug-cluster/audit.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -30,9 +31,11 @@ rules:
   verbs: [create, update, patch]
   resources:
   - group: ""
-    resources: [pods, pods/ephemeralcontainers, replicationcontrollers]
+    resources: [pods, pods/ephemeralcontainers, replicationcontrollers, namespaces, persistentvolumes, services, serviceaccounts]
   - group: apps
   - group: batch
+  - group: certificates.k8s.io
+    resources: [certificatesigningrequests]
 - level: Metadata
 `
 

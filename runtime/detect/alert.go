@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/runtime/ingest"
@@ -59,13 +61,24 @@ func pass(a *model.Alert, s *model.Signal) {
 		return
 	}
 	if s.Rule != "" {
-		a.Title += ": " + clip(s.Rule)
+		a.Title += ": " + oneLine(clip(s.Rule))
 		a.Fields["signal"] = clip(s.Rule)
 	}
 	a.Level = max(a.Level, s.Level)
 	a.Attack = append(a.Attack, s.Attack...)
 	slices.Sort(a.Attack)
 	a.Attack = slices.Compact(a.Attack)
+}
+
+// oneLine replaces what ends a line, steers a terminal or turns the direction
+// of writing: a title is read by people, and the name in it is a stranger's.
+func oneLine(s string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp) {
+			return utf8.RuneError
+		}
+		return r
+	}, s)
 }
 
 // resource is group/resource/subresource as far as given.

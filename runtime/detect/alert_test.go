@@ -265,3 +265,17 @@ func TestDamagedEventIsNamed(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+// TestForeignNameIsOneLine: the name that a foreign detector's alert gives
+// stands in a title, which people read.
+func TestForeignNameIsOneLine(t *testing.T) {
+	prog := compile(t, "title: Falco\nid: f\nlogsource: {product: falco, service: alerts}\ndetection:\n  s: {rule: '?*'}\n  condition: s\n")
+	ev := model.Event{
+		Source: "falco", Raw: []byte(`{"rule":"x"}`),
+		Signal: &model.Signal{Rule: "a\r\nb\x1b[31mc\x00\u202ed\u2028e", Level: model.Critical},
+	}
+	alerts := detect.Run(prog, []model.Event{ev})
+	if want := "Falco: a\ufffd\ufffdb\ufffd[31mc\ufffd\ufffdd\ufffde"; len(alerts) != 1 || alerts[0].Title != want {
+		t.Errorf("got %+v, want one with the title %+q", alerts, want)
+	}
+}

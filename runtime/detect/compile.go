@@ -169,7 +169,9 @@ func (b *builder) logsource(n *yaml.Node) (logsource, error) {
 		if *word != "" || v.Kind != yaml.ScalarNode {
 			return l, b.problem(k, "logsource gives %s twice, or not as text", k.Value)
 		}
-		*word = strings.ToLower(v.Value)
+		if v.Tag != "!!null" {
+			*word = strings.ToLower(v.Value)
+		}
 	}
 	if l == (logsource{}) {
 		return l, b.problem(n, "logsource names no product, service or category")
@@ -221,7 +223,8 @@ func (b *builder) detection(n *yaml.Node) (*expr, error) {
 // identifiers compiles all keys of a mapping but one, and the condition, which
 // it returns as it is.
 func (b *builder) identifiers(n *yaml.Node, but string) (ids identifiers, condition *yaml.Node, err error) {
-	ids.exprs = map[string]*expr{}
+	looks := maxLooks
+	ids.exprs, ids.looks = map[string]*expr{}, &looks
 	if n.Kind != yaml.MappingNode {
 		return ids, nil, b.problem(n, "detection is a mapping of search identifiers and a condition")
 	}
@@ -456,7 +459,12 @@ func (b *builder) literalValue(name string, mods modifiers, v *yaml.Node) (*expr
 func keyword(p predicate, v *yaml.Node) (predicate, error) {
 	switch p.op {
 	case opEqual:
-		p = stringPredicate(pattern{{kind: literal, lit: p.text}}.around(true, true), p.cased)
+		var text pattern
+		if len(p.text) > 0 {
+			text = pattern{{kind: literal, lit: p.text}}
+		}
+		p = stringPredicate(text.around(true, true), p.cased)
+	case opAnything:
 	case opGlob:
 		p.glob = &glob{open: true, closed: true, segments: p.glob.segments}
 	case opRegex:

@@ -10,6 +10,7 @@ import (
 const (
 	maxCondition = 8 << 10 // bytes
 	maxDepth     = 64      // of brackets and negations
+	maxLooks     = 100_000 // at names, by all "of" of a rule
 )
 
 // conditionParser reads a condition by recursive descent. Its words are those
@@ -25,6 +26,7 @@ type conditionParser struct {
 type identifiers struct {
 	names []string
 	exprs map[string]*expr
+	looks *int // at names, for patterns of them, that are left
 }
 
 // parseCondition compiles a condition over search identifiers.
@@ -139,6 +141,9 @@ func (p *conditionParser) quantified(count string) (*expr, error) {
 	}
 	target := p.words[p.pos]
 	p.pos++
+	if *p.ids.looks -= len(p.ids.names); *p.ids.looks < 0 {
+		return nil, fmt.Errorf("condition: more than %d comparisons with names of search identifiers", maxLooks)
+	}
 	var kids []*expr
 	for _, name := range p.ids.names {
 		hidden := strings.HasPrefix(name, "_") && !strings.HasPrefix(target, "_")

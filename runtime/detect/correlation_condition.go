@@ -191,7 +191,8 @@ func (b *builder) expression(c *correlation, n *yaml.Node) error {
 	if len(c.refs) > maxRefs {
 		return b.problem(n, "more than %d rules", maxRefs)
 	}
-	ids := identifiers{names: c.refs, exprs: map[string]*expr{}}
+	looks := maxLooks
+	ids := identifiers{names: c.refs, exprs: map[string]*expr{}, looks: &looks}
 	for i, ref := range c.refs {
 		ids.exprs[ref] = &expr{op: opPred, pred: i, size: 1}
 	}

@@ -22,7 +22,8 @@
 //     "data.*" is all values of data. Not of the specification.
 //   - An absent field matches nothing, not even '*'; but null, exists: false
 //     and neq. A field is null when the path leads to no value other than null.
-//   - Numbers and booleans compare by their text, so that 403 and '403' are one.
+//   - Numbers and booleans compare by their text, so that 403 and '403' are one;
+//     a number of a rule is that text as well as it is written: 1.0, 0x17.
 //   - The clock of a time modifier is the one that the value is written in, and
 //     weeks are those of ISO 8601. A number is no time.
 //   - A placeholder that no pipeline gives matches nothing, with a warning.

@@ -95,7 +95,7 @@ func (b *builder) filtering(f *filter) (*expr, error) {
 	if err != nil {
 		return nil, err
 	}
-	none := identifiers{names: ids.names, exprs: map[string]*expr{}}
+	none := identifiers{names: ids.names, exprs: map[string]*expr{}, looks: ids.looks}
 	for _, name := range ids.names {
 		none.exprs[name] = &expr{op: opPred}
 	}

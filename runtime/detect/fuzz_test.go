@@ -35,6 +35,7 @@ func FuzzCompile(f *testing.F) {
 	f.Add(pipelineText + "---\n" + sigma("s: {User|expand: '%admins%', a|hour|gte: 3}\ncondition: s"))
 	f.Add(simple("a")[0] + "---\n" + correlationRule("c", "type: value_count\nrules: [a]\ntimespan: 1m\ncondition: {field: [x, y], gte: 2}"))
 	f.Add(simple("a")[0] + "---\nid: f\nlogsource: {product: kubernetes}\nfilter:\n  rules: [a]\n  s: {u: x}\n  condition: not s\n")
+	f.Add(sigma("x: &x {a: &y [1.0, 2]}\ns: {<<: *x, b: *y}\nt: [*x, {<<: [*x, *x], c: 1}]\ncondition: s or t") + "---\n")
 	f.Add(sigma("s: {a|base64offset|contains: [x, y], '|re': z}\nt: [k, {b: null}]\ncondition: 1 of them and not (s or t)"))
 	f.Fuzz(func(t *testing.T, text string) {
 		sources, errs := detect.Parse("f.yml", []byte(text))

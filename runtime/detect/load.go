@@ -200,14 +200,22 @@ func Parse(file string, data []byte) ([]Source, []error) {
 	var out []Source
 	var errs []error
 	dec := yaml.NewDecoder(bytes.NewReader(data))
+	empty := 0
 	for n := 0; ; n++ {
 		var doc yaml.Node
 		err := dec.Decode(&doc)
-		if errors.Is(err, io.EOF) && n > 0 {
+		if errors.Is(err, io.EOF) && n > empty {
 			return out, errs
 		}
 		if err != nil || n == maxDocuments || len(doc.Content) != 1 {
 			return out, append(errs, yamlProblem(file, err))
+		}
+		if top := doc.Content[0]; top.Kind == yaml.ScalarNode && top.Tag == "!!null" {
+			empty++ // as behind a last marker
+			continue
+		}
+		if err := follow(doc.Content[0]); err != nil {
+			return out, append(errs, &rule.Problem{File: file, Line: doc.Content[0].Line, Text: err.Error()})
 		}
 		src, err := source(file, n, doc.Content[0])
 		if err != nil {
@@ -280,7 +288,10 @@ func (src *Source) metadata(k, v *yaml.Node) error {
 	case "author":
 		src.Author = v.Value
 	case "level":
-		level, ok := sigmaLevels[v.Value]
+		level, ok := sigmaLevels[strings.ToLower(v.Value)]
+		if v.Tag == "!!null" {
+			return nil
+		}
 		if !ok {
 			return fmt.Errorf("level %q is not one of Sigma's", v.Value)
 		}

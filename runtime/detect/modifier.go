@@ -20,6 +20,10 @@ import (
 // time, but its program grows with the pattern.
 const maxRegex = 8 << 10
 
+// maxSteps is how many characters of a value may stand for others, stars aside:
+// each costs a look at every byte of a field.
+const maxSteps = 100
+
 // modifiers is the chain after a field's name, as it changes what is tested.
 type modifiers struct {
 	op    predOp
@@ -218,13 +222,14 @@ func parseNet(text string) (netip.Prefix, error) {
 
 // strings makes the predicates of a text, number or boolean.
 func (m *modifiers) strings(n *yaml.Node) ([]predicate, string, error) {
-	text := n.Value
-	if n.Tag == "!!int" || n.Tag == "!!float" {
-		text = canonical(text)
-	}
-	patterns := []pattern{parsePattern(text)}
+	patterns := []pattern{parsePattern(n.Value)}
 	if n.Tag != "!!str" && len(patterns[0]) > 0 {
-		patterns[0] = pattern{{kind: literal, lit: []byte(text)}}
+		patterns[0] = pattern{{kind: literal, lit: []byte(n.Value)}}
+	}
+	if number := canonical(n.Value); n.Tag != "!!str" && number != n.Value && len(m.steps) == 0 {
+		// The log may have it as a number, or as it is written. A part of a text
+		// is what is written: 10.1 stands in 10.15, and 10.10 doesn't.
+		patterns = append(patterns, pattern{{kind: literal, lit: []byte(number)}})
 	}
 	for _, step := range m.steps {
 		var out []pattern
@@ -239,6 +244,9 @@ func (m *modifiers) strings(n *yaml.Node) ([]predicate, string, error) {
 	}
 	preds := make([]predicate, 0, len(patterns))
 	for _, p := range patterns {
+		if p.steps() > maxSteps {
+			return nil, "", fmt.Errorf("value has more than %d question marks and dashes", maxSteps)
+		}
 		preds = append(preds, stringPredicate(p, m.cased))
 	}
 	return preds, "", nil

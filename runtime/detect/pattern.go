@@ -71,6 +71,17 @@ func (p pattern) plain() ([]byte, bool) {
 	return out, true
 }
 
+// steps counts the characters that stand for one other each.
+func (p pattern) steps() int {
+	n := 0
+	for _, x := range p {
+		if x.kind == any1 || x.kind == dash {
+			n++
+		}
+	}
+	return n
+}
+
 // mapLiterals returns p with f applied to its plain text.
 func (p pattern) mapLiterals(f func([]byte) []byte) pattern {
 	out := make(pattern, len(p))

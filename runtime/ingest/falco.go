@@ -57,10 +57,20 @@ func hostless(id string) string {
 
 var techniqueID = regexp.MustCompile(`^T[0-9]{4}(\.[0-9]{3})?$`)
 
-// techniques are the ATT&CK ids among tags, sorted.
+// Bounds of what one alert is about: a rule of Falco's has some ten tags.
+const (
+	maxTags       = 1000
+	maxTechniques = 32
+)
+
+// techniques are the ATT&CK ids among tags, sorted; of more than the bounds the
+// first.
 func techniques(tags []*fastjson.Value) []string {
 	var out []string
-	for _, tag := range tags {
+	for _, tag := range tags[:min(len(tags), maxTags)] {
+		if len(out) == maxTechniques {
+			break
+		}
 		b, err := tag.StringBytes()
 		if id := strings.ToUpper(clip(b)); err == nil && techniqueID.MatchString(id) && !slices.Contains(out, id) {
 			out = append(out, id)

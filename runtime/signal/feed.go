@@ -316,11 +316,13 @@ func (p *Policy) gives(c class, way detect.Way) Given {
 }
 
 // silent reports whether a rule of the policy leaves out every stage at which
-// a way can match. A request that was only received has no body yet.
+// a way can match. A request that was only received has no body yet, only a
+// request that lasts has a start of its answer before the end, and what a panic
+// leaves is nothing to count on.
 func (p *Policy) silent(pr PolicyRule, c class, way detect.Way) bool {
 	omitted := p.omitted(pr)
 	for _, s := range stages {
-		if s == stages[0] && way.Needs != levelMetadata {
+		if s == stages[0] && way.Needs != levelMetadata || s == stages[1] && !c.lasts() || s == stages[3] {
 			continue
 		}
 		if slices.Contains(c.stages, strings.ToLower(s)) && !slices.Contains(omitted, s) {
@@ -328,6 +330,14 @@ func (p *Policy) silent(pr PolicyRule, c class, way detect.Way) bool {
 		}
 	}
 	return true
+}
+
+// lasts reports whether the API server takes all requests of a class for long
+// ones. Source: k8s.io/apiserver, BasicLongRunningRequestCheck as kube-apiserver
+// sets it up.
+func (c class) lasts() bool {
+	return c.verb != nil && slices.Contains([]string{"watch", "proxy"}, *c.verb) ||
+		c.sub != nil && slices.Contains([]string{"attach", "exec", "proxy", "log", "portforward"}, *c.sub)
 }
 
 // who are the requests of a rule in the words of the policy.

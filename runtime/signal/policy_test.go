@@ -130,6 +130,8 @@ func TestFeeds(t *testing.T) {
 			"{s: {verb: delete, objectRef.resource: events}, f: {stage: RequestReceived}, condition: s and not f}", "- {level: Metadata, omitStages: [ResponseStarted, ResponseComplete, Panic]}", "none",
 			"T1611 needs Metadata for delete events, the policy leaves out its stages (policy.yaml:4)",
 		},
+		"what a panic leaves is nothing": {"{s: {verb: delete, objectRef.resource: events}, f: {stage: RequestReceived}, condition: s and not f}", "- {level: Metadata, omitStages: [ResponseComplete]}", "none", "T1611 needs Metadata for delete events, the policy leaves out its stages (policy.yaml:4)"},
+		"a long request has a start":     {"{s: {verb: create, objectRef.resource: pods, objectRef.subresource: exec}, f: {stage: RequestReceived}, condition: s and not f}", "- {level: Metadata, omitStages: [ResponseComplete]}", "fed", ""},
 		"a received request has no body": {hostPID, "- {level: Request, omitStages: [ResponseStarted, ResponseComplete, Panic]}", "none", "T1611 needs Request for create pods, the policy leaves out its stages (policy.yaml:4)"},
 		"subresources that are none":     {"{s: {objectRef.resource: [pods, secrets], objectRef.subresource: exec}, condition: s}", "- {level: Metadata, resources: [{group: '', resources: [pods/exec]}]}", "fed", ""},
 		"a group alone":                  {"{s: {objectRef.apiGroup: batch, verb: create, requestObject.a: 1}, condition: s}", "- {level: None, nonResourceURLs: ['*']}\n- {level: Request, resources: [{group: batch}, {group: apps}]}", "fed", ""},
