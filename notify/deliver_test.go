@@ -103,6 +103,34 @@ func rounds(t *testing.T, d *Deliverer) error {
 	}
 }
 
+// TestClockSetBack holds alerts while the clock is years ahead, and sets it
+// right: nothing waits for those years, nor for a longer window from before.
+func TestClockSetBack(t *testing.T) {
+	s := openStore(t)
+	now := day.AddDate(10, 0, 0)
+	to := &taker{}
+	d := New(s, []Output{{Name: "a", Sink: to, Window: time.Minute, By: ByAsset}}, Options{Now: func() time.Time { return now }})
+	owe(t, s, d, alertOf(1, "D101", "c/n/Pod/a"), alertOf(2, "D101", "c/n/Pod/a"), alertOf(3, "D101", "c/n/Pod/a"))
+	if err := rounds(t, d); err != nil {
+		t.Fatal(err)
+	}
+	now = day
+	owe(t, s, d, alertOf(4, "D101", "c/n/Pod/a"))
+	if err := rounds(t, d); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"id-0001", "[id-0002 id-0003]", "id-0004"}, to.ids()); diff != "" {
+		t.Error(diff)
+	}
+	owe(t, s, d, alertOf(5, "D101", "c/n/Pod/a"))
+	if err := rounds(t, d); err != nil {
+		t.Fatal(err)
+	}
+	if got := to.ids(); len(got) != 3 {
+		t.Errorf("the window that the clock of now opened holds nothing: %v", got)
+	}
+}
+
 func TestGroups(t *testing.T) {
 	s := openStore(t)
 	now := day

@@ -80,6 +80,10 @@ func (l *lane) ended(ctx context.Context, now time.Time, flush bool) ([]parcel, 
 		to = key(l.Name, stamp(now.Add(time.Microsecond)))
 	}
 	records, err := page(ctx, l.store, heldKind, from, to, mostAlerts+1)
+	if err == nil && len(records) == 0 { // those of a window that no alert can have opened yet: the clock was set back, or windows are shorter now
+		_, to = of(l.Name)
+		records, err = page(ctx, l.store, heldKind, key(l.Name, stamp(now.Add(l.Window+time.Microsecond))), to, mostAlerts+1)
+	}
 	if err != nil || len(records) == 0 {
 		return nil, err
 	}
@@ -143,7 +147,7 @@ func (l *lane) pending(ctx context.Context, now time.Time) (out []parcel, held b
 			if err != nil {
 				return nil, false, 0, err
 			}
-			if end.After(now) {
+			if end.After(now) && !end.After(now.Add(l.Window)) {
 				moves = append(moves, remove(r), put(heldKind, heldKey(l.Name, end, group, stamp(a.Time), idOf(a.ID)), r.Version, r.Body))
 				continue
 			}
@@ -173,7 +177,7 @@ func (l *lane) windowEnd(ctx context.Context, group string) (time.Time, error) {
 
 // purge forgets windows that have ended, now and then.
 func (l *lane) purge(ctx context.Context, now time.Time) error {
-	if l.Window <= 0 || now.Sub(l.purged) < l.Window {
+	if since := now.Sub(l.purged); l.Window <= 0 || since >= 0 && since < l.Window {
 		return nil
 	}
 	from, to := of(l.Name)
@@ -182,7 +186,7 @@ func (l *lane) purge(ctx context.Context, now time.Time) error {
 		if err != nil {
 			return fmt.Errorf("reading the windows of groups: %w", err)
 		}
-		if r.Version <= now.UnixMicro() {
+		if r.Version <= now.UnixMicro() || r.Version > now.Add(l.Window).UnixMicro() {
 			gone = append(gone, remove(r))
 		}
 	}
