@@ -116,6 +116,10 @@ func (c *client) post(ctx context.Context, to string, header http.Header, body [
 	if err != nil {
 		return answer{}, fmt.Errorf("reading the answer of %s: %w", req.URL.Host, err)
 	}
+	if res.StatusCode/100 != 2 && secret != "" { // some repeat what they were sent, and errors show what they say
+		_, sent, _ := strings.Cut(req.Header.Get("Authorization"), " ")
+		text = []byte(strings.NewReplacer(sent, "(secret)", secret, "(secret)").Replace(string(text)))
+	}
 	return answer{res.StatusCode, res.Header, text}, nil
 }
 
