@@ -16,7 +16,7 @@ import (
 
 // What may be wrong with a log or with what is asked of it.
 var (
-	ErrLocked     = errors.New("another process has it open")
+	ErrLocked     = errors.New("another process has it open: end that one first, or use another folder")
 	ErrPartitions = errors.New("the number of partitions is fixed at creation")
 	ErrTooLarge   = errors.New("record is too large for the log")
 	ErrUnsynced   = errors.New("the server doesn't sync before it acknowledges: set sync_interval: always")

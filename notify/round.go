@@ -242,6 +242,9 @@ func (l *lane) deliver(ctx context.Context, parcels []parcel, now time.Time) err
 	l.status.Sent, l.status.Grouped = l.status.Sent+sent, l.status.Grouped+grouped
 	l.status.Failed, l.status.Rejected = l.status.Failed+failed, l.status.Rejected+rejected
 	l.mu.Unlock()
+	if sent > 0 { // it is not down
+		l.fails = 0
+	}
 	if len(writes) > 0 {
 		// What was taken has to be settled even when the program is told to end.
 		if err := l.store.Apply(context.WithoutCancel(ctx), writes); err != nil {
@@ -254,6 +257,9 @@ func (l *lane) deliver(ctx context.Context, parcels []parcel, now time.Time) err
 // send hands messages over. Where all of a batch are refused, one may have
 // spoilt it for the others, so they are tried one by one.
 func (l *lane) send(ctx context.Context, messages []format.Message) []error {
+	if l.fails >= stuckAfter {
+		return l.probe(ctx, messages)
+	}
 	errs := l.Sink.Send(ctx, messages)
 	var final *sink.Rejected
 	for _, err := range errs {
@@ -271,21 +277,4 @@ func (l *lane) send(ctx context.Context, messages []format.Message) []error {
 		}
 	}
 	return errs
-}
-
-// bury puts alerts into the dead outbox.
-func (l *lane) bury(owed []model.Record, why string, now time.Time) ([]model.Write, error) {
-	var out []model.Write
-	for _, r := range owed {
-		var a model.Alert
-		if err := json.Unmarshal(r.Body, &a); err != nil {
-			return nil, fmt.Errorf("reading an alert that was refused: %w", err)
-		}
-		body, err := json.Marshal(dead{why, now, a})
-		if err != nil {
-			return nil, fmt.Errorf("keeping an alert that was refused: %w", err)
-		}
-		out = append(out, put(deadKind, key(l.Name, stamp(a.Time), idOf(a.ID)), now.UnixMicro(), body))
-	}
-	return out, nil
 }

@@ -143,12 +143,13 @@ func statusErr(status int, header http.Header, why string) error {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusProxyAuthRequired,
 		http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
-		return &Busy{text, retryAfter(header, time.Now())}
+	default:
+		if status/100 == 4 {
+			return &Rejected{text}
+		}
 	}
-	if status/100 == 4 {
-		return &Rejected{text}
-	}
-	return &Busy{text, retryAfter(header, time.Now())}
+	load := status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
+	return &Busy{text, retryAfter(header, time.Now()), load}
 }
 
 // retryAfter reads the header of RFC 9110, 10.2.3: seconds or a date.
