@@ -125,7 +125,7 @@ func (w *writer) write(ctx context.Context, parts []part) error {
 	for len(parts) > 0 {
 		if !w.known {
 			if err := w.catchUp(ctx); err != nil {
-				return err
+				return w.log.heal(err)
 			}
 		}
 		pack, taken := w.pack(parts)
@@ -137,7 +137,7 @@ func (w *writer) write(ctx context.Context, parts []part) error {
 			}
 			if err != nil {
 				w.known = false // it may be there or not, or come yet
-				return err
+				return w.log.heal(err)
 			}
 		}
 		parts = parts[taken:]
@@ -182,6 +182,15 @@ func (w *writer) publish(ctx context.Context, pack []part) error {
 		w.remember(p)
 	}
 	return nil
+}
+
+// heal says why an append failed, after it has done what may make the next one
+// go well.
+func (l *Log) heal(err error) error {
+	if l.server == nil || l.life.Err() != nil {
+		return err
+	}
+	return l.server.heal(l.cfg.Dir, err)
 }
 
 func (w *writer) remember(p part) {

@@ -54,8 +54,11 @@
 // Index: a reader sees each part by itself. A batch without ID whose Append
 // failed may be there nevertheless.
 //
-// Age counts from the append. JetStream stops for good on a full disk: Append
-// fails until the log is opened again. The name of a new file of its reaches
+// Age counts from the append. A stream of JetStream takes nothing more once a
+// write failed, as on a full disk: Append fails with ErrWrite, and the server
+// inside is started anew for the next one; reading may fail meanwhile. A
+// cluster's own servers have to be started anew by whoever runs them. A stream
+// is in one partition, so one alone has its share of MaxBytes. The name of a new file of its reaches
 // the disk with the file's own sync, as ext4, XFS and btrfs do it, though POSIX
 // demands no such thing. A cluster that lost a server may give no answer for some
 // ten seconds: Append fails meanwhile, and Read returns an error when it has no

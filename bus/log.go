@@ -16,10 +16,11 @@ import (
 
 // What may be wrong with a log or with what is asked of it.
 var (
-	ErrLocked     = errors.New("another process has it open")
+	ErrLocked     = errors.New("another process has it open: end that one first, or use another folder")
 	ErrPartitions = errors.New("the number of partitions is fixed at creation")
 	ErrTooLarge   = errors.New("record is too large for the log")
 	ErrUnsynced   = errors.New("the server doesn't sync before it acknowledges: set sync_interval: always")
+	ErrWrite      = errors.New("writing failed: if the disk is full, make room, the log goes on by itself")
 	ErrClosed     = errors.New("the log is closed")
 )
 
@@ -143,9 +144,9 @@ func check(cfg *Config) error {
 // that it syncs.
 func (l *Log) connect(ctx context.Context) (err error) {
 	if l.cfg.URL != "" {
-		l.conn, err = l.cfg.Cluster.connect(ctx, l.cfg.URL, warnings{l.cfg.Warn})
+		l.conn, err = l.cfg.Cluster.connect(ctx, l.cfg.URL, warnings{tell: l.cfg.Warn})
 	} else if l.server, err = startServer(l.cfg); err == nil {
-		l.conn, err = l.server.connect(warnings{l.cfg.Warn})
+		l.conn, err = l.server.connect(warnings{tell: l.cfg.Warn})
 	}
 	if err != nil {
 		return err

@@ -3,8 +3,12 @@ package bus
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -17,10 +21,15 @@ const startIn = 2 * time.Minute
 
 var errNoStore = errors.New("the server inside has no JetStream")
 
-// embedded is a NATS server of this process.
+// embedded is a NATS server of this process. A stream of it whose write failed
+// once takes nothing any more: it is started anew then, see heal.
 type embedded struct {
+	lock *os.File
+	warn warnings
+
+	mu     sync.Mutex
 	server *server.Server
-	lock   *os.File
+	failed atomic.Pointer[string] // how a write failed; nil: none did since the start
 }
 
 // startServer starts one that listens nowhere.
@@ -35,8 +44,8 @@ func startServer(cfg Config) (*embedded, error) {
 	if err != nil {
 		return nil, err
 	}
-	e, err := run(options(cfg.Dir), warnings{cfg.Warn})
-	if err != nil {
+	e := &embedded{warn: warnings{tell: cfg.Warn}}
+	if err := e.run(options(cfg.Dir)); err != nil {
 		return nil, errors.Join(err, lock.Close())
 	}
 	e.lock = lock
@@ -44,21 +53,52 @@ func startServer(cfg Config) (*embedded, error) {
 }
 
 // run starts a server and holds it against what its options were to say.
-func run(o *server.Options, w warnings) (*embedded, error) {
+func (e *embedded) run(o *server.Options) error {
 	s, err := server.NewServer(o)
 	if err != nil {
-		return nil, err
+		return err
 	}
+	w := e.warn
+	w.failed = func(why string) { e.failed.CompareAndSwap(nil, &why) }
 	s.SetLoggerV2(w, false, false, false)
-	e := &embedded{server: s}
+	e.server = s
 	s.Start()
 	if !s.ReadyForConnections(startIn) {
-		return nil, errors.Join(errors.New("the server inside didn't start"), e.stop())
+		return errors.Join(errors.New("the server inside didn't start"), e.stop())
 	}
 	if err := e.synced(); err != nil {
-		return nil, errors.Join(err, e.stop())
+		return errors.Join(err, e.stop())
 	}
-	return e, nil
+	return nil
+}
+
+// heal starts the server anew where it says that a write failed, as on a full
+// disk: it takes nothing more until then. What it had acknowledged is there
+// afterwards, and connections find the new one by themselves. It returns why an
+// append failed.
+func (e *embedded) heal(dir string, err error) error {
+	why := e.failed.Load()
+	if why == nil {
+		return err
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.failed.CompareAndSwap(why, nil) { // no other writer did
+		e.server.Shutdown()
+		e.server.WaitForShutdown()
+		if again := e.run(options(dir)); again != nil {
+			e.failed.Store(why)
+			err = again
+		}
+	}
+	return fmt.Errorf("%w: %s (%w)", ErrWrite, *why, err)
+}
+
+// InProcessConn is a connection to whichever server runs.
+func (e *embedded) InProcessConn() (net.Conn, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.server.InProcessConn()
 }
 
 // payload is the largest that the server inside takes.
@@ -87,7 +127,7 @@ func (e *embedded) synced() error {
 }
 
 func (e *embedded) connect(w warnings) (*nats.Conn, error) {
-	return nats.Connect("", append(w.options(), nats.InProcessServer(e.server))...)
+	return nats.Connect("", append(w.options(), nats.InProcessServer(e))...)
 }
 
 func (e *embedded) stop() error {
@@ -112,14 +152,27 @@ func (w warnings) options() []nats.Option {
 }
 
 // warnings passes on what the server inside warns of, and nothing else.
-type warnings struct{ tell func(string) }
+type warnings struct {
+	tell   func(string)
+	failed func(string) // is told that a write failed; may be nil
+}
+
+// writeFailed is in what the server says when it stops taking messages.
+const writeFailed = "critical write error: "
 
 func (w warnings) Warnf(format string, v ...any) {
 	if w.tell != nil {
 		w.tell(fmt.Sprintf(format, v...))
 	}
 }
-func (w warnings) Errorf(format string, v ...any) { w.Warnf(format, v...) }
+
+func (w warnings) Errorf(format string, v ...any) {
+	w.Warnf(format, v...)
+	said := fmt.Sprintf(format, v...)
+	if i := strings.Index(strings.ToLower(said), writeFailed); i >= 0 && w.failed != nil {
+		w.failed(said[i+len(writeFailed):])
+	}
+}
 func (w warnings) Fatalf(format string, v ...any) { w.Warnf(format, v...) }
 func (warnings) Noticef(string, ...any)           {}
 func (warnings) Debugf(string, ...any)            {}

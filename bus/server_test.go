@@ -20,7 +20,8 @@ func TestSyncIsAsserted(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			o := options(t.TempDir())
 			tc.change(o)
-			e, err := run(o, warnings{func(s string) { t.Log(s) }})
+			e := &embedded{warn: warnings{tell: func(s string) { t.Log(s) }}}
+			err := e.run(o)
 			if !errors.Is(err, tc.want) || (err == nil) != (tc.want == nil) {
 				t.Errorf("%v, expected %v", err, tc.want)
 			}

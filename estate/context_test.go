@@ -258,3 +258,30 @@ func TestHistoryIsBounded(t *testing.T) {
 		t.Errorf("%d versions of web", n)
 	}
 }
+
+// TestHistoryAfterAWrongClock reads an estate once with a clock years ahead:
+// what is read with the right one counts all the same.
+func TestHistoryAfterAWrongClock(t *testing.T) {
+	s, err := store.Open(t.Context(), filepath.Join(t.TempDir(), "store.db"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	h, err := estate.OpenHistory(context.Background(), s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, at := range []time.Time{noon, noon.AddDate(10, 0, 0), noon.Add(time.Hour), noon.Add(2 * time.Hour)} {
+		if err := h.Update(t.Context(), estate.NewContexts(small(t, make([]model.Severity, n)...), at)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if h, err = estate.OpenHistory(t.Context(), s); err != nil {
+		t.Fatal(err)
+	}
+	alert := model.Alert{Time: noon.Add(3 * time.Hour), Assets: []model.Ref{{Kind: model.Workload, Key: "prod/shop/Deployment/web"}}}
+	c, err := h.Of(t.Context(), alert)
+	if err != nil || !c.AsOf.Equal(noon.Add(2*time.Hour)) {
+		t.Errorf("%v, as of %v", err, c.AsOf)
+	}
+}

@@ -187,7 +187,10 @@ func (u *update) flush(ctx context.Context, from int) error {
 // version adds one where the last one says otherwise. A body of nil says that
 // the asset is gone.
 func (u *update) version(ctx context.Context, ref model.Ref, body []byte) error {
-	stamps := u.h.versions[ref]
+	stamps, err := u.right(ctx, ref)
+	if err != nil {
+		return err
+	}
 	if n := len(stamps); n > 0 {
 		last := stamps[n-1]
 		switch {
@@ -216,6 +219,29 @@ func (u *update) version(ctx context.Context, ref model.Ref, body []byte) error 
 		kept = kept[1:]
 	}
 	return u.add(ctx, func() { u.h.versions[ref] = kept }, writes...)
+}
+
+// mostBack is how much older than what is kept a reading may be and yet come in
+// time; one that is older still says that the clock was wrong when that was kept.
+const mostBack = time.Hour
+
+// right are the versions of an asset without those that a clock of the future
+// wrote: until then no other would be kept.
+func (u *update) right(ctx context.Context, ref model.Ref) ([]stamp, error) {
+	stamps := u.h.versions[ref]
+	n := len(stamps)
+	for n > 0 && stamps[n-1].since.Sub(u.now) > mostBack {
+		n--
+	}
+	if n == len(stamps) {
+		return stamps, nil
+	}
+	var writes []model.Write
+	for _, s := range stamps[n:] {
+		writes = append(writes, model.Write{Record: model.Record{Kind: versionKind, Key: versionKey(ref, s.since)}, Delete: true})
+	}
+	stamps = stamps[:n:n]
+	return stamps, u.add(ctx, func() { u.h.versions[ref] = stamps }, writes...)
 }
 
 func (u *update) forget(ctx context.Context, ref model.Ref, stamps []stamp) error {

@@ -110,3 +110,20 @@ func Survey(ctx context.Context, store Store) ([]Owed, error) {
 	}
 	return out, nil
 }
+
+// bury puts alerts into the dead outbox.
+func (l *lane) bury(owed []model.Record, why string, now time.Time) ([]model.Write, error) {
+	var out []model.Write
+	for _, r := range owed {
+		var a model.Alert
+		if err := json.Unmarshal(r.Body, &a); err != nil {
+			return nil, fmt.Errorf("reading an alert that was refused: %w", err)
+		}
+		body, err := json.Marshal(dead{why, now, a})
+		if err != nil {
+			return nil, fmt.Errorf("keeping an alert that was refused: %w", err)
+		}
+		out = append(out, put(deadKind, key(l.Name, stamp(a.Time), idOf(a.ID)), now.UnixMicro(), body))
+	}
+	return out, nil
+}

@@ -103,6 +103,86 @@ func rounds(t *testing.T, d *Deliverer) error {
 	}
 }
 
+// TestPoison has a message that makes its receiver fail, one by one and for the
+// whole request: those behind it are delivered all the same, and it is kept.
+func TestPoison(t *testing.T) {
+	for name, whole := range map[string]bool{"one by one": false, "the whole request": true} {
+		t.Run(name, func(t *testing.T) {
+			s := openStore(t)
+			down, busy := false, false
+			to := &taker{fail: func(messages []format.Message) []error {
+				errs := make([]error, len(messages))
+				for i, m := range messages {
+					switch {
+					case busy && m.ID == "id-0002":
+						errs[i] = &sink.Busy{Why: "429", Load: true}
+					case down || m.ID == "id-0002" || i > 0 && errs[i-1] != nil:
+						errs[i] = &sink.Busy{Why: "500"}
+					}
+				}
+				if whole && slices.ContainsFunc(errs, func(err error) bool { return err != nil }) {
+					for i := range errs {
+						errs[i] = &sink.Busy{Why: "500", Load: busy}
+					}
+				}
+				return errs
+			}}
+			d := New(s, []Output{{Name: "a", Sink: to}}, Options{})
+			owe(t, s, d, alertOf(1, "D101", "x"), alertOf(2, "D101", "x"), alertOf(3, "D101", "x"))
+			try := func(times int) {
+				for range times {
+					_, _ = d.lanes[0].round(t.Context(), false)
+				}
+			}
+			down = true
+			try(20)
+			down, busy = false, true
+			try(stuckAfter + 2)
+			if refused, err := Dead(t.Context(), s, "a", 0); err != nil || len(refused) != 0 {
+				t.Fatalf("refused while the receiver was down or busy: %v %v", refused, err)
+			}
+			busy = false
+			owe(t, s, d, alertOf(4, "D101", "x"), alertOf(5, "D101", "x"))
+			try(stuckAfter + 4)
+			refused, err := Dead(t.Context(), s, "a", 0)
+			if err != nil || len(refused) != 1 || refused[0].Alert.ID != "id-0002" {
+				t.Errorf("refused %v, %v", refused, err)
+			}
+			if diff := cmp.Diff([]string{"id-0001", "id-0003", "id-0004", "id-0005"}, slices.Sorted(slices.Values(to.ids()))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// TestClockSetBack holds alerts while the clock is years ahead, and sets it
+// right: nothing waits for those years, nor for a longer window from before.
+func TestClockSetBack(t *testing.T) {
+	s := openStore(t)
+	now := day.AddDate(10, 0, 0)
+	to := &taker{}
+	d := New(s, []Output{{Name: "a", Sink: to, Window: time.Minute, By: ByAsset}}, Options{Now: func() time.Time { return now }})
+	owe(t, s, d, alertOf(1, "D101", "c/n/Pod/a"), alertOf(2, "D101", "c/n/Pod/a"), alertOf(3, "D101", "c/n/Pod/a"))
+	if err := rounds(t, d); err != nil {
+		t.Fatal(err)
+	}
+	now = day
+	owe(t, s, d, alertOf(4, "D101", "c/n/Pod/a"))
+	if err := rounds(t, d); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]string{"id-0001", "[id-0002 id-0003]", "id-0004"}, to.ids()); diff != "" {
+		t.Error(diff)
+	}
+	owe(t, s, d, alertOf(5, "D101", "c/n/Pod/a"))
+	if err := rounds(t, d); err != nil {
+		t.Fatal(err)
+	}
+	if got := to.ids(); len(got) != 3 {
+		t.Errorf("the window that the clock of now opened holds nothing: %v", got)
+	}
+}
+
 func TestGroups(t *testing.T) {
 	s := openStore(t)
 	now := day

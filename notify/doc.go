@@ -16,7 +16,8 @@
 // A receiver that fails, is busy or doesn't let us in is tried again, after a
 // wait that doubles from one second to five minutes, or as long as it asks for.
 // What it refuses for good goes to the dead outbox with the reason, and stays
-// there until Revive.
+// there until Revive; so does what makes it fail again and again while it takes
+// others.
 //
 // Limits. One process at a time may deliver from a store. Order is that of the
 // alerts' times among what is owed at a moment; held alerts come later, and of

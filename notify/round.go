@@ -80,6 +80,10 @@ func (l *lane) ended(ctx context.Context, now time.Time, flush bool) ([]parcel, 
 		to = key(l.Name, stamp(now.Add(time.Microsecond)))
 	}
 	records, err := page(ctx, l.store, heldKind, from, to, mostAlerts+1)
+	if err == nil && len(records) == 0 { // those of a window that no alert can have opened yet: the clock was set back, or windows are shorter now
+		_, to = of(l.Name)
+		records, err = page(ctx, l.store, heldKind, key(l.Name, stamp(now.Add(l.Window+time.Microsecond))), to, mostAlerts+1)
+	}
 	if err != nil || len(records) == 0 {
 		return nil, err
 	}
@@ -143,7 +147,7 @@ func (l *lane) pending(ctx context.Context, now time.Time) (out []parcel, held b
 			if err != nil {
 				return nil, false, 0, err
 			}
-			if end.After(now) {
+			if end.After(now) && !end.After(now.Add(l.Window)) {
 				moves = append(moves, remove(r), put(heldKind, heldKey(l.Name, end, group, stamp(a.Time), idOf(a.ID)), r.Version, r.Body))
 				continue
 			}
@@ -173,7 +177,7 @@ func (l *lane) windowEnd(ctx context.Context, group string) (time.Time, error) {
 
 // purge forgets windows that have ended, now and then.
 func (l *lane) purge(ctx context.Context, now time.Time) error {
-	if l.Window <= 0 || now.Sub(l.purged) < l.Window {
+	if since := now.Sub(l.purged); l.Window <= 0 || since >= 0 && since < l.Window {
 		return nil
 	}
 	from, to := of(l.Name)
@@ -182,7 +186,7 @@ func (l *lane) purge(ctx context.Context, now time.Time) error {
 		if err != nil {
 			return fmt.Errorf("reading the windows of groups: %w", err)
 		}
-		if r.Version <= now.UnixMicro() {
+		if r.Version <= now.UnixMicro() || r.Version > now.Add(l.Window).UnixMicro() {
 			gone = append(gone, remove(r))
 		}
 	}
@@ -238,6 +242,9 @@ func (l *lane) deliver(ctx context.Context, parcels []parcel, now time.Time) err
 	l.status.Sent, l.status.Grouped = l.status.Sent+sent, l.status.Grouped+grouped
 	l.status.Failed, l.status.Rejected = l.status.Failed+failed, l.status.Rejected+rejected
 	l.mu.Unlock()
+	if sent > 0 { // it is not down
+		l.fails = 0
+	}
 	if len(writes) > 0 {
 		// What was taken has to be settled even when the program is told to end.
 		if err := l.store.Apply(context.WithoutCancel(ctx), writes); err != nil {
@@ -250,6 +257,9 @@ func (l *lane) deliver(ctx context.Context, parcels []parcel, now time.Time) err
 // send hands messages over. Where all of a batch are refused, one may have
 // spoilt it for the others, so they are tried one by one.
 func (l *lane) send(ctx context.Context, messages []format.Message) []error {
+	if l.fails >= stuckAfter {
+		return l.probe(ctx, messages)
+	}
 	errs := l.Sink.Send(ctx, messages)
 	var final *sink.Rejected
 	for _, err := range errs {
@@ -267,21 +277,4 @@ func (l *lane) send(ctx context.Context, messages []format.Message) []error {
 		}
 	}
 	return errs
-}
-
-// bury puts alerts into the dead outbox.
-func (l *lane) bury(owed []model.Record, why string, now time.Time) ([]model.Write, error) {
-	var out []model.Write
-	for _, r := range owed {
-		var a model.Alert
-		if err := json.Unmarshal(r.Body, &a); err != nil {
-			return nil, fmt.Errorf("reading an alert that was refused: %w", err)
-		}
-		body, err := json.Marshal(dead{why, now, a})
-		if err != nil {
-			return nil, fmt.Errorf("keeping an alert that was refused: %w", err)
-		}
-		out = append(out, put(deadKind, key(l.Name, stamp(a.Time), idOf(a.ID)), now.UnixMicro(), body))
-	}
-	return out, nil
 }

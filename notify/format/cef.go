@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"github.com/scantling/scantling/model"
@@ -108,8 +109,11 @@ func cefValue(s string) string {
 	return strings.Map(spaceForControl, s)
 }
 
+// spaceForControl is for what could end a line or change how the rest of it
+// looks: controls, also of Latin 1, separators of lines and paragraphs, and
+// what turns the direction of a text.
 func spaceForControl(r rune) rune {
-	if r < ' ' || r == 0x7f {
+	if unicode.In(r, unicode.Cc, unicode.Zl, unicode.Zp, unicode.Bidi_Control) {
 		return ' '
 	}
 	return r

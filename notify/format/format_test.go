@@ -264,6 +264,16 @@ func TestCEFReadsBack(t *testing.T) {
 	}
 }
 
+// TestCEFOfOtherControls has texts that end lines or turn them around in the
+// eyes of some readers.
+func TestCEFOfOtherControls(t *testing.T) {
+	text := "a\u0085b\u2028c\u2029d\u202ee\u2066f\u009bg\x00h"
+	line := string(Syslog(Message{ID: "1", Alert: model.Alert{Rule: text, Title: text, Fields: map[string]string{"actor": text}}}, options))
+	if strings.Count(line, "a b c d e f g h") != 4 || strings.ContainsAny(line, "\u0085\u2028\u2029\u202e\u2066\u009b\x00") {
+		t.Errorf("%q", line)
+	}
+}
+
 func FuzzCEF(f *testing.F) {
 	f.Add("D1|", "a=b\\\n", "x\r\n|")
 	f.Fuzz(func(t *testing.T, rule, actor, title string) {

@@ -116,6 +116,10 @@ func (c *client) post(ctx context.Context, to string, header http.Header, body [
 	if err != nil {
 		return answer{}, fmt.Errorf("reading the answer of %s: %w", req.URL.Host, err)
 	}
+	if res.StatusCode/100 != 2 && secret != "" { // some repeat what they were sent, and errors show what they say
+		_, sent, _ := strings.Cut(req.Header.Get("Authorization"), " ")
+		text = []byte(strings.NewReplacer(sent, "(secret)", secret, "(secret)").Replace(string(text)))
+	}
 	return answer{res.StatusCode, res.Header, text}, nil
 }
 
@@ -139,12 +143,13 @@ func statusErr(status int, header http.Header, why string) error {
 	switch status {
 	case http.StatusUnauthorized, http.StatusForbidden, http.StatusNotFound, http.StatusProxyAuthRequired,
 		http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests:
-		return &Busy{text, retryAfter(header, time.Now())}
+	default:
+		if status/100 == 4 {
+			return &Rejected{text}
+		}
 	}
-	if status/100 == 4 {
-		return &Rejected{text}
-	}
-	return &Busy{text, retryAfter(header, time.Now())}
+	load := status == http.StatusTooManyRequests || status == http.StatusServiceUnavailable
+	return &Busy{text, retryAfter(header, time.Now()), load}
 }
 
 // retryAfter reads the header of RFC 9110, 10.2.3: seconds or a date.

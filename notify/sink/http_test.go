@@ -62,6 +62,24 @@ func wantVerdicts(t *testing.T, errs []error, want ...string) {
 	}
 }
 
+// TestRepeatedSecret sends to receivers that repeat what they were sent: no error
+// shows it.
+func TestRepeatedSecret(t *testing.T) {
+	t.Setenv("REPEATED", "mallory:s3cret-word")
+	for _, kind := range []string{"json+", "elastic+", "splunk+"} {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, "who is "+r.Header.Get("Authorization")+", s3cret-word of mallory:s3cret-word?", http.StatusForbidden)
+		}))
+		defer srv.Close()
+		s := open(t, Config{To: kind + srv.URL + "/x", Secret: Secret{Env: "REPEATED"}})
+		for _, err := range s.Send(t.Context(), []format.Message{message(1)}) {
+			if err == nil || strings.Contains(err.Error(), "mallory:") || strings.Contains(err.Error(), "bWFsbG9yeTpz") || !strings.Contains(err.Error(), "(secret)") {
+				t.Errorf("%s: %v", kind, err)
+			}
+		}
+	}
+}
+
 // secure serves over TLS and gives the file of its authority.
 func secure(t *testing.T, h http.HandlerFunc) (address, ca string) {
 	t.Helper()

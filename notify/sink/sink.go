@@ -34,6 +34,7 @@ func (r *Rejected) Error() string { return r.Why }
 type Busy struct {
 	Why   string
 	After time.Duration // how long it asks to be left alone; 0: it doesn't say
+	Load  bool          // it has too much to do (429, 503): no message is to blame
 }
 
 func (b *Busy) Error() string { return b.Why }

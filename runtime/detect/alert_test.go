@@ -40,7 +40,7 @@ func TestStagesCollapse(t *testing.T) {
 	prog, _ := ours(t)
 	events := read(t, "audit.log", execLog)
 	want := []model.Alert{{
-		Schema: 1, ID: model.Fingerprint("alert", "D101", "a1"), Rule: "D101", Title: "Command run inside a running container",
+		Schema: 1, ID: model.Fingerprint("alert", "D101", "a1@1772359200000000"), Rule: "D101", Title: "Command run inside a running container",
 		Level: model.Medium, Time: time.Date(2026, 3, 1, 10, 0, 0, 0, time.UTC), Source: "audit.log", Index: 1,
 		Assets: []model.Ref{{Kind: model.Workload, Key: "prod/shop/Pod/web-0"}, {Kind: model.Identity, Key: "prod//user:alice"}},
 		Attack: []string{"T1609"},

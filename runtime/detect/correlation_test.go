@@ -230,9 +230,9 @@ func TestChains(t *testing.T) {
 func TestCorrelationAlert(t *testing.T) {
 	rules := append(simple("a"), strings.Replace(correlationRule("c", "type: event_count\nrules: [a]\ngroup-by: [user.username, secret]\ntimespan: 1m\ncondition: {gte: 2}"),
 		"correlation:", "author: Someone\ntags: [attack.t1110]\ncorrelation:", 1))
-	event := func(i int, key string) model.Event {
+	event := func(i int, key string, second int) model.Event {
 		return model.Event{
-			Source: "kubernetes-audit", Stream: "s", Index: i, Key: key, Time: epoch.Add(time.Duration(i) * time.Second), Actor: "alice",
+			Source: "kubernetes-audit", Stream: "s", Index: i, Key: key, Time: epoch.Add(time.Duration(second) * time.Second), Actor: "alice",
 			Assets: []model.Ref{{Kind: model.Identity, Key: "alice"}},
 			Raw:    []byte(`{"t":"a","user":{"username":"alice"},"secret":"SECRETVALUE"}`),
 		}
@@ -240,21 +240,21 @@ func TestCorrelationAlert(t *testing.T) {
 	prog := compile(t, rules...)
 	results := detect.NewResults(prog)
 	for i, key := range []string{"k1", "k1", "k2"} { // two stages are one request
-		results.Add(event(i, key))
+		results.Add(event(i, key, []int{0, 0, 2}[i]))
 	}
 	alerts := results.Alerts()
 	want := []model.Alert{{
 		Schema: 1, ID: alerts[0].ID, Rule: "c", Title: "c", Level: model.Low, Time: epoch.Add(2 * time.Second), Source: "s", Index: 2,
 		Assets: []model.Ref{{Kind: model.Identity, Key: "alice"}}, Attack: []string{"T1110"},
 		Fields: map[string]string{
-			"actor": "alice", "author": "Someone", "correlation": "event_count", "event": "k2", "from": "2026-03-01T10:00:00Z",
+			"actor": "alice", "author": "Someone", "correlation": "event_count", "event": "k2@1772359202000000", "from": "2026-03-01T10:00:00Z",
 			"group.user.username": "alice", "value": "2",
 		},
 	}}
 	if diff := cmp.Diff(want, alerts); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff(map[string]bool{"k2": true}, results.Alerted()); diff != "" {
+	if diff := cmp.Diff(map[string]bool{"k2@1772359202000000": true}, results.Alerted()); diff != "" {
 		t.Error(diff)
 	}
 	list := prog.Rules()

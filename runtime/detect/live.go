@@ -211,8 +211,23 @@ func (l *Lane) take(ev model.Event, err error) {
 // match keeps the match of a rule for correlations.
 func (l *Lane) match(rule int, ev model.Event) {
 	m, clipped := l.matcher.found(rule, ev)
-	m.untimed, m.clipped = ev.Time.IsZero(), clipped
+	m.untimed, m.clipped = ev.Time.IsZero() || m.at > l.ahead(mostAhead), clipped
 	l.matches = append(l.matches, m)
+}
+
+// mostAhead is how far the time of an event may lie ahead of when its batch came
+// in. One that lies further ahead is no time: a window that it is in would stay
+// open until then.
+const mostAhead = 24 * time.Hour
+
+// ahead is a moment so long after the batch at hand came in. No event moves the
+// clock of its stream beyond that itself: else one that claims to come from the
+// future would make all that follow it too late.
+func (l *Lane) ahead(by time.Duration) int64 {
+	if l.received == math.MinInt64 {
+		return math.MaxInt64
+	}
+	return l.received + by.Microseconds()
 }
 
 // End says that the events of a batch were added, and that those to come stand
@@ -221,6 +236,7 @@ func (l *Lane) End(next uint64) {
 	live := l.live
 	live.mu.Lock()
 	defer live.mu.Unlock()
+	l.newest = min(l.newest, l.ahead(0))
 	fresh := l.position >= l.next
 	for _, m := range l.matches {
 		live.take(m, fresh)

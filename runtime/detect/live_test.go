@@ -187,7 +187,7 @@ func TestLiveLate(t *testing.T) {
 func TestLiveNeedsLittle(t *testing.T) {
 	prog := compile(t, append(simple("a"), correlationRule("c", "type: event_count\nrules: [a]\ngroup-by: [u]\ntimespan: 60s\ncondition: {gte: 3}"))...)
 	live := detect.NewLive(prog, 2, detect.Bounds{Lateness: 10 * time.Second}, detect.Mark{})
-	lane := live.Lane(0)
+	lane, came := live.Lane(0), epoch.Add(1000*time.Second)
 	for i := range 1000 {
 		text := fmt.Sprintf("%ds d", i)
 		if i%100 == 50 {
@@ -195,14 +195,14 @@ func TestLiveNeedsLittle(t *testing.T) {
 		}
 		ev := timeline(t, text)[0]
 		ev.Index = i
-		lane.Begin(uint64(i+1), "s", epoch)
+		lane.Begin(uint64(i+1), "s", came)
 		lane.Add(ev)
 		lane.End(uint64(i + 2))
 	}
 	if _, mark := live.Drain(); !mark.Since.IsZero() || mark.Lanes[0].From != 0 {
 		t.Errorf("the other lane may hold anything, and yet: %v", mark)
 	}
-	live.Lane(1).Idle(epoch)
+	live.Lane(1).Idle(came)
 	_, mark := live.Drain()
 	want := detect.Mark{
 		Since: epoch.Add(950 * time.Second), Judged: epoch.Add(989 * time.Second),
@@ -211,10 +211,36 @@ func TestLiveNeedsLittle(t *testing.T) {
 	if diff := cmp.Diff(want, mark, cmpopts.IgnoreFields(detect.LaneMark{}, "Streams")); diff != "" {
 		t.Error(diff)
 	}
-	lane.Idle(epoch)
-	live.Advance(epoch.Add(100 * time.Second)) // 90 s later, on the logs' own clock
+	lane.Idle(came)
+	live.Advance(came.Add(100 * time.Second)) // 90 s later, on the logs' own clock
 	if _, mark = live.Drain(); !mark.Since.Equal(epoch.Add(1079*time.Second)) || mark.Lanes[0].From != 1001 {
 		t.Errorf("nothing is open any more: %v", mark)
+	}
+}
+
+// TestLiveAhead has events of a stream claim to come from the future: what
+// comes after them is not too late, and no window waits for that future.
+func TestLiveAhead(t *testing.T) {
+	prog := compile(t, append(simple("a"), correlationRule("c", "type: event_count\nrules: [a]\ntimespan: 60s\ncondition: {gte: 3}"))...)
+	live := detect.NewLive(prog, 1, detect.Bounds{Lateness: 10 * time.Second}, detect.Mark{})
+	lane := live.Lane(0)
+	came := []int{0, 1, 1, 1, 2, 100}
+	for i, text := range []string{"0s a", "999999999s a", "1s d", "1s a", "2s a", "100s d"} {
+		ev := timeline(t, text)[0]
+		ev.Index = i
+		lane.Begin(uint64(i+1), "s", epoch.Add(time.Duration(came[i])*time.Second))
+		lane.Add(ev)
+		lane.End(uint64(i + 2))
+	}
+	lane.Idle(epoch.Add(100 * time.Second))
+	live.Advance(epoch.Add(time.Hour))
+	alerts, mark := live.Drain()
+	if told(alerts) != "c@4" || mark.Lanes[0].From != 7 {
+		t.Errorf("%q, want an alert of the three; %v", told(alerts), mark)
+	}
+	want := []model.Incomplete{{What: "rule id-a", Why: "1 matches have no time and are not correlated"}}
+	if diff := cmp.Diff(want, live.Incomplete()); diff != "" {
+		t.Error(diff)
 	}
 }
 

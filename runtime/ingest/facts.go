@@ -49,10 +49,15 @@ func NewUsage(cluster string, alerted map[string]bool) *Usage {
 	return &Usage{cluster: Config{Cluster: cluster}.cluster(), alerted: alerted, rights: map[right]*use{}}
 }
 
-// EventKey tells requests apart: the audit id, which all stages of a request
-// share, or stream#index where a record has none.
+// EventKey tells requests apart: the audit id and when the request came in,
+// which all stages of it share, or stream#index where a record has no id. The
+// id by itself tells nothing: a client may choose it (the header Audit-ID, or
+// the id of a trace), the same for a harmless request and an attack.
 func EventKey(ev model.Event) string {
-	if ev.Key != "" {
+	switch {
+	case ev.Key != "" && !ev.Time.IsZero():
+		return ev.Key + "@" + strconv.FormatInt(ev.Time.UnixMicro(), 10)
+	case ev.Key != "":
 		return ev.Key
 	}
 	return ev.Stream + "#" + strconv.Itoa(ev.Index)

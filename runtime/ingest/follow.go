@@ -3,16 +3,11 @@ package ingest
 import (
 	"bufio"
 	"bytes"
-	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,7 +73,7 @@ func ParseChunkID(id string) (to Place, ok bool) {
 // FollowConfig adjusts Follow. The zero value works.
 type FollowConfig struct {
 	Poll time.Duration    // between looks at the end of the file; 0: half a second
-	Lost func(why string) // is told when the file that was read last is gone; may be nil
+	Lost func(why string) // is told what may be missing, and why; may be nil
 }
 
 // Follow gives the records of a file that grows, from a place on, until ctx is
@@ -91,8 +86,8 @@ type FollowConfig struct {
 // Records are lines: frames of syslog with counts, entries of a journal's
 // export and documents over several lines are not followed. Half a line waits
 // for its rest; at the end of a file that was rotated it is a record. What a
-// rotation packs before it was read is lost, which Lost is told, and what was
-// written to a truncated file after the last look.
+// rotation packs before it was read is lost, and what was written to a file
+// after the last look before it was truncated: Lost is told of both.
 func Follow(ctx context.Context, path string, from Place, cfg FollowConfig, yield func(Chunk) error) error {
 	f := &following{ctx: ctx, path: path, cfg: cfg, at: from, yield: yield}
 	if err := f.run(); err != nil {
@@ -164,16 +159,22 @@ func (f *following) run() error {
 	}
 	name.at = f.at.Offset
 	buf := make([]byte, peekSize)
-	for f.ctx.Err() == nil {
+	for ended := false; f.ctx.Err() == nil; {
+		if ended { // it may be another by now
+			if err := f.rewritten(name); err != nil {
+				return err
+			}
+		}
 		n, err := name.file.Read(buf)
 		if err != nil && !errors.Is(err, io.EOF) {
 			return err
 		}
+		ended = n < len(buf)
 		name.at += int64(n)
 		if err := f.take(name.file, buf[:n]); err != nil {
 			return err
 		}
-		if n == len(buf) {
+		if !ended {
 			continue
 		}
 		if err := f.flush(); err != nil {
@@ -223,12 +224,41 @@ func (f *following) turn(name *follower) (bool, error) {
 		return false, err
 	}
 	f.at = at
-	if old == name.file { // truncated: what was half written is gone
-		f.rest, f.size = nil, 0
-		return true, f.end()
+	if old == name.file {
+		return true, f.truncated()
 	}
 	f.read = info
 	return true, errors.Join(f.end(), f.between(name.file))
+}
+
+// rewritten begins a file anew that was truncated and has grown beyond where it
+// was read to since: its first line is another.
+func (f *following) rewritten(name *follower) error {
+	if f.at.File == "" {
+		return nil
+	}
+	if id, err := identity(name.file); err != nil || id == f.at.File {
+		return err
+	}
+	var err error
+	if name.at, err = name.file.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	return f.truncated()
+}
+
+// truncated goes on at the beginning of the same file. What was half written is
+// gone, and nobody knows what came behind it.
+func (f *following) truncated() error {
+	f.rest, f.size = nil, 0
+	f.lose("it was truncated in place: what was written to it after the last look may be lost; rotate it by renaming")
+	return f.end()
+}
+
+func (f *following) lose(why string) {
+	if f.cfg.Lost != nil {
+		f.cfg.Lost(why)
+	}
 }
 
 // end makes a record of half a line at the end of a file, and goes on to the
@@ -389,148 +419,4 @@ func namesList(text []byte) bool {
 			}
 		}
 	}
-}
-
-// maxFirst is how much of a file's first line tells it from others, in bytes.
-const maxFirst = 1024
-
-// identity tells a file from others whatever its name is: the system's number
-// for it, where it has one, and its first line, since numbers are given again.
-func identity(file *os.File) (string, error) {
-	info, err := file.Stat()
-	if err != nil {
-		return "", err
-	}
-	head := make([]byte, maxFirst)
-	n, err := file.ReadAt(head, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
-		return "", err
-	}
-	head, _, _ = bytes.Cut(head[:n], []byte("\n"))
-	sum := sha256.Sum256(head)
-	return fileNumber(info) + "-" + hex.EncodeToString(sum[:8]), nil
-}
-
-// older reads what was rotated since the place was left. Afterwards the file
-// that bears the name comes next, at f.at.
-func (f *following) older() error {
-	if info, id := look(f.path); info != nil && id == f.at.File {
-		if info.Size() < f.at.Offset {
-			f.at = Place{Index: f.at.Index} // truncated
-		}
-		return nil
-	}
-	rotated := f.rotated()
-	i := slices.IndexFunc(rotated, func(r sibling) bool { return r.id == f.at.File })
-	if i < 0 {
-		if f.cfg.Lost != nil {
-			f.cfg.Lost("the file that was read last is not there any more: what it had at its end is lost")
-		}
-		f.at = Place{Index: f.at.Index}
-		return nil
-	}
-	return f.whole(rotated[i])
-}
-
-// between reads the files that came between the one that was read last and
-// one that bears the name, or did so a moment ago.
-func (f *following) between(name *os.File) error {
-	now, err := name.Stat()
-	if err != nil || f.read == nil {
-		return err
-	}
-	defer func() { f.read = nil }()
-	rotated := f.rotated()
-	i := slices.IndexFunc(rotated, func(r sibling) bool { return os.SameFile(r.info, f.read) })
-	if i < 0 {
-		return nil
-	}
-	for _, r := range rotated[i+1:] {
-		if os.SameFile(r.info, now) {
-			break // rotated meanwhile
-		}
-		if err := f.whole(r); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// sibling is another file of the same log.
-type sibling struct {
-	path string
-	id   string
-	info os.FileInfo
-}
-
-// rotated lists the files that the log was rotated to, the oldest first.
-func (f *following) rotated() []sibling {
-	dir, base := filepath.Split(f.path)
-	ext := filepath.Ext(base)
-	stem := regexp.QuoteMeta(strings.TrimSuffix(base, ext))
-	ext = regexp.QuoteMeta(ext)
-	named := regexp.MustCompile(`^` + stem + `(` + ext + `)?[-._][0-9][-0-9T:.Z]*(` + ext + `)?$`)
-	entries, _ := os.ReadDir(cmp.Or(dir, "."))
-	var out []sibling
-	for _, e := range entries {
-		if e.Name() == base || !named.MatchString(e.Name()) {
-			continue
-		}
-		if info, id := look(dir + e.Name()); info != nil {
-			out = append(out, sibling{dir + e.Name(), id, info})
-		}
-	}
-	slices.SortFunc(out, func(a, b sibling) int { return a.info.ModTime().Compare(b.info.ModTime()) })
-	return out
-}
-
-// look is what a regular file is; nil where it can't be told.
-func look(path string) (os.FileInfo, string) {
-	info, err := os.Stat(path)
-	if err != nil || !info.Mode().IsRegular() {
-		return nil, ""
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return nil, ""
-	}
-	defer file.Close()
-	id, err := identity(file)
-	if err != nil {
-		return nil, ""
-	}
-	return info, id
-}
-
-// whole reads a file that doesn't grow any more.
-func (f *following) whole(r sibling) error {
-	file, err := os.Open(r.path)
-	if err != nil {
-		return err
-	}
-	defer file.Close()
-	if _, err := file.Seek(f.at.Offset, io.SeekStart); err != nil {
-		return err
-	}
-	buf := make([]byte, peekSize)
-	for {
-		if f.ctx.Err() != nil {
-			return f.ctx.Err()
-		}
-		n, err := file.Read(buf)
-		if e := f.take(file, buf[:n]); e != nil {
-			return e
-		}
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return err
-		}
-	}
-	if f.size > 0 && f.at.File == "" {
-		f.at.File = r.id
-	}
-	f.read = r.info
-	return f.end()
 }

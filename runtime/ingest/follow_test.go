@@ -164,6 +164,18 @@ func TestFollow(t *testing.T) {
 			t.Error(diff, place)
 		}
 	})
+	t.Run("truncated, and longer than before at the next look", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "a.log")
+		appendTo(t, path, "one\ntwo\nhal")
+		got, place, lost := run(t, path, ingest.Place{}, 4, func(int) {
+			if err := os.WriteFile(path, []byte("three, which is longer\nfour, too\n"), 0o600); err != nil { // in place
+				t.Error(err)
+			}
+		})
+		if diff := cmp.Diff([]string{"one", "two", "three, which is longer", "four, too"}, got); diff != "" || place.Index != 4 || lost == "" {
+			t.Error(diff, place, lost)
+		}
+	})
 	t.Run("truncated between two runs, and a list", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "a.log")
 		appendTo(t, path, "one\ntwo\n")

@@ -348,8 +348,13 @@ func (s *stream) derive(ev model.Event) error {
 	return s.hand(ev, nil)
 }
 
+// hand gives an event to its taker. A time of which RFC 3339 knows no year is
+// none: it could be written nowhere.
 func (s *stream) hand(ev model.Event, fill func(*model.Event, *fastjson.Value, string)) error {
 	ev.Stream = s.name
+	if year := ev.Time.Year(); year < 1 || year > 9999 {
+		ev.Time = time.Time{}
+	}
 	if ev.Received.IsZero() && s.cfg.Received != nil {
 		ev.Received = s.cfg.Received().UTC()
 	}

@@ -253,3 +253,26 @@ func TestEventFields(t *testing.T) {
 		})
 	}
 }
+
+// TestTimeOutOfRange reads times that no year of RFC 3339 holds once they are
+// in UTC: an alert of such an event could not be written.
+func TestTimeOutOfRange(t *testing.T) {
+	for text, want := range map[string]bool{
+		"9999-12-31T23:59:59-10:00": false,
+		"0000-01-01T00:00:00+10:00": false,
+		"0000-06-01T00:00:00Z":      false,
+		"9999-12-31T23:59:59Z":      true,
+		"2026-01-01T00:00:00Z":      true,
+	} {
+		line := strings.Replace(ev("a"), `"stage"`, `"requestReceivedTimestamp":"`+text+`","stageTimestamp":"`+text+`","stage"`, 1)
+		_, err := ingest.Read(t.Context(), "log", strings.NewReader(line), ingest.Config{}, func(e model.Event) error {
+			if _, err := e.Time.MarshalJSON(); err != nil || e.Time.IsZero() == want {
+				t.Errorf("%s became %v, %v", text, e.Time, err)
+			}
+			return nil
+		})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -199,11 +199,11 @@ var errTooLarge = errors.New("body is too large")
 
 // read gives the body, decompressed.
 func (r *Receiver) read(req *http.Request) ([]byte, error) {
-	from := io.Reader(req.Body)
+	from := io.LimitReader(req.Body, r.cfg.Body+1) // compressed too: it may decompress to nothing for ever
 	switch encoding := req.Header.Get("Content-Encoding"); encoding {
 	case "", "identity":
 	case "gzip":
-		z, err := gzip.NewReader(req.Body)
+		z, err := gzip.NewReader(from)
 		if err != nil {
 			return nil, err
 		}

@@ -8,6 +8,11 @@ import (
 // maxRecord is the longest record made of what is no event.
 const maxRecord = 1 << 20
 
+// maxItems is how many events a body may have: an API server sends 400 at once
+// unless told otherwise. The rest of a longer list is kept as what is no event,
+// since each item costs memory however short it is.
+const maxItems = 100_000
+
 // cut finds the items of a list without decoding them: slices of body. Rest is
 // what could not be cut, from the first damaged byte on; where the body has no
 // items, the whole of it.
@@ -61,7 +66,7 @@ func (s *scanner) take(b byte) bool {
 func (s *scanner) list(items [][]byte) (_ [][]byte, ok bool) {
 	for !s.take(']') {
 		s.space()
-		if s.at == len(s.body) || s.body[s.at] != '{' {
+		if s.at == len(s.body) || s.body[s.at] != '{' || len(items) == maxItems {
 			return items, false
 		}
 		item := s.value()

@@ -45,6 +45,20 @@ func TestRecords(t *testing.T) {
 	}
 }
 
+// TestManyItems has a list of more items than anybody sends: each would cost
+// more memory than bytes.
+func TestManyItems(t *testing.T) {
+	body := []byte(`{"items":[` + strings.Repeat("{},", 5_000_000) + `{}]}`)
+	all, whole := records(body)
+	size := 0
+	for _, r := range all {
+		size += len(r)
+	}
+	if whole || len(all) > maxItems+20 || size < len(body)-len(`{"items":[`)-maxItems {
+		t.Errorf("whole %v, %d records, %d bytes of %d", whole, len(all), size, len(body))
+	}
+}
+
 // FuzzRecords holds the cutting of lists against encoding/json.
 func FuzzRecords(f *testing.F) {
 	f.Add([]byte(`{"kind":"EventList","items":[{"a":"\"}"},{"b":[{}]}],"x":1}`))

@@ -137,7 +137,10 @@ func TestOutcomes(t *testing.T) {
 		"as many as can be":   {"events: [{base: exec, every: 1s, times: 1000}]\nexpect: [{rule: exec, count: 999}, {rule: exec, at: 0s}]", ""},
 		"too few":             {"events: [{base: exec, every: 1s, times: 2}]\nexpect: [{rule: exec, count: 3}]", "4: exec 3 times | 2 of them"},
 		"stages of one request": {
-			"events:\n- {base: exec, set: {auditID: one, stage: ResponseStarted}}\n- {base: exec, at: +1s, set: {auditID: one}}\nexpect: [{rule: exec}]", "",
+			"events:\n- {base: exec, set: {auditID: one, stage: ResponseStarted}}\n- {base: exec, set: {auditID: one}}\nexpect: [{rule: exec}]", "",
+		},
+		"an id that a client chose twice": {
+			"events:\n- {base: exec, set: {auditID: one}}\n- {base: exec, at: +1s, set: {auditID: one}}\nexpect: [{rule: exec, count: 2}]", "",
 		},
 		"correlation": {"events: [{base: pod, remove: [requestObject], set: {responseStatus.code: 403}, every: 10s, times: 5}]\nexpect: [{rule: many-denied, at: 40s, fields: {value: \"5\"}}]", ""},
 		"correlation misses the window": {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -27,6 +29,7 @@ type Log interface {
 // Store keeps records; a batch happens as a whole or not at all.
 type Store interface {
 	Get(ctx context.Context, kind, key string) (model.Record, bool, error)
+	Scan(ctx context.Context, kind, from, to string) iter.Seq2[model.Record, error]
 	Apply(ctx context.Context, writes []model.Write) error
 }
 
@@ -38,6 +41,7 @@ type Config struct {
 
 	Cluster string        // name in asset keys
 	Bounds  detect.Bounds // of correlations
+	Keep    time.Duration // how long after its event the record of an alert stays; 0: for ever. Keep it longer than the log: what is judged again afterwards is told again
 
 	Enrich   func(model.Alert) model.Alert                  // what else is known of an alert; may be nil
 	Outbox   func(model.Alert) ([]model.Write, error)       // what is owed to those who should know of it; may be nil
@@ -70,6 +74,7 @@ type Watch struct {
 	store Store
 	cfg   Config
 
+	missed   []model.Incomplete // before it began
 	position position
 	wrote    time.Time     // the position
 	mu       sync.Mutex    // of what follows
@@ -109,7 +114,9 @@ func (w *Watch) fits(ctx context.Context) error {
 		fits = mark.Lanes[p].Next <= end
 	}
 	if !fits {
-		w.cfg.Say("the log is not the one that was watched before: it is read from its beginning")
+		const why = "it ends before what was watched already: it was made anew, or its end is damaged and what stood there is lost"
+		w.cfg.Say("the log is not the one that was watched before: %s; it is read from its beginning", why)
+		w.missed = append(w.missed, model.Incomplete{What: "log", Why: why})
 		*mark = detect.Mark{}
 	}
 	return nil
@@ -179,6 +186,7 @@ func (w *Watch) round(ctx context.Context, program *detect.Program) error {
 		g.Go(func() error { return l.ends(ctx) })
 	}
 	g.Go(func() error { return r.record(ctx) })
+	g.Go(func() error { return r.forget(ctx) })
 	err := g.Wait()
 	if ctx.Err() != nil && errors.Is(err, ctx.Err()) {
 		err = nil
@@ -210,9 +218,9 @@ func (w *Watch) Incomplete() []model.Incomplete {
 	live := w.live
 	w.mu.Unlock()
 	if live == nil {
-		return nil
+		return w.missed
 	}
-	return live.Incomplete()
+	return slices.Concat(w.missed, live.Incomplete())
 }
 
 // Settle waits until all that is on the log now has been judged.

@@ -61,6 +61,7 @@ type world struct {
 	store *moody
 	mu    sync.Mutex
 	told  map[string]int
+	keep  time.Duration
 	said  []string
 	dead  int
 }
@@ -82,6 +83,7 @@ func newWorld(t *testing.T, partitions int) *world {
 
 func (w *world) config() watch.Config {
 	return watch.Config{
+		Keep:   w.keep,
 		Bounds: detect.Bounds{Lateness: 200 * time.Millisecond},
 		Tell: func(alerts []model.Alert) error {
 			w.mu.Lock()
@@ -293,6 +295,34 @@ func TestAnotherWatches(t *testing.T) {
 	}
 }
 
+// TestForget keeps the records of alerts as long as it is told to.
+func TestForget(t *testing.T) {
+	w := newWorld(t, 1)
+	prog := compile(t, rule("get", "get"))
+	for i, ago := range []time.Duration{100 * 24 * time.Hour, 91 * 24 * time.Hour, 89 * 24 * time.Hour, 0} {
+		w.append("s", i, record(fmt.Sprint(i), "get", time.Now().Add(-ago)))
+	}
+	if err := w.run(prog, nil, settle(t)); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(w.records(watch.AlertKind)); n != 4 {
+		t.Fatalf("%d alerts", n)
+	}
+	w.keep = 90 * 24 * time.Hour
+	if err := w.run(prog, nil, func(*watch.Watch) {
+		for range 100 {
+			if time.Sleep(20 * time.Millisecond); len(w.records(watch.AlertKind)) == 2 {
+				return
+			}
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(w.records(watch.AlertKind)); n != 2 || len(w.records("owed")) != 4 {
+		t.Errorf("%d alerts are left; said %q", n, w.said)
+	}
+}
+
 // TestNewLog begins anew where the position is of a log that is gone.
 func TestNewLog(t *testing.T) {
 	w := newWorld(t, 1)
@@ -306,7 +336,12 @@ func TestNewLog(t *testing.T) {
 	other := newWorld(t, 1)
 	other.store = w.store
 	other.append("s", 0, record("new", "get", time.Now()))
-	if err := other.run(prog, nil, settle(t)); err != nil {
+	if err := other.run(prog, nil, func(x *watch.Watch) {
+		settle(t)(x)
+		if len(x.Incomplete()) != 1 {
+			t.Errorf("what may be lost is not named: %v", x.Incomplete())
+		}
+	}); err != nil {
 		t.Fatal(err)
 	}
 	if n := len(other.records(watch.AlertKind)); n != 6 || len(other.said) != 1 {
