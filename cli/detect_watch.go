@@ -35,6 +35,7 @@ type watchFlags struct {
 	in         logInput
 	retainAge  time.Duration
 	retainSize string
+	keepAlerts time.Duration
 	lateness   time.Duration
 	replayFrom string
 	listen     listenFlags
@@ -65,6 +66,7 @@ func (a *app) detectWatchCommand() *cobra.Command {
 	cmd.Flags().StringVar(&flags.in.kind, "source", "", "kind of log, where it should not be found out")
 	cmd.Flags().StringVar(&flags.in.dead, "dead-letters", "", "file for the records that are no events, one JSON object a line")
 	cmd.Flags().DurationVar(&flags.retainAge, "retain-age", bus.DefaultAge, "how long the log keeps records")
+	cmd.Flags().DurationVar(&flags.keepAlerts, "keep-alerts", 0, "how long after its event the record of an alert stays in the data folder; by default for ever")
 	cmd.Flags().StringVar(&flags.retainSize, "retain-size", "8GiB", "how much the log keeps, as stored; the oldest goes first")
 	cmd.Flags().DurationVar(&flags.lateness, "lateness", time.Minute, "how much later than others an event may come and still be correlated")
 	cmd.Flags().StringVar(&flags.replayFrom, "replay-from", "", "judge again what the log took in since this time (RFC 3339), or so long ago, as 2h")
@@ -199,6 +201,9 @@ func (w *watching) check(args []string) (files []string, err error) {
 	if w.flags.retainAge <= 0 || w.flags.lateness <= 0 {
 		return nil, usage("--retain-age and --lateness must be more than nothing")
 	}
+	if keep := w.flags.keepAlerts; keep != 0 && keep < w.flags.retainAge {
+		return nil, usage("--keep-alerts %s: must not be less than --retain-age, %s: what is judged again would be told again", keep, w.flags.retainAge)
+	}
 	if w.flags.replayFrom != "" {
 		if w.since, err = parseSince(w.flags.replayFrom, time.Now()); err != nil {
 			return nil, usage("--replay-from %w", err)
@@ -280,7 +285,7 @@ func (w *watching) open(ctx context.Context) (err error) {
 func (w *watching) config(ctx context.Context) watch.Config {
 	ctx = context.WithoutCancel(ctx)
 	cfg := watch.Config{
-		Cluster: w.cluster, Bounds: detect.Bounds{Lateness: w.flags.lateness},
+		Cluster: w.cluster, Bounds: detect.Bounds{Lateness: w.flags.lateness}, Keep: w.flags.keepAlerts,
 		Tell: w.tell, Dead: w.dead, Say: w.app.say, Outbox: w.deliverer.Writes, Recorded: w.deliverer.Wake, Behind: w.alarms.behind,
 		Record: func(_ int, rec *ingest.Record) { w.alarms.record(rec, time.Now()) },
 	}

@@ -111,9 +111,6 @@ func (l *lane) show(rec *ingest.Record) {
 	if l.cfg.Record != nil {
 		l.cfg.Record(l.partition, rec)
 	}
-	if l.cfg.Event != nil {
-		l.cfg.Event(l.partition, rec.Event())
-	}
 }
 
 // began notes that a batch came, behind which next stands.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -64,8 +65,7 @@ func Tail(ctx context.Context, path string, log Sink, store Store, cfg TailConfi
 	}
 	ended := make(chan error, 1)
 	go func(from ingest.Place) {
-		follow := ingest.FollowConfig{Poll: cfg.Poll, Lost: func(why string) { t.cfg.Say("%s: %s", path, why) }}
-		ended <- t.give(ctx, func(yield func(ingest.Chunk) error) error { return ingest.Follow(ctx, path, from, follow, yield) })
+		ended <- t.give(ctx, func(yield func(ingest.Chunk) error) error { return t.follow(ctx, from, yield) })
 	}(t.is.Place)
 	t.send(ctx)
 	err := <-ended
@@ -78,6 +78,32 @@ func Tail(ctx context.Context, path string, log Sink, store Store, cfg TailConfi
 		return nil
 	}
 	return err
+}
+
+// againEvery is how long a file rests that can't be read.
+const againEvery = 5 * time.Second
+
+// follow gives the records of the file. One that was read before and can't be
+// now, as after a rotation that left it to somebody else, is tried again.
+func (t *tailer) follow(ctx context.Context, at ingest.Place, yield func(ingest.Chunk) error) error {
+	cfg := ingest.FollowConfig{Poll: t.cfg.Poll, Lost: func(why string) { t.cfg.Say("%s: %s", t.path, why) }}
+	for {
+		err := ingest.Follow(ctx, t.path, at, cfg, func(c ingest.Chunk) error {
+			if err := yield(c); err != nil {
+				return err
+			}
+			at = c.To
+			return nil
+		})
+		var failure *fs.PathError
+		if ctx.Err() != nil || at.Index == 0 || !errors.As(err, &failure) {
+			return err
+		}
+		t.cfg.Say("%s can't be read: %v; it is tried again every %s", t.path, failure.Err, againEvery)
+		if err := sleep(ctx, againEvery); err != nil {
+			return err
+		}
+	}
 }
 
 type tailer struct {

@@ -35,10 +35,6 @@ type Store interface {
 
 // Config says what a Watch does besides. The zero value works.
 type Config struct {
-	// Record is shown each record once a run, as Event is, but no event is made
-	// for it, which costs as much as reading one does; may be nil.
-	Record func(partition int, rec *ingest.Record)
-
 	Cluster string        // name in asset keys
 	Bounds  detect.Bounds // of correlations
 	Keep    time.Duration // how long after its event the record of an alert stays; 0: for ever. Keep it longer than the log: what is judged again afterwards is told again
@@ -47,9 +43,9 @@ type Config struct {
 	Outbox   func(model.Alert) ([]model.Write, error)       // what is owed to those who should know of it; may be nil
 	Tell     func([]model.Alert) error                      // is told of alerts before they are recorded, so at least once; may be nil
 	Recorded func()                                         // is called when alerts, and what is owed for them, were recorded; may be nil
-	Event    func(partition int, ev model.Event)            // is shown each event once a run, from one goroutine a partition; may be nil
-	Dead     func(partition int, letter ingest.DeadLetter)  // takes records that are no events; as Event
-	Behind   func(partition int, oldest time.Time, at bool) // when the batch at hand came in, and whether the end was reached; as Event
+	Record   func(partition int, rec *ingest.Record)        // is shown each event's record once a run, from one goroutine a partition; may be nil
+	Dead     func(partition int, letter ingest.DeadLetter)  // takes records that are no events; as Record
+	Behind   func(partition int, oldest time.Time, at bool) // when the batch at hand came in, and whether the end was reached; as Record
 	Say      func(format string, args ...any)               // talk of what goes wrong and is tried again; may be nil
 }
 
