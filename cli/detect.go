@@ -101,7 +101,7 @@ func (a *app) detectRun(ctx context.Context, args []string, rules string, in log
 	if err := letters.close(); err != nil {
 		return failed("writing dead letters: %w", err)
 	}
-	missed = slices.Concat(missed, unjudged.incomplete(), results.Incomplete(), results.Unknown())
+	missed = slices.Concat(missed, unjudged.incomplete(), results.Incomplete(), together(results.Unknown()))
 	found, err := a.tell(ctx, results.Alerts(), contexts, outputs)
 	if err != nil {
 		return err
@@ -113,6 +113,28 @@ func (a *app) detectRun(ctx context.Context, args []string, rules string, in log
 	a.talkFields(fields.Never(signal.EnoughEvents))
 	a.outcome(nil, len(missed), found)
 	return nil
+}
+
+// together puts rules that could not tell for one reason into one entry: many
+// look at the same requests.
+func together(rules []model.Incomplete) []model.Incomplete {
+	var out []model.Incomplete
+	at := map[string]int{}
+	for _, r := range rules {
+		id, one := strings.CutPrefix(r.What, "rule ")
+		i, known := at[r.Why]
+		switch {
+		case !one:
+			out = append(out, r)
+		case !known:
+			at[r.Why] = len(out)
+			out = append(out, r)
+		default:
+			_, others, _ := strings.Cut(out[i].What, " ")
+			out[i].What = "rules " + others + ", " + id
+		}
+	}
+	return out
 }
 
 // tell prints alerts with what the estate knows, and sends them. It reports
@@ -271,7 +293,7 @@ func (d *detector) reading(ctx context.Context, cluster string, logs []config.Lo
 	r.Alerts = results.Alerts()
 	facts, lost := use.Facts()
 	r.Facts = facts
-	r.Incomplete = slices.Concat(r.Incomplete, lost, results.Incomplete(), results.Unknown())
+	r.Incomplete = slices.Concat(r.Incomplete, lost, results.Incomplete(), together(results.Unknown()))
 	if r.Read == 0 {
 		r.Why = fmt.Sprintf("no record could be read of %d logs", len(logs))
 	}

@@ -435,7 +435,7 @@ func (w *watching) outcome(ctx context.Context) error {
 			return err
 		}
 	}
-	missed := slices.Concat(w.lost, w.watch.Incomplete())
+	missed := slices.Concat(w.lost, together(w.watch.Incomplete()))
 	if n := w.watch.Counters().Dead; n > 0 {
 		missed = append(missed, model.Incomplete{What: "standard input", Why: fmt.Sprintf("%d records are damaged", n)})
 	}
