@@ -332,13 +332,28 @@ func TestBackoff(t *testing.T) {
 func TestDeadSink(t *testing.T) {
 	s := openStore(t)
 	good := &taker{}
-	bad := &taker{fail: func(ms []format.Message) []error { return slices.Repeat([]error{errors.New("gone")}, len(ms)) }}
+	tried := make(chan bool, 1)
+	bad := &taker{fail: func(ms []format.Message) []error {
+		select {
+		case tried <- true:
+		default:
+		}
+		return slices.Repeat([]error{errors.New("gone")}, len(ms))
+	}}
 	d := New(s, []Output{{Name: "bad", Sink: bad}, {Name: "good", Sink: good}}, Options{MinWait: time.Hour})
 	owe(t, s, d, alertOf(1, "r", "x"), alertOf(2, "r", "x"))
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	done := make(chan error)
 	go func() { done <- d.Run(ctx) }()
 	for len(good.ids()) < 2 && ctx.Err() == nil {
+		time.Sleep(time.Millisecond)
+	}
+	select {
+	case <-tried:
+	case <-ctx.Done():
+		t.Fatal("the dead sink was never tried")
+	}
+	for st, err := d.Status(t.Context()); err == nil && st[0].Failed == 0 && ctx.Err() == nil; st, err = d.Status(t.Context()) {
 		time.Sleep(time.Millisecond)
 	}
 	cancel()

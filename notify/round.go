@@ -27,20 +27,32 @@ type parcel struct {
 
 // round sends one batch: groups whose window has ended, else what is pending.
 // It reports whether there may be more to do at once. flush ends all windows.
+// That it was told to stop is no failure of the sink.
 func (l *lane) round(ctx context.Context, flush bool) (more bool, err error) {
+	more, err = l.batch(ctx, flush)
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return false, err
+	}
+	if err != nil {
+		return false, l.failed(err)
+	}
+	return more, nil
+}
+
+func (l *lane) batch(ctx context.Context, flush bool) (more bool, err error) {
 	now := l.opts.Now().Truncate(time.Microsecond)
 	if err := l.purge(ctx, now); err != nil {
-		return false, l.failed(err)
+		return false, err
 	}
 	parcels, err := l.ended(ctx, now, flush)
 	if err != nil {
-		return false, l.failed(err)
+		return false, err
 	}
 	held := false
 	if len(parcels) == 0 {
 		var read int
 		if parcels, held, read, err = l.pending(ctx, now); err != nil {
-			return false, l.failed(err)
+			return false, err
 		}
 		more = read > len(parcels)
 	}
@@ -48,7 +60,7 @@ func (l *lane) round(ctx context.Context, flush bool) (more bool, err error) {
 		return held || more, nil
 	}
 	if err := l.deliver(ctx, parcels, now); err != nil {
-		return false, l.failed(err)
+		return false, err
 	}
 	l.fails, l.asked = 0, 0
 	l.mu.Lock()
