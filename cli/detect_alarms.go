@@ -133,6 +133,16 @@ func (a *alarms) record(rec *ingest.Record, now time.Time) {
 	}
 }
 
+// incomplete is what is not watched.
+func (a *alarms) incomplete() []model.Incomplete {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.is == nil {
+		return nil
+	}
+	return a.is.Incomplete()
+}
+
 // behind notes when the batch that a partition is at came in.
 func (a *alarms) behind(partition int, oldest time.Time, end bool) {
 	a.mu.Lock()

@@ -160,7 +160,7 @@ func TestWatchAlarms(t *testing.T) {
 		}
 	}
 	pods := 0
-	speak := func() {
+	speak := func(level string) {
 		t.Helper()
 		pods++
 		f, err := os.OpenFile(filepath.Join(dir, "audit.log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
@@ -169,9 +169,13 @@ func TestWatchAlarms(t *testing.T) {
 		}
 		defer f.Close()
 		at, _ := json.Marshal(time.Now().UTC())
-		if _, err := f.WriteString(`{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"Request","auditID":"a` + strings.Repeat("1", pods) +
+		body := ""
+		if level == "Request" {
+			body = `"requestObject":{"spec":{"hostPID":true}},`
+		}
+		if _, err := f.WriteString(`{"kind":"Event","apiVersion":"audit.k8s.io/v1","level":"` + level + `","auditID":"a` + strings.Repeat("1", pods) +
 			`","stage":"ResponseComplete","requestReceivedTimestamp":` + string(at) +
-			`,"verb":"create","user":{"username":"u"},"objectRef":{"resource":"pods","namespace":"shop","name":"web","subresource":"exec"},"requestObject":{"spec":{"hostPID":true}},"responseStatus":{"code":200}}` + "\n"); err != nil {
+			`,"verb":"create","user":{"username":"u"},"objectRef":{"resource":"pods","namespace":"shop","name":"web","subresource":"exec"},` + body + `"responseStatus":{"code":200}}` + "\n"); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -181,7 +185,7 @@ func TestWatchAlarms(t *testing.T) {
 	write("sigma/pods.yml", "title: Exec\nid: exec\nlevel: high\nlogsource: {product: kubernetes, service: audit}\ndetection: {s: {verb: create, objectRef.resource: pods, requestObject.spec.hostPID: true}, condition: s}\n")
 	write("policy.yaml", "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Request}]\n")
 	write("estate/k8s/web.yaml", workload("one"))
-	speak()
+	speak("Request")
 	cmd := program("detect", "watch", "audit.log", "--data", "data", "--rules", "sigma", "--silence", "kubernetes-audit=3s",
 		"--audit-policy", "policy.yaml", "--estate", "estate", "--estate-every", "1h", "--output", "file:sent.jsonl#window=none")
 	cmd.Dir = dir
@@ -221,13 +225,17 @@ func TestWatchAlarms(t *testing.T) {
 	write("policy.yaml", "apiVersion: audit.k8s.io/v1\nkind: Policy\nrules: [{level: Metadata}]\n")
 	sent(`"rule":"D904"`, `exec needs Request for create pods`)
 	sent(`"rule":"D909"`, `it no longer feeds exec`)
-	speak()
+	speak("Request")
 	sent(`"rule":"D901"`, `"state":"cleared"`)
 	sent(`"rule":"exec"`, `"auditID":"a11"`, `web:two`)
+	speak("Metadata")
+	speak("Request")
+	sent(`"rule":"exec"`, `"auditID":"a1111"`)
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	if err := cmd.Wait(); err != nil {
-		t.Fatalf("%v: %s", err, readAll(t, talk.Name()))
+	err = cmd.Wait()
+	if said := readAll(t, talk.Name()); err != nil || !strings.Contains(string(said), "not read: rule exec: could not tell on 1 requests") {
+		t.Fatalf("%v: %s", err, said)
 	}
 }

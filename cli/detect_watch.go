@@ -385,10 +385,19 @@ func (w *watching) run(ctx context.Context, files []string, program *detect.Prog
 			return <-ended
 		}
 	})
-	if err := g.Wait(); err != nil {
+	err := g.Wait()
+	if !w.settled { // else it is said with the outcome
+		w.app.talkIncomplete(together(w.unjudged()))
+	}
+	if err != nil {
 		return failed("%w", err)
 	}
 	return nil
+}
+
+// unjudged is what detections and alarms could not judge.
+func (w *watching) unjudged() []model.Incomplete {
+	return slices.Concat(w.watch.Incomplete(), w.alarms.incomplete())
 }
 
 // rest waits for the end where sources have none, or one failed.
@@ -435,7 +444,7 @@ func (w *watching) outcome(ctx context.Context) error {
 			return err
 		}
 	}
-	missed := slices.Concat(w.lost, together(w.watch.Incomplete()))
+	missed := slices.Concat(w.lost, together(w.unjudged()))
 	if n := w.watch.Counters().Dead; n > 0 {
 		missed = append(missed, model.Incomplete{What: "standard input", Why: fmt.Sprintf("%d records are damaged", n)})
 	}

@@ -27,7 +27,7 @@ func Compile(sources []Source) (*Program, []error) {
 	b := &builder{
 		prog:  &Program{kinds: kinds()},
 		byKey: map[string]int{}, byName: map[string]int{}, demanded: map[string]bool{},
-		pipelines: prefixes(),
+		pipelines: familiar(),
 	}
 	b.field(keywordField)
 	var errs []error

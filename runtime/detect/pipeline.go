@@ -18,16 +18,16 @@ type pipeline struct {
 	fields       map[string][]string
 	placeholders map[string][]string
 	add          *expr
-	prefix       string // cut off fields that no pipeline renames; see ingest.Source
+	names        map[string]string // of fields that no pipeline renames; see ingest.Source
 }
 
-// prefixes are pipelines for the products whose rules were written for records
-// with something around them that ours don't have.
-func prefixes() []pipeline {
+// familiar are pipelines for the products whose rules were written for records
+// with other names than ours have.
+func familiar() []pipeline {
 	var out []pipeline
 	for _, s := range ingest.Sources() {
-		if s.Prefix != "" {
-			out = append(out, pipeline{name: s.Kind, logsource: logsource{product: s.Product}, prefix: s.Prefix})
+		if len(s.Names) > 0 {
+			out = append(out, pipeline{name: s.Kind, logsource: logsource{product: s.Product}, names: s.Names})
 		}
 	}
 	return out
@@ -111,11 +111,28 @@ func (b *builder) fitting(l logsource) []*pipeline {
 // mapped returns the fields of an event that a rule's field stands for. Two
 // pipelines that differ on it would make the outcome depend on their order.
 func mapped(pipelines []*pipeline, field string) ([]string, error) {
-	bare := field
+	own := field
 	for _, p := range pipelines {
-		bare = strings.TrimPrefix(bare, p.prefix)
+		own = p.ours(own)
 	}
-	return only(pipelines, []string{bare}, "field", field, func(p *pipeline) []string { return p.fields[field] })
+	return only(pipelines, []string{own}, "field", field, func(p *pipeline) []string { return p.fields[field] })
+}
+
+// ours is the field of our records that has a name in rules of others.
+func (p *pipeline) ours(field string) string {
+	if own, known := p.names[field]; known {
+		return own
+	}
+	longest := ""
+	for name := range p.names {
+		if strings.HasSuffix(name, ".") && strings.HasPrefix(field, name) && len(name) > len(longest) {
+			longest = name
+		}
+	}
+	if longest == "" {
+		return field
+	}
+	return p.names[longest] + field[len(longest):]
 }
 
 func (b *builder) placeholder(name string) ([]string, error) {

@@ -17,34 +17,32 @@ type use struct {
 	preds []int
 }
 
-// auditFields are the fields of a Kubernetes audit record; what ends in a dot
-// holds anything. Source: kubernetes.io/docs/reference/config-api/apiserver-audit.v1.
-var auditFields = []string{
-	"kind", "apiVersion", "level", "auditID", "stage", "requestURI", "verb", "userAgent", "sourceIPs",
-	"requestReceivedTimestamp", "stageTimestamp", "annotations.", "requestObject.", "responseObject.",
-	"user.username", "user.uid", "user.groups", "user.extra.",
-	"impersonatedUser.username", "impersonatedUser.uid", "impersonatedUser.groups", "impersonatedUser.extra.",
-	"authenticationMetadata.impersonationConstraint",
-	"objectRef.resource", "objectRef.namespace", "objectRef.name", "objectRef.uid", "objectRef.apiGroup", "objectRef.apiVersion",
-	"objectRef.resourceVersion", "objectRef.subresource",
-	"responseStatus.kind", "responseStatus.apiVersion", "responseStatus.metadata.", "responseStatus.status", "responseStatus.message",
-	"responseStatus.reason", "responseStatus.details.", "responseStatus.code",
-}
-
-// auditValues are the fields with few values. Verbs are those of requests for
-// resources, then the methods of other requests, in lower case; rights such as
-// bind and impersonate are no requests of their own.
-var auditValues = map[string][]string{
-	"verb": {
-		"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "proxy",
-		"head", "options", "post", "put", "connect", "trace",
+// fewValues are the fields with few values, by kind. Verbs of an audit record
+// are those of requests for resources, then the methods of other requests, in
+// lower case; rights such as bind and impersonate are no requests of their own.
+// Sources: those of the kind's format, for containers' output the CRI.
+var fewValues = map[string]map[string][]string{
+	ingest.Kind: {
+		"verb": {
+			"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "proxy",
+			"head", "options", "post", "put", "connect", "trace",
+		},
+		"stage": {"RequestReceived", "ResponseStarted", "ResponseComplete", "Panic"},
+		"level": {levelMetadata, levelRequest, levelResponse},
+		"kind":  {"Event"},
+		"annotations.authorization.k8s.io/decision": {"allow", "forbid"},
+		"responseStatus.status":                     {"Success", "Failure"},
+		"responseStatus.code":                       statusCodes(),
 	},
-	"stage": {"RequestReceived", "ResponseStarted", "ResponseComplete", "Panic"},
-	"level": {levelMetadata, levelRequest, levelResponse},
-	"kind":  {"Event"},
-	"annotations.authorization.k8s.io/decision": {"allow", "forbid"},
-	"responseStatus.status":                     {"Success", "Failure"},
-	"responseStatus.code":                       statusCodes(),
+	"cloudtrail": {
+		"eventType":       {"AwsApiCall", "AwsServiceEvent", "AwsConsoleAction", "AwsConsoleSignIn", "AwsCloudTrailInsight", "AwsVpceEvent"},
+		"eventCategory":   {"Management", "Data", "NetworkActivity", "Insight"},
+		"managementEvent": {"true", "false"},
+		"readOnly":        {"true", "false"},
+	},
+	"cri":               {"stream": {"stdout", "stderr"}, "sc-status": statusCodes()},
+	"docker-json":       {"stream": {"stdout", "stderr"}, "sc-status": statusCodes()},
+	"kubernetes-events": {"kind": {"Event"}, "type": {"Normal", "Warning"}},
 }
 
 // statusCodes are those that HTTP has room for.
@@ -56,30 +54,37 @@ func statusCodes() []string {
 	return out
 }
 
-// inAudit reports whether an audit record can have a field. A field that
-// holds others can be asked for itself.
-func inAudit(field string) bool {
-	return slices.ContainsFunc(auditFields, func(known string) bool {
+// has reports whether a record of the kind can have a field. A field that holds
+// others can be asked for itself.
+func (k *kind) has(field string) bool {
+	return slices.ContainsFunc(k.fields, func(known string) bool {
 		return field == known || strings.HasPrefix(known, field+".") || strings.HasSuffix(known, ".") && strings.HasPrefix(field, known)
 	})
 }
 
-// doubt warns of what a rule for the audit log names and no record ever has:
-// SigmaHQ has such rules, which are dead without anyone's noticing.
+// doubt warns of what a rule names and no record of its logs ever has: SigmaHQ
+// has such rules, which are dead without anyone's noticing. Of a log whose
+// fields are not known it says nothing.
 func (b *builder) doubt(c *compiled) {
-	if !slices.Equal(c.Kinds, []string{ingest.Kind}) {
+	kinds := b.kindsOf(c)
+	if len(kinds) == 0 || slices.ContainsFunc(kinds, func(k *kind) bool { return len(k.fields) == 0 }) {
 		return
 	}
 	seen := map[string]bool{}
 	for _, u := range b.uses {
-		if u.field == keywordField {
+		if u.field == keywordField || strings.Contains(u.field, anyKey) {
 			continue
 		}
+		having := slices.DeleteFunc(slices.Clone(kinds), func(k *kind) bool { return !k.has(u.field) })
 		text := ""
 		switch {
-		case !inAudit(u.field):
-			text = fmt.Sprintf("field %q is in no Kubernetes audit record: this matches nothing", u.field)
-		case !b.canBe(u):
+		case len(having) == 0:
+			text = fmt.Sprintf("field %q is in no %s: this matches nothing", u.field, recordsOf(kinds))
+			if seen[text] {
+				continue // said of its first value
+			}
+			seen[text] = true
+		case !slices.ContainsFunc(having, func(k *kind) bool { return b.canBe(u, fewValues[k.name][u.field]) }):
 			text = fmt.Sprintf("field %q never has this value", u.field)
 		}
 		if at := fmt.Sprint(u.file, u.line, text); text != "" && !seen[at] {
@@ -89,10 +94,33 @@ func (b *builder) doubt(c *compiled) {
 	}
 }
 
-// canBe reports whether one of the field's values, where they are known,
-// answers one of the predicates.
-func (b *builder) canBe(u use) bool {
-	values := auditValues[u.field]
+// kindsOf are the kinds of log that a rule reads.
+func (b *builder) kindsOf(c *compiled) []*kind {
+	var out []*kind
+	for i := range b.prog.kinds {
+		if slices.Contains(c.Kinds, b.prog.kinds[i].name) {
+			out = append(out, &b.prog.kinds[i])
+		}
+	}
+	return out
+}
+
+// recordsOf names records for a message.
+func recordsOf(kinds []*kind) string {
+	var names []string
+	for _, k := range kinds {
+		if k.name == ingest.Kind {
+			names = append(names, "Kubernetes audit record")
+			continue
+		}
+		names = append(names, k.name+" record")
+	}
+	return strings.Join(names, " or ")
+}
+
+// canBe reports whether one of the values that a field has, where they are
+// known, answers one of the predicates.
+func (b *builder) canBe(u use, values []string) bool {
 	if len(values) == 0 {
 		return true
 	}

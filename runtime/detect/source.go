@@ -14,6 +14,7 @@ type kind struct {
 	services   []string // any of
 	categories []string // any of
 	message    []string // fields that keywords look at
+	fields     []string // that its records can have, see ingest.Source; empty: any
 	shown      []shown  // fields copied into an alert: never bodies, never URIs, which hold secrets
 }
 
@@ -26,7 +27,7 @@ func kinds() []kind {
 	var out []kind
 	for _, s := range ingest.Sources() {
 		out = append(out, kind{
-			name: s.Kind, product: s.Product, services: s.Services, categories: s.Categories, message: s.Message, shown: shownOf[s.Kind],
+			name: s.Kind, product: s.Product, services: s.Services, categories: s.Categories, message: s.Message, fields: s.Fields, shown: shownOf[s.Kind],
 		})
 	}
 	return append(out, kind{

@@ -77,7 +77,7 @@ type FollowConfig struct {
 
 // Follow gives the records of a file that grows, from a place on, until ctx is
 // done, whose error it returns, or yield fails. It follows the name through
-// rotation as Tail does, and so that another Follow goes on behind the last
+// rotation, and so that another Follow goes on behind the last
 // chunk without losing a record or giving one twice: where the file was rotated
 // meanwhile, it is looked for in its folder among the files whose names begin
 // alike, and read to its end, and so are those that came after it.
@@ -197,7 +197,7 @@ func (f *following) run() error {
 // before.
 func (f *following) open() (*follower, error) {
 	for {
-		name, err := newFollower(f.ctx, f.path, TailConfig{Poll: f.cfg.Poll})
+		name, err := newFollower(f.ctx, f.path, f.cfg.Poll)
 		if err == nil || f.at.Index == 0 || !errors.Is(err, os.ErrNotExist) {
 			return name, err
 		}

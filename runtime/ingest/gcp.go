@@ -91,3 +91,27 @@ func gcpIdentity(email string) model.Ref {
 	}
 	return model.Ref{Kind: model.Identity, Key: email}
 }
+
+// gcpNames are names of fields in rules that were written for entries as
+// Pub/Sub wraps them, and as Filebeat renames them. Docs:
+// elastic.co/docs/reference/beats/filebeat/exported-fields-gcp.
+func gcpNames() map[string]string {
+	return map[string]string{
+		"data.":                                "",
+		"gcp.audit.method_name":                "protoPayload.methodName",
+		"gcp.audit.service_name":               "protoPayload.serviceName",
+		"gcp.audit.resource_name":              "protoPayload.resourceName",
+		"gcp.audit.num_response_items":         "protoPayload.numResponseItems",
+		"gcp.audit.type":                       "protoPayload.@type",
+		"gcp.audit.status.":                    "protoPayload.status.",
+		"gcp.audit.request.":                   "protoPayload.request.",
+		"gcp.audit.response.":                  "protoPayload.response.",
+		"gcp.audit.labels.":                    "labels.",
+		"gcp.audit.authorization_info.":        "protoPayload.authorizationInfo.",
+		"gcp.audit.request_metadata.caller_ip": "protoPayload.requestMetadata.callerIp",
+		"gcp.audit.request_metadata.caller_supplied_user_agent": "protoPayload.requestMetadata.callerSuppliedUserAgent",
+		"gcp.audit.authentication_info.principal_email":         "protoPayload.authenticationInfo.principalEmail",
+		"gcp.audit.authentication_info.authority_selector":      "protoPayload.authenticationInfo.authoritySelector",
+		"gcp.audit.resource_location.current_locations":         "protoPayload.resourceLocation.currentLocations",
+	}
+}

@@ -131,9 +131,8 @@ type stream struct {
 	newest time.Time
 	res    Result
 
-	bound   limits // of what it unpacks to
-	giveUp  int    // damaged records after which to stop; 0: never
-	follows bool   // it has no end: what comes next may take hours
+	bound  limits // of what it unpacks to
+	giveUp int    // damaged records after which to stop; 0: never
 }
 
 func newStream(name string, cfg Config, yield func(model.Event) error) *stream {
@@ -173,28 +172,16 @@ func (s *stream) run(r io.Reader) error {
 
 // records cuts the stream in the way that its beginning or its kind asks for.
 func (s *stream) records(br *bufio.Reader) error {
-	head := s.head(br)
+	head, _ := br.Peek(peekSize)
 	switch {
 	case s.format != nil && s.format.name == journaldFormat.name && !opensJSON(head), s.format == nil && beginsExport(head):
 		return s.entries(br)
 	case s.format != nil && s.format.name == syslogFormat.name, s.format == nil && beginsFrame(head):
 		return s.frames(br)
-	case !s.follows && spreadOverLines(head):
+	case spreadOverLines(head):
 		return s.values(&splitter{r: br, line: 1})
 	}
 	return s.lines(br)
-}
-
-// head is the beginning of the stream. Of one without an end it is what has
-// come in so far.
-func (s *stream) head(br *bufio.Reader) []byte {
-	size := peekSize
-	if s.follows {
-		_, _ = br.Peek(1)
-		size = br.Buffered()
-	}
-	head, _ := br.Peek(size)
-	return head
 }
 
 // opensJSON reports whether a stream begins with an object or array.

@@ -1,5 +1,7 @@
 package ingest
 
+import "slices"
+
 // Source says which log sources of Sigma rules (taxonomy appendix, version
 // 2.1) the events of one kind belong to. Where the taxonomy has no words for a
 // kind, they are ours.
@@ -8,17 +10,20 @@ type Source struct {
 	Product    string
 	Services   []string // any of
 	Categories []string // any of
-	// Prefix stands before fields in rules of others and not in the records:
-	// rules for gcp were written for entries wrapped by Pub/Sub.
-	Prefix string
+	// Names are those that rules of others have for fields, and the fields; one
+	// that ends in a dot stands for what fields begin with.
+	Names map[string]string
 	// Message lists the fields that hold text for people: what keywords look at.
 	Message []string
+	// Fields lists what a record can have; what ends in a dot holds anything.
+	// Empty where the list isn't closed.
+	Fields []string
 }
 
 // Sources lists the log sources of every kind of event, sorted by kind. The
 // caller owns the result.
 func Sources() []Source {
-	return []Source{
+	list := []Source{
 		{Kind: "azure-activity", Product: "azure", Services: []string{"activitylogs"}, Message: []string{"operationName", "resultDescription", "properties.statusMessage"}},
 		{Kind: "azure-diagnostics", Product: "azure", Services: []string{"diagnostics"}, Message: []string{"properties.log"}},
 		{Kind: "cloudtrail", Product: "aws", Services: []string{"cloudtrail"}, Message: []string{"eventName", "errorCode", "errorMessage", "userAgent"}},
@@ -27,7 +32,7 @@ func Sources() []Source {
 		{Kind: "docker-events", Product: "docker", Services: []string{"events"}, Categories: []string{"container_runtime"}, Message: []string{"Action", "Actor.Attributes.image"}},
 		{Kind: "docker-json", Product: "docker", Services: []string{"container"}, Categories: []string{"container", "webserver"}, Message: []string{"message"}},
 		{Kind: "falco", Product: "falco", Services: []string{"alerts"}, Message: []string{"output", "rule"}},
-		{Kind: "gcp-audit", Product: "gcp", Services: []string{"gcp.audit"}, Prefix: "data.", Message: []string{"protoPayload.methodName", "protoPayload.status.message"}},
+		{Kind: "gcp-audit", Product: "gcp", Services: []string{"gcp.audit"}, Names: gcpNames(), Message: []string{"protoPayload.methodName", "protoPayload.status.message"}},
 		{Kind: "journald", Product: "linux", Services: []string{"auth", "cron", "sshd", "sudo", "syslog"}, Message: []string{"MESSAGE"}},
 		{
 			Kind: Kind, Product: "kubernetes", Services: []string{"audit"}, Categories: []string{"application", "audit"},
@@ -39,4 +44,8 @@ func Sources() []Source {
 		{Kind: "tetragon", Product: "tetragon", Services: []string{"events"}, Categories: []string{"process_creation"}, Message: []string{"process_exec.process.arguments"}},
 		{Kind: "tracee", Product: "tracee", Services: []string{"events"}, Message: []string{"eventName", "name"}},
 	}
+	for i := range list {
+		list[i].Fields = slices.Clone(fieldsOf[list[i].Kind])
+	}
+	return list
 }
