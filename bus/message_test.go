@@ -36,6 +36,9 @@ func TestMessage(t *testing.T) {
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(part{}), sameBytes); diff != "" || h.before != 77 || h.records() != 4 {
 		t.Errorf("before %d, %d records: %s", h.before, h.records(), diff)
 	}
+	if n := len(encode(0, want[1:2])); n > 200 {
+		t.Errorf("1,000 equal bytes are packed into %d", n)
+	}
 	for i := range data { // each byte counts
 		bad := bytes.Clone(data)
 		bad[i] ^= 0x10

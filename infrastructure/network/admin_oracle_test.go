@@ -246,7 +246,7 @@ func (w *oracleWorld) connection(s, d oracleEnd, protocol string, port int, host
 }
 
 // worlds is how many random worlds a property test makes: a sample, or all
-// with SCANTLING_WHOLE as make exhaustive sets it.
+// with SCANTLING_WHOLE as make worlds sets it.
 func worlds() uint64 {
 	if os.Getenv("SCANTLING_WHOLE") != "" {
 		return 10_000

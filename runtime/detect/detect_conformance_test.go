@@ -31,7 +31,7 @@ func TestSigmaHQCompiles(t *testing.T) {
 	all := len(sources) + len(errs)
 	prog, more := detect.Compile(sources)
 	for _, err := range append(errs, more...) {
-		t.Log(err)
+		t.Error(err)
 	}
 	routed := 0
 	for _, r := range prog.Rules() {

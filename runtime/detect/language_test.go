@@ -83,6 +83,8 @@ func TestLanguage(t *testing.T) {
 		"base64offset startswith":      {"s: {a|base64offset|startswith: foobar}\ncondition: s", `{"a":"Zm9vYmFyIQ=="}`, `{"a":"xZm9vYmFy"}`},
 		"base64offset all":             {"s: {a|base64offset|contains|all: [foobar, bazqux]}\ncondition: s", `{"a":"Zm9vYmFyIGJhenF1eA=="}`, `{"a":"Zm9vYmFy"}`},
 		"wide base64offset":            {"s: {a|wide|base64offset|contains: foobar}\ncondition: s", `{"a":"ZgBvAG8AYgBhAHIA"}`, `{"a":"Zm9vYmFy"}`},
+		"wide contains":                {"s: {a|wide|contains: cmd}\ncondition: s", `{"a":"xc\u0000m\u0000d\u0000"}`, `{"a":"xcmd"}`},
+		"utf16be contains":             {"s: {a|utf16be|contains: cmd}\ncondition: s", `{"a":"\u0000c\u0000m\u0000dx"}`, `{"a":"xc\u0000m\u0000d\u0000"}`},
 		"utf16be base64offset":         {"s: {a|utf16be|base64offset|contains: foobar}\ncondition: s", `{"a":"AGYAbwBvAGIAYQBy"}`, `{"a":"ZgBvAG8AYgBhAHIA"}`},
 		"windash em dash":              {"s: {a|windash|contains: ' -x'}\ncondition: s", `{"a":"cmd —x"}`, `{"a":"cmd _x"}`},
 		"windash contains all":         {"s: {a|windash|contains|all: [' -x', ' -y']}\ncondition: s", `{"a":"cmd /y -x"}`, `{"a":"cmd /y"}`},

@@ -40,9 +40,18 @@ func TestCatalogueCases(t *testing.T) {
 	if len(list) < 59 {
 		t.Fatalf("%d runtime rules, want at least 59", len(list))
 	}
+	passed := map[string]int{}
 	for _, c := range rule.RunCases(cat, list, prog.Judge()) {
 		if !c.OK() {
 			t.Error(c)
+		}
+		if c.Want == model.Pass {
+			passed[c.Rule.ID]++
+		}
+	}
+	for _, r := range list { // that one is an attack the catalogue demands itself
+		if passed[r.ID] < 2 {
+			t.Errorf("%s: %d cases that pass, want an ordinary event and a near miss", r.ID, passed[r.ID])
 		}
 	}
 }

@@ -356,11 +356,14 @@ func TestWebhookUnderLoad(t *testing.T) {
 	for _, name := range names {
 		d := took[name]
 		slices.SortFunc(d, cmp.Compare[time.Duration])
-		for _, q := range []float64{0.5, 0.99} {
-			was, is := quantile(base, q), quantile(d, q)
-			t.Logf("%-11s p%-4v %8v, %.2f of that without a webhook", name, q*100, is.Round(10*time.Microsecond), is.Seconds()/was.Seconds())
-			if is > 3*was+5*time.Millisecond {
-				t.Errorf("%s: %v at %v, without a webhook %v", name, is, q, was)
+		for _, b := range []struct {
+			q, times float64
+			more     time.Duration
+		}{{0.5, 1.5, time.Millisecond}, {0.99, 3, 5 * time.Millisecond}} { // the slowest are those of a shared machine
+			was, is := quantile(base, b.q), quantile(d, b.q)
+			t.Logf("%-11s p%-4v %8v, %.2f of that without a webhook", name, b.q*100, is.Round(10*time.Microsecond), is.Seconds()/was.Seconds())
+			if is > time.Duration(b.times*float64(was))+b.more {
+				t.Errorf("%s: %v at %v, without a webhook %v", name, is, b.q, was)
 			}
 		}
 	}

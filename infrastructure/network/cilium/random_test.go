@@ -13,7 +13,7 @@ import (
 )
 
 // worlds is how many random worlds are compared: a fraction, unless
-// SCANTLING_WHOLE is set, as make exhaustive does.
+// SCANTLING_WHOLE is set, as make worlds does.
 func worlds() uint64 {
 	if os.Getenv("SCANTLING_WHOLE") != "" {
 		return 10_000
