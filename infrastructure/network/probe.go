@@ -18,7 +18,8 @@ type Answer string
 
 // The answers. Depends means that something decides that isn't known: which
 // of two policies of one priority goes first, what a name stands for, how the
-// network plugin takes pods of the host's network, a policy that can't be read.
+// network plugin takes pods of the host's network, under whose address a Service
+// lets a client in, a policy that can't be read.
 const (
 	Allowed Answer = "allowed"
 	Denied  Answer = "denied"
@@ -230,6 +231,7 @@ func (e *Engine) probe(s, d party, spec portSpec) Verdict {
 		v.Ingress = Half{answers[0], e.explain(ingress, d, s, atom)}
 		v.Egress = Half{answers[1], e.explain(egress, s, d, atom)}
 	}
+	e.mask(&v, s, d, atoms)
 	return v
 }
 
