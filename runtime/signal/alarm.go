@@ -215,16 +215,6 @@ func (a *Alarms) Tick(now time.Time) []model.Alert {
 	return out
 }
 
-// Open lists the ids of the alarms that hold, sorted.
-func (a *Alarms) Open() []string {
-	var out []string
-	for _, one := range a.open {
-		out = append(out, one.alert.ID)
-	}
-	slices.Sort(out)
-	return out
-}
-
 // sinceKey is the evidence that tells one time an alarm holds from the next.
 const sinceKey = "since"
 
