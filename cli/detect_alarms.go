@@ -47,7 +47,11 @@ func (f *alarmFlags) config() (signal.Config, error) {
 		if err != nil || d <= 0 {
 			return cfg, usage("--silence %q: give a time, as %s=10m", text, kind)
 		}
-		cfg.Silence[kind] = d
+		for _, s := range ingest.Sources() {
+			if s.Kind == kind || s.Product == kind { // azure has two kinds of event
+				cfg.Silence[s.Kind] = d
+			}
+		}
 	}
 	return cfg, nil
 }
@@ -111,9 +115,9 @@ func (a *alarms) end(stream string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	delete(a.live, stream)
-	for _, kind := range ingest.Kinds() {
+	for _, s := range ingest.Sources() { // their kinds are those of events
 		if a.is != nil {
-			a.is.Close(kind, stream)
+			a.is.Close(s.Kind, stream)
 		}
 	}
 }

@@ -69,6 +69,28 @@ func want(t *testing.T, got []string, want ...string) {
 	}
 }
 
+// TestSilentAzure: a log of Azure has events of kinds with other names than its
+// own.
+func TestSilentAzure(t *testing.T) {
+	a, none := someAlarms(t, alarmFlags{silence: []string{"azure=1m"}}), watch.Counters{}
+	for _, stream := range []string{"/activity", "/resources"} {
+		a.begin(stream)
+	}
+	for stream, category := range map[string]string{"/activity": "Administrative", "/resources": "guard"} {
+		line := fmt.Sprintf(`{"time":%q,"resourceId":"/r","operationName":"x","category":%q}`, alarmNoon.Format(time.RFC3339Nano), category)
+		if _, err := ingest.Scan(t.Context(), stream, strings.NewReader(line), ingest.Config{}, func(rec *ingest.Record) error {
+			a.record(rec, alarmNoon)
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want(t, ticked(a, none, 59*time.Second))
+	want(t, ticked(a, none, 61*time.Second), "D901 raised", "D901 raised")
+	a.end("/activity")
+	want(t, ticked(a, none, 62*time.Second), "D901 cleared")
+}
+
 // TestSilentStreams: what is followed is missed, and nothing else; a webhook
 // that was started again goes on.
 func TestSilentStreams(t *testing.T) {

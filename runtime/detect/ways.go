@@ -97,12 +97,12 @@ func (w wayfinder) ways(e *expr, not bool) []Way {
 	return out
 }
 
-// asks is what one predicate asks. A field of a body that must be there needs
-// the body.
+// asks is what one predicate asks. A field of a body that must be there, as for
+// "not null", needs the body.
 func (w wayfinder) asks(p *predicate, not bool) Way {
 	way := open()
 	name := w.prog.fields[p.field].name
-	if level := bodyLevel(name); level != "" && !not && p.op != opNull && (p.op != opExists || p.want) {
+	if level := bodyLevel(name); level != "" && not == p.absent() {
 		way.Needs = level
 	}
 	if !slices.Contains(w.fields, name) {
@@ -117,7 +117,7 @@ func (w wayfinder) asks(p *predicate, not bool) Way {
 			rest[i] = strings.ToLower(rest[i])
 		}
 		way.Values = map[string][]string{name: slices.Sorted(slices.Values(rest))}
-	case !not && (p.op == opNull || p.op == opExists && !p.want):
+	case !not && p.absent():
 		way.Values = map[string][]string{name: {""}}
 	}
 	return way
@@ -244,8 +244,7 @@ func (p *Program) CanMatch(id string, without func(field string) bool) bool {
 			if !without(p.fields[q.field].name) {
 				return outcomes{yes: true, no: true}
 			}
-			answer := q.absent() || q.op == opExists && !q.want
-			return outcomes{yes: answer, no: !answer}
+			return outcomes{yes: q.absent(), no: !q.absent()}
 		}).yes
 	})
 }

@@ -49,7 +49,11 @@ func TestWays(t *testing.T) {
 		},
 		"an absent body is no need": {"{s: {verb: create, requestObject.spec.x: null, responseObject.y|exists: false}, condition: s}", []detect.Way{{way{"verb": {"create"}}, "Metadata"}}},
 		"a body that is excluded":   {"{s: {verb: create}, f: {requestObject.a: 1}, condition: s and not f}", []detect.Way{{way{"verb": {"create"}}, "Metadata"}}},
-		"the highest need":          {"{s: {requestObject.a: 1, responseObject.b: 1}, condition: s}", []detect.Way{{nil, "RequestResponse"}}},
+		"a body that must be there": {
+			"{s: {verb: create}, n: {requestObject.a: null}, e: {responseObject.b|exists: false}, condition: s and not n and not e}",
+			[]detect.Way{{way{"verb": {"create"}}, "RequestResponse"}},
+		},
+		"the highest need": {"{s: {requestObject.a: 1, responseObject.b: 1}, condition: s}", []detect.Way{{nil, "RequestResponse"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			prog := programOf(t, "title: R\nid: r\nlogsource: {product: kubernetes, service: audit}\ndetection: "+tc.detection)

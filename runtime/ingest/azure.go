@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"cmp"
 	"strings"
 
 	"github.com/valyala/fastjson"
@@ -29,7 +30,7 @@ var azureFormat = format{
 
 func azureRecord(s *stream, r record) (model.Event, string) {
 	v := r.doc
-	category := first(str(v, "category"), str(v, "category", "value"))
+	category := cmp.Or(str(v, "category"), str(v, "category", "value"))
 	switch {
 	case azureByREST(v):
 		return azureEvent(v, "azure-activity"), ""
@@ -56,7 +57,7 @@ func azureByREST(v *fastjson.Value) bool {
 }
 
 func azureTime(v *fastjson.Value) string {
-	return first(str(v, "time"), str(v, "eventTimestamp"), str(v, "TimeGenerated"))
+	return cmp.Or(str(v, "time"), str(v, "eventTimestamp"), str(v, "TimeGenerated"))
 }
 
 func azureEvent(v *fastjson.Value, source string) model.Event {
@@ -64,7 +65,7 @@ func azureEvent(v *fastjson.Value, source string) model.Event {
 	if claims == nil {
 		claims = v.Get("claims")
 	}
-	actor := first(str(v, "caller"),
+	actor := cmp.Or(str(v, "caller"),
 		str(claims, "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/upn"),
 		str(claims, "http://schemas.xmlsoap.org/ws/2005/05/identity/claims/name"),
 		str(claims, "appid"), str(v, "identity"))
@@ -72,10 +73,10 @@ func azureEvent(v *fastjson.Value, source string) model.Event {
 		Source:   source,
 		Time:     instant(azureTime(v)),
 		Received: instant(str(v, "submissionTimestamp")),
-		Key:      first(str(v, "correlationId"), str(v, "eventDataId")),
+		Key:      cmp.Or(str(v, "correlationId"), str(v, "eventDataId")),
 		Actor:    actor,
-		Action:   first(str(v, "operationName"), str(v, "operationName", "value")),
-		Address:  first(str(v, "callerIpAddress"), str(v, "httpRequest", "clientIpAddress")),
+		Action:   cmp.Or(str(v, "operationName"), str(v, "operationName", "value")),
+		Address:  cmp.Or(str(v, "callerIpAddress"), str(v, "httpRequest", "clientIpAddress")),
 	}
 	if actor != "" {
 		ev.Identity = model.Ref{Kind: model.Identity, Key: actor}

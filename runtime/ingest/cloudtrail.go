@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/valyala/fastjson"
@@ -44,7 +45,7 @@ func awsActor(who *fastjson.Value) string {
 	if who == nil {
 		return ""
 	}
-	return first(str(who, "arn"), str(who, "userName"), str(who, "principalId"), str(who, "invokedBy"), str(who, "accountId"), str(who, "type"))
+	return cmp.Or(str(who, "arn"), str(who, "userName"), str(who, "principalId"), str(who, "invokedBy"), str(who, "accountId"), str(who, "type"))
 }
 
 // awsIdentity is the role that a session was issued for, else whoever has an

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"cmp"
 	"time"
 
 	"github.com/valyala/fastjson"
@@ -24,7 +25,7 @@ func (d *dockerLog) read(s *stream, r record) (string, error) {
 	if !has(r.doc, fastjson.TypeString, "log", "time") {
 		return "not a record of the json-file driver: no log and time", nil
 	}
-	output := first(str(r.doc, "stream"), "stdout")
+	output := cmp.Or(str(r.doc, "stream"), "stdout")
 	p := d.output(output)
 	if p == nil {
 		return "not a record of the json-file driver: neither of stdout nor of stderr", nil

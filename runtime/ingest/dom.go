@@ -93,16 +93,6 @@ func str(v *fastjson.Value, path ...string) string {
 	return clip(v.GetStringBytes(path...))
 }
 
-// first returns the first of several strings that isn't empty.
-func first(words ...string) string {
-	for _, w := range words {
-		if w != "" {
-			return w
-		}
-	}
-	return ""
-}
-
 func clip(b []byte) string {
 	if len(b) > maxName {
 		b = bytes.ToValidUTF8(b[:maxName], nil)

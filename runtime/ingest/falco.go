@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"regexp"
 	"slices"
 	"strings"
@@ -32,14 +33,14 @@ func falcoAlert(s *stream, r record) (model.Event, string) {
 		return model.Event{}, "not an alert of Falco: no rule with a known priority"
 	}
 	fields, cluster := v.Get("output_fields"), s.cfg.cluster()
-	ns := first(str(fields, "k8s.ns.name"), str(fields, "ka.target.namespace"))
+	ns := cmp.Or(str(fields, "k8s.ns.name"), str(fields, "ka.target.namespace"))
 	return model.Event{
 		Source:    "falco",
 		Time:      instant(str(v, "time")),
 		Key:       str(v, "uuid"),
-		Actor:     first(str(fields, "user.name"), str(fields, "ka.user.name"), str(fields, "ct.user")),
-		Action:    first(str(fields, "evt.type"), str(fields, "ka.verb"), str(fields, "ct.name")),
-		Address:   first(str(fields, "fd.cip"), str(fields, "ct.srcip")),
+		Actor:     cmp.Or(str(fields, "user.name"), str(fields, "ka.user.name"), str(fields, "ct.user")),
+		Action:    cmp.Or(str(fields, "evt.type"), str(fields, "ka.verb"), str(fields, "ct.name")),
+		Address:   cmp.Or(str(fields, "fd.cip"), str(fields, "ct.srcip")),
 		Host:      str(v, "hostname"),
 		Container: hostless(str(fields, "container.id")),
 		Assets:    distinct(ofKind(cluster, "Pod", ns, str(fields, "k8s.pod.name")), ofKind(cluster, "Node", "", str(fields, "k8s.node.name"))),

@@ -153,6 +153,20 @@ func TestFollow(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+	t.Run("rotated, and its writer still writes", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "a.log")
+		appendTo(t, path, "one\n")
+		got, place, _ := run(t, path, ingest.Place{}, 4, func(i int) {
+			if i == 1 {
+				_ = os.Rename(path, path+".1")
+				appendTo(t, path, "four\n")
+				appendTo(t, path+".1", "two\nthr")
+			}
+		})
+		if diff := cmp.Diff([]string{"one", "two", "thr", "four"}, got); diff != "" || place.Index != 4 {
+			t.Error(diff, place)
+		}
+	})
 	t.Run("truncated", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "a.log")
 		appendTo(t, path, "one\ntwo\n")

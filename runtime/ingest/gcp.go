@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"strings"
 
@@ -43,8 +44,8 @@ func (gcpReader) read(s *stream, r record) (string, error) {
 		Source:   "gcp-audit",
 		Time:     instant(str(entry, "timestamp")),
 		Received: instant(str(entry, "receiveTimestamp")),
-		Key:      first(str(entry, "insertId"), str(entry, "operation", "id")),
-		Actor:    first(str(p, "authenticationInfo", "principalEmail"), str(p, "authenticationInfo", "principalSubject")),
+		Key:      cmp.Or(str(entry, "insertId"), str(entry, "operation", "id")),
+		Actor:    cmp.Or(str(p, "authenticationInfo", "principalEmail"), str(p, "authenticationInfo", "principalSubject")),
 		Action:   str(p, "methodName"),
 		Address:  str(p, "requestMetadata", "callerIp"),
 	}

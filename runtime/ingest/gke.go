@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"strings"
 
@@ -58,7 +59,7 @@ func gkeAudit(entry *fastjson.Value) []byte {
 	object, verb := gkeObjectOf(str(p, "resourceName"), str(p, "methodName"))
 	rec := gkeRecord{
 		Kind: "Event", APIVersion: "audit.k8s.io/v1", Level: level, Stage: "ResponseComplete", Verb: verb,
-		AuditID:   first(str(entry, "operation", "id"), str(entry, "insertId")),
+		AuditID:   cmp.Or(str(entry, "operation", "id"), str(entry, "insertId")),
 		User:      map[string]string{"username": str(p, "authenticationInfo", "principalEmail")},
 		UserAgent: str(p, "requestMetadata", "callerSuppliedUserAgent"),
 		ObjectRef: object,

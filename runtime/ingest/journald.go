@@ -3,6 +3,7 @@ package ingest
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -43,7 +44,7 @@ func journalEvent(v *fastjson.Value, cluster string) model.Event {
 		Source:    "journald",
 		Time:      microseconds(str(v, "_SOURCE_REALTIME_TIMESTAMP")),
 		Received:  microseconds(str(v, "__REALTIME_TIMESTAMP")),
-		Actor:     first(str(v, "SYSLOG_IDENTIFIER"), str(v, "_COMM")),
+		Actor:     cmp.Or(str(v, "SYSLOG_IDENTIFIER"), str(v, "_COMM")),
 		Action:    str(v, "MESSAGE_ID"),
 		Host:      str(v, "_HOSTNAME"),
 		Container: str(v, "CONTAINER_ID_FULL"),

@@ -1,6 +1,8 @@
 package ingest
 
 import (
+	"cmp"
+
 	"github.com/valyala/fastjson"
 
 	"github.com/scantling/scantling/model"
@@ -39,14 +41,14 @@ func kubeEvent(s *stream, r record) (model.Event, string) {
 		about = v.Get("regarding")
 	}
 	cluster, kind, ns := s.cfg.cluster(), str(about, "kind"), str(about, "namespace")
-	host := first(str(v, "source", "host"), str(v, "deprecatedSource", "host"))
+	host := cmp.Or(str(v, "source", "host"), str(v, "deprecatedSource", "host"))
 	return model.Event{
 		Source: "kubernetes-events",
 		// The newest of a series: what is told now.
 		Time: instant(str(v, "series", "lastObservedTime"), str(v, "lastTimestamp"), str(v, "deprecatedLastTimestamp"),
 			str(v, "eventTime"), str(v, "firstTimestamp"), str(v, "metadata", "creationTimestamp")),
 		Key:    str(v, "metadata", "uid"),
-		Actor:  first(str(v, "reportingComponent"), str(v, "reportingController"), str(v, "source", "component")),
+		Actor:  cmp.Or(str(v, "reportingComponent"), str(v, "reportingController"), str(v, "source", "component")),
 		Action: str(v, "reason"),
 		Host:   host,
 		Assets: distinct(ofKind(cluster, kind, ns, str(about, "name")), ofKind(cluster, "Node", "", host)),

@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"cmp"
 	"strings"
 
 	"github.com/valyala/fastjson"
@@ -42,19 +43,19 @@ func traceeEvent(s *stream, r record) (model.Event, string) {
 }
 
 func traceeFlat(v *fastjson.Value, cluster string) model.Event {
-	ns := first(str(v, "kubernetes", "podNamespace"), str(v, "podNamespace"))
+	ns := cmp.Or(str(v, "kubernetes", "podNamespace"), str(v, "podNamespace"))
 	ev := model.Event{
 		Source:    "tracee",
 		Time:      nanoseconds(v.Get("timestamp")),
 		Actor:     str(v, "processName"),
 		Action:    str(v, "eventName"),
 		Host:      str(v, "hostName"),
-		Container: first(str(v, "container", "id"), str(v, "containerId")),
-		Assets:    distinct(ofKind(cluster, "Pod", ns, first(str(v, "kubernetes", "podName"), str(v, "podName")))),
+		Container: cmp.Or(str(v, "container", "id"), str(v, "containerId")),
+		Assets:    distinct(ofKind(cluster, "Pod", ns, cmp.Or(str(v, "kubernetes", "podName"), str(v, "podName")))),
 	}
 	if meta := v.Get("metadata"); meta != nil && meta.Type() == fastjson.TypeObject {
 		p := meta.Get("Properties")
-		ev.Signal = &model.Signal{Rule: first(str(p, "signatureID"), ev.Action), Attack: techniqueOf(str(p, "external_id"))}
+		ev.Signal = &model.Signal{Rule: cmp.Or(str(p, "signatureID"), ev.Action), Attack: techniqueOf(str(p, "external_id"))}
 		if level := number(p.Get("Severity")); level > 0 && level < int64(len(traceeLevels)) {
 			ev.Signal.Level = traceeLevels[level]
 		}
@@ -68,17 +69,17 @@ func traceeAPI(v *fastjson.Value, cluster string) model.Event {
 	if pod == nil {
 		pod = w.Get("k8s", "pod")
 	}
-	ns := first(str(pod, "namespace"), str(pod, "namespace", "name"), str(w, "k8s", "namespace", "name"))
+	ns := cmp.Or(str(pod, "namespace"), str(pod, "namespace", "name"), str(w, "k8s", "namespace", "name"))
 	ev := model.Event{
 		Source:    "tracee",
 		Time:      instant(str(v, "timestamp")),
-		Actor:     first(str(w, "process", "executable", "path"), str(w, "process", "thread", "name")),
+		Actor:     cmp.Or(str(w, "process", "executable", "path"), str(w, "process", "thread", "name")),
 		Action:    str(v, "name"),
 		Container: str(w, "container", "id"),
 		Assets:    distinct(ofKind(cluster, "Pod", ns, str(pod, "name"))),
 	}
 	if threat := v.Get("threat"); threat != nil && threat.Type() == fastjson.TypeObject {
-		ev.Signal = &model.Signal{Rule: first(str(threat, "name"), ev.Action), Attack: techniqueOf(str(threat, "mitre", "technique", "id"))}
+		ev.Signal = &model.Signal{Rule: cmp.Or(str(threat, "name"), ev.Action), Attack: techniqueOf(str(threat, "mitre", "technique", "id"))}
 		ev.Signal.Level = traceeNames[str(threat, "severity")]
 	}
 	return ev
