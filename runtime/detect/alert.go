@@ -118,10 +118,11 @@ type Results struct {
 	hits    []Hit
 	alerts  map[string]model.Alert
 	alerted map[string]bool
-	blind   []blind // by rule
-	key     []byte  // of the request at hand
-	damaged []model.Incomplete
-	corr    *correlator // nil without correlations
+	blind   []blind            // by rule
+	key     []byte             // of the request at hand
+	damaged []model.Incomplete // the first of them
+	broken  int                // how many there were
+	corr    *correlator        // nil without correlations
 }
 
 type blind struct {
@@ -165,6 +166,7 @@ func (r *Results) Add(ev model.Event) {
 // out.
 func (r *Results) take(ev model.Event, err error) {
 	if err != nil {
+		r.broken++
 		if len(r.damaged) < maxDamaged {
 			r.damaged = append(r.damaged, model.Incomplete{What: fmt.Sprintf("%s#%d", ev.Stream, ev.Index), Why: err.Error()})
 		}
@@ -271,10 +273,14 @@ func (r *Results) Alerted() map[string]bool {
 // correlation missed some. It ends windows too.
 func (r *Results) Incomplete() []model.Incomplete {
 	r.finish()
-	if r.corr == nil {
-		return r.damaged
+	out := slices.Clone(r.damaged)
+	if more := r.broken - len(r.damaged); more > 0 {
+		out = append(out, model.Incomplete{What: "events", Why: fmt.Sprintf("%d more could not be judged", more)})
 	}
-	return slices.Concat(r.damaged, r.corr.incomplete())
+	if r.corr != nil {
+		out = append(out, r.corr.incomplete()...)
+	}
+	return out
 }
 
 // Unknown names the rules that could not tell on some requests, because the

@@ -279,3 +279,17 @@ func TestForeignNameIsOneLine(t *testing.T) {
 		t.Errorf("got %+v, want one with the title %+q", alerts, want)
 	}
 }
+
+// TestDamagedAreCounted: of many events that can't be judged the first are
+// named, and all are counted.
+func TestDamagedAreCounted(t *testing.T) {
+	prog, _ := ours(t)
+	r := detect.NewResults(prog)
+	for i := range 1500 {
+		r.Add(model.Event{Source: "kubernetes-audit", Stream: "s", Index: i, Raw: []byte("{")})
+	}
+	list := r.Incomplete()
+	if last := list[len(list)-1]; len(list) != 1001 || last.Why != "500 more could not be judged" {
+		t.Errorf("%d entries, the last is %v", len(list), last)
+	}
+}

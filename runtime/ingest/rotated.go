@@ -62,9 +62,13 @@ func (f *following) between(name *os.File) error {
 	}
 	defer func() { f.read = nil }()
 	rotated := f.rotated()
+	// The one that was read may be gone or packed by now: those behind it are newer.
 	i := slices.IndexFunc(rotated, func(r sibling) bool { return os.SameFile(r.info, f.read) })
 	if i < 0 {
-		return nil
+		i = slices.IndexFunc(rotated, func(r sibling) bool { return r.info.ModTime().After(f.read.ModTime()) }) - 1
+		if i < -1 {
+			return nil
+		}
 	}
 	for _, r := range rotated[i+1:] {
 		if os.SameFile(r.info, now) {
@@ -91,7 +95,10 @@ func (f *following) rotated() []sibling {
 	stem := regexp.QuoteMeta(strings.TrimSuffix(base, ext))
 	ext = regexp.QuoteMeta(ext)
 	named := regexp.MustCompile(`^` + stem + `(` + ext + `)?[-._][0-9][-0-9T:.Z]*(` + ext + `)?$`)
-	entries, _ := os.ReadDir(cmp.Or(dir, "."))
+	entries, err := os.ReadDir(cmp.Or(dir, "."))
+	if err != nil {
+		f.lose("its folder can't be listed: what it was rotated to since the last look is lost")
+	}
 	var out []sibling
 	for _, e := range entries {
 		if e.Name() == base || !named.MatchString(e.Name()) {

@@ -108,7 +108,7 @@ func NewFields(prog *detect.Program) *Fields {
 			}
 			for _, field := range prog.Fields(r.ID) {
 				k.rules[field] = append(k.rules[field], r.ID)
-				if below(rare[kind], field) == "" {
+				if below(rare[kind], field) == "" && !strings.Contains(field, "*") { // which stands for any key
 					k.missing[field] = path{newPath(field), open(kind, field)}
 				}
 			}
