@@ -331,7 +331,10 @@ func (w *watching) tell(alerts []model.Alert) error {
 func (w *watching) dead(_ int, letter ingest.DeadLetter) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.letters.take(letter)
+	wrote := w.letters.err == nil
+	if w.letters.take(letter); wrote && w.letters.err != nil { // the end, which tells it too, may be far
+		w.app.say("dead letters are not written any more: %v", w.letters.err)
+	}
 }
 
 // maxLost is how many losses are named at the end.
