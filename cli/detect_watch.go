@@ -181,11 +181,11 @@ func (w *watching) prepare(program *detect.Program) error {
 		}
 		w.alarms.policy(policy, time.Now())
 	}
-	known, cluster, err := w.flags.estate.load()
+	known, err := w.flags.estate.load()
 	if err != nil {
 		return err
 	}
-	w.cluster = cluster
+	w.cluster = known.LogCluster()
 	w.outputs, err = outputsOf(w.flags.to, sinksOf(w.flags.estate.dir, known.Notify)...)
 	return err
 }

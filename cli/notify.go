@@ -73,11 +73,7 @@ func (a *app) alertContexts(ctx context.Context, dir string) (contexts *estate.C
 	if err != nil {
 		return nil, "", nil, err
 	}
-	cluster = "cluster"
-	if len(r.config.Clusters) > 0 {
-		cluster = r.config.Clusters[0].Name
-	}
-	return estate.NewContexts(e, now), cluster, e.Incomplete, nil
+	return estate.NewContexts(e, now), r.config.LogCluster(), e.Incomplete, nil
 }
 
 // outputsOf opens the sinks of --output, and others.
