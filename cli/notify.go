@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,19 +40,15 @@ func formatOptions() format.Options {
 
 // printAlert writes one line, in the format that was asked for.
 func (a *app) printAlert(w io.Writer, alert model.Alert) error {
-	m := format.Message{ID: alert.ID, Alert: alert}
-	var line []byte
-	var err error
-	switch a.format {
-	case "ocsf":
-		line, err = format.OCSF(m, formatOptions())
-	case "ecs":
-		line, err = format.ECS(m, formatOptions())
-	case "cef":
-		line = []byte(format.CEF(m, formatOptions()))
-	default:
-		line, err = format.JSON(m)
+	name := a.format
+	if !slices.Contains(alertFormats, name) {
+		name = "json"
 	}
+	encode, err := format.EncoderOf(name, formatOptions())
+	if err != nil {
+		return err
+	}
+	line, err := encode(format.Message{ID: alert.ID, Alert: alert})
 	if err == nil {
 		_, err = w.Write(append(line, '\n'))
 	}
