@@ -131,9 +131,6 @@ func (a *app) send(ctx context.Context, outputs []notify.Output, alerts []model.
 		if err != nil {
 			return failed("%w", err)
 		}
-		for i := range writes {
-			writes[i].If = model.Always // it may be owed since an earlier run
-		}
 		if err := data.Apply(ctx, writes); err != nil {
 			return failed("%w", err)
 		}

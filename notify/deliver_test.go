@@ -379,7 +379,7 @@ func TestLevels(t *testing.T) {
 	}
 	a.Level = model.Critical
 	w, err := d.Writes(a)
-	if err != nil || len(w) != 2 || w[0].If != model.IfAbsent {
+	if err != nil || len(w) != 2 || w[0].If != model.Always {
 		t.Errorf("critical: %+v, %v", w, err)
 	}
 	again, _ := d.Writes(a)
