@@ -145,12 +145,8 @@ func (a *app) drain(ctx context.Context, d *notify.Deliverer) error {
 	if err := d.Drain(ctx); err != nil {
 		return failed("%w", err)
 	}
-	stats, err := d.Status(ctx)
-	if err != nil {
-		return failed("%w", err)
-	}
 	var refused []string
-	for _, s := range stats {
+	for _, s := range d.Status() {
 		a.say("sent %d messages to %s", s.Sent, s.To)
 		if s.Rejected > 0 {
 			refused = append(refused, fmt.Sprintf("%s refused %d messages, they lie in its dead outbox", s.To, s.Rejected))
