@@ -213,7 +213,8 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Name is a sink's address as it may be shown.
+// Name is a sink's address as it may be shown: of a webhook the path is left
+// out, which often is what lets in.
 func Name(to string) string {
 	t, err := parse(Config{To: to})
 	switch {
@@ -221,6 +222,8 @@ func Name(to string) string {
 		return "?"
 	case t.kind == "file":
 		return "file:" + t.path
+	case t.kind == "http" && strings.Trim(t.url.Path, "/") != "":
+		return t.kind + " " + t.url.Scheme + "://" + t.url.Host + "/…"
 	}
 	return t.kind + " " + t.url.Scheme + "://" + t.url.Host + t.url.Path
 }
