@@ -131,9 +131,10 @@ type watching struct {
 	alarms    *alarms
 	settled   bool // standard input was all, and is judged
 
-	mu    sync.Mutex // of what follows
-	found bool
-	lost  []model.Incomplete
+	mu       sync.Mutex // of what follows
+	found    bool
+	lost     []model.Incomplete
+	unjudged []*unjudged // by partition
 }
 
 func (a *app) detectWatch(ctx context.Context, args []string, flags watchFlags) error {
@@ -286,8 +287,7 @@ func (w *watching) config(ctx context.Context) watch.Config {
 	ctx = context.WithoutCancel(ctx)
 	cfg := watch.Config{
 		Cluster: w.cluster, Bounds: detect.Bounds{Lateness: w.flags.lateness}, Keep: w.flags.keepAlerts,
-		Tell: w.tell, Dead: w.dead, Say: w.app.say, Outbox: w.deliverer.Writes, Recorded: w.deliverer.Wake, Behind: w.alarms.behind,
-		Record: func(_ int, rec *ingest.Record) { w.alarms.record(rec, time.Now()) },
+		Tell: w.tell, Dead: w.dead, Say: w.app.say, Outbox: w.deliverer.Writes, Recorded: w.deliverer.Wake, Behind: w.alarms.behind, Record: w.record,
 	}
 	if w.know != nil {
 		cfg.Enrich = func(alert model.Alert) model.Alert { return w.know.enrich(ctx, alert) }
@@ -363,6 +363,7 @@ func (w *watching) run(ctx context.Context, files []string, program *detect.Prog
 	if w.flags.listen.Address != "" {
 		sources.Go(func() error { return w.receive(outer) })
 	}
+	w.judges(program)
 	g, inner := errgroup.WithContext(ctx)
 	rules := make(chan *detect.Program)
 	g.Go(func() error { return w.watch.Run(inner, program, rules) })
@@ -438,7 +439,7 @@ func (w *watching) outcome(ctx context.Context) error {
 			return err
 		}
 	}
-	missed := slices.Concat(w.lost, together(w.watch.Incomplete()))
+	missed := slices.Concat(w.lost, w.unread(), together(w.watch.Incomplete()))
 	if n := w.watch.Counters().Dead; n > 0 {
 		missed = append(missed, model.Incomplete{What: "standard input", Why: fmt.Sprintf("%d records are damaged", n)})
 	}
@@ -453,7 +454,7 @@ func (w *watching) outcome(ctx context.Context) error {
 	return nil
 }
 
-// count says once a minute what was done.
+// count says once a minute what was done, and what no rule reads.
 func (w *watching) count(ctx context.Context) error {
 	last := watch.Counters{}
 	minute := time.NewTicker(time.Minute)
@@ -469,6 +470,7 @@ func (w *watching) count(ctx context.Context) error {
 			w.app.say("watch: %d records, %d events, %d damaged, %d alerts in the last minute",
 				c.Records-last.Records, c.Events-last.Events, c.Dead-last.Dead, c.Alerts-last.Alerts)
 			last = c
+			w.app.talkIncomplete(w.unread())
 		}
 	}
 }
