@@ -129,6 +129,9 @@ func (l *Log) At(ctx context.Context, partition int, t time.Time) (uint64, error
 	}
 	state := stream.CachedInfo().State
 	low, high := max(state.FirstSeq, 1), state.LastSeq+1
+	if state.LastTime.Before(t) { // who asks for the end needs no message read
+		low = high
+	}
 	for low < high { // times of one stream rise with its sequences
 		middle := low + (high-low)/2
 		m, err := stream.GetMsg(ctx, middle)

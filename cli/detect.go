@@ -74,7 +74,7 @@ func (a *app) detectRun(ctx context.Context, args []string, rules string, in log
 		return err
 	}
 	defer letters.close()
-	cfg := ingest.Config{Cluster: "cluster", Source: in.kind, DeadLetter: letters.take}
+	cfg := ingest.Config{Cluster: config.DefaultCluster, Source: in.kind, DeadLetter: letters.take}
 	var contexts *estate.Contexts
 	if out.estate != "" {
 		var unknown []model.Incomplete

@@ -3,29 +3,16 @@ package cli
 import (
 	"errors"
 	"fmt"
-	"io"
-	"os"
 
 	"github.com/scantling/scantling/runtime/receive"
 )
 
-// mostManifest bounds the file of --apiserver, in bytes.
-const mostManifest = 16 << 20
-
 // checkAPIServer reads the manifest of --apiserver, and says what is wrong with
 // how it audits. One that would wait for our webhook is refused.
 func (a *app) checkAPIServer(name string, listens bool) error {
-	f, err := os.Open(name)
+	text, err := readNamed("--apiserver", name)
 	if err != nil {
-		return failed("--apiserver: %s: %s", name, cause(err))
-	}
-	defer f.Close()
-	text, err := io.ReadAll(io.LimitReader(f, mostManifest+1))
-	if err != nil {
-		return failed("--apiserver: %s: %s", name, cause(err))
-	}
-	if len(text) > mostManifest {
-		return failed("--apiserver: %s: it is larger than %d MiB", name, mostManifest>>20)
+		return err
 	}
 	servers, err := receive.Servers(text)
 	if err != nil {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -100,9 +99,9 @@ func (a *app) detectCoverage(policyFile, rules string) error {
 
 // readPolicy reads an audit policy; what is none is wrong usage.
 func readPolicy(name string) (*signal.Policy, error) {
-	data, err := os.ReadFile(name)
+	data, err := readNamed("--audit-policy", name)
 	if err != nil {
-		return nil, failed("--audit-policy: %s: %s", name, cause(err))
+		return nil, err
 	}
 	policy, errs := signal.ParsePolicy(name, data)
 	if len(errs) > 0 {

@@ -27,26 +27,22 @@ func (f *knownFlags) add(cmd *cobra.Command) {
 	cmd.Flags().DurationVar(&f.every, "estate-every", 10*time.Minute, "how often the estate is read again; SIGHUP does it too")
 }
 
-// load reads the estate file. The cluster is what it calls the one that logs
-// are of.
-func (f *knownFlags) load() (cfg *config.Config, cluster string, err error) {
-	cluster = "cluster"
+// load reads the estate file, if there is one.
+func (f *knownFlags) load() (*config.Config, error) {
 	if f.every <= 0 {
-		return nil, "", usage("--estate-every must be more than nothing")
+		return nil, usage("--estate-every must be more than nothing")
 	}
 	if f.dir == "" {
-		return &config.Config{}, cluster, nil
+		return &config.Config{}, nil
 	}
 	if err := isFolder(f.dir); err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	if cfg, err = config.Load(f.dir); err != nil {
-		return nil, "", &failure{exitUsage, err}
+	cfg, err := config.Load(f.dir)
+	if err != nil {
+		return nil, &failure{exitUsage, err}
 	}
-	if len(cfg.Clusters) > 0 {
-		cluster = cfg.Clusters[0].Name
-	}
-	return cfg, cluster, nil
+	return cfg, nil
 }
 
 // Bounds of what alerts wait for. Detection goes on meanwhile.

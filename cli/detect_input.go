@@ -7,6 +7,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/runtime/detect"
@@ -34,13 +35,18 @@ type place struct {
 }
 
 func newUnjudged(p *detect.Program) *unjudged {
-	u := &unjudged{read: map[string]bool{}, count: map[string]int{}}
+	return &unjudged{read: kindsOf(p), count: map[string]int{}}
+}
+
+// kindsOf are the kinds of log that some rule reads.
+func kindsOf(p *detect.Program) map[string]bool {
+	read := map[string]bool{}
 	for _, r := range p.Rules() {
 		for _, kind := range r.Kinds {
-			u.read[kind] = true
+			read[kind] = true
 		}
 	}
-	return u
+	return read
 }
 
 func (u *unjudged) add(rec *ingest.Record) {
@@ -63,6 +69,39 @@ func (u *unjudged) incomplete() []model.Incomplete {
 		}
 	}
 	return out
+}
+
+// judges notes which kinds of log the rules read from now on.
+func (w *watching) judges(program *detect.Program) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for p := range w.log.Partitions() {
+		if p == len(w.unjudged) {
+			w.unjudged = append(w.unjudged, newUnjudged(program))
+		}
+		w.unjudged[p].read = kindsOf(program)
+	}
+}
+
+// record looks at a record of the log.
+func (w *watching) record(partition int, rec *ingest.Record) {
+	w.alarms.record(rec, time.Now())
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.unjudged[partition].add(rec)
+}
+
+// unread is what no rule read.
+func (w *watching) unread() []model.Incomplete {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	all := unjudged{count: map[string]int{}}
+	for _, u := range w.unjudged {
+		for kind, n := range u.count {
+			all.count[kind] += n
+		}
+	}
+	return all.incomplete()
 }
 
 // deadLetters writes the records that are no events, one JSON object a line.

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"net"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -37,9 +36,9 @@ func (l *listenFlags) secret(env func(string) string) (string, error) {
 	if l.token == "" {
 		return env(tokenEnv), nil
 	}
-	text, err := os.ReadFile(l.token)
+	text, err := readNamed("--token-file", l.token)
 	if err != nil {
-		return "", failed("--token-file: %s: %s", l.token, cause(err))
+		return "", err
 	}
 	if text = bytes.TrimSpace(text); len(text) == 0 {
 		return "", failed("--token-file: %s is empty", l.token)

@@ -45,6 +45,7 @@ func (w *watching) reload(ctx context.Context, rules chan<- *detect.Program) err
 		select {
 		case rules <- d.program:
 			w.alarms.rules(d.program)
+			w.judges(d.program)
 			w.app.say("rules loaded anew: %d", len(d.program.Rules()))
 		case <-ctx.Done():
 		}

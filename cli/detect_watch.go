@@ -131,9 +131,10 @@ type watching struct {
 	alarms    *alarms
 	settled   bool // standard input was all, and is judged
 
-	mu    sync.Mutex // of what follows
-	found bool
-	lost  []model.Incomplete
+	mu       sync.Mutex // of what follows
+	found    bool
+	lost     []model.Incomplete
+	unjudged []*unjudged // by partition
 }
 
 func (a *app) detectWatch(ctx context.Context, args []string, flags watchFlags) error {
@@ -181,11 +182,11 @@ func (w *watching) prepare(program *detect.Program) error {
 		}
 		w.alarms.policy(policy, time.Now())
 	}
-	known, cluster, err := w.flags.estate.load()
+	known, err := w.flags.estate.load()
 	if err != nil {
 		return err
 	}
-	w.cluster = cluster
+	w.cluster = known.LogCluster()
 	w.outputs, err = outputsOf(w.flags.to, sinksOf(w.flags.estate.dir, known.Notify)...)
 	return err
 }
@@ -286,8 +287,7 @@ func (w *watching) config(ctx context.Context) watch.Config {
 	ctx = context.WithoutCancel(ctx)
 	cfg := watch.Config{
 		Cluster: w.cluster, Bounds: detect.Bounds{Lateness: w.flags.lateness}, Keep: w.flags.keepAlerts,
-		Tell: w.tell, Dead: w.dead, Say: w.app.say, Outbox: w.deliverer.Writes, Recorded: w.deliverer.Wake, Behind: w.alarms.behind,
-		Record: func(_ int, rec *ingest.Record) { w.alarms.record(rec, time.Now()) },
+		Tell: w.tell, Dead: w.dead, Say: w.app.say, Outbox: w.deliverer.Writes, Recorded: w.deliverer.Wake, Behind: w.alarms.behind, Record: w.record,
 	}
 	if w.know != nil {
 		cfg.Enrich = func(alert model.Alert) model.Alert { return w.know.enrich(ctx, alert) }
@@ -331,7 +331,10 @@ func (w *watching) tell(alerts []model.Alert) error {
 func (w *watching) dead(_ int, letter ingest.DeadLetter) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.letters.take(letter)
+	wrote := w.letters.err == nil
+	if w.letters.take(letter); wrote && w.letters.err != nil { // the end, which tells it too, may be far
+		w.app.say("dead letters are not written any more: %v", w.letters.err)
+	}
 }
 
 // maxLost is how many losses are named at the end.
@@ -360,6 +363,7 @@ func (w *watching) run(ctx context.Context, files []string, program *detect.Prog
 	if w.flags.listen.Address != "" {
 		sources.Go(func() error { return w.receive(outer) })
 	}
+	w.judges(program)
 	g, inner := errgroup.WithContext(ctx)
 	rules := make(chan *detect.Program)
 	g.Go(func() error { return w.watch.Run(inner, program, rules) })
@@ -387,7 +391,7 @@ func (w *watching) run(ctx context.Context, files []string, program *detect.Prog
 	})
 	err := g.Wait()
 	if !w.settled { // else it is said with the outcome
-		w.app.talkIncomplete(together(w.unjudged()))
+		w.app.talkIncomplete(slices.Concat(w.unread(), together(w.doubts())))
 	}
 	if err != nil {
 		return failed("%w", err)
@@ -395,8 +399,8 @@ func (w *watching) run(ctx context.Context, files []string, program *detect.Prog
 	return nil
 }
 
-// unjudged is what detections and alarms could not judge.
-func (w *watching) unjudged() []model.Incomplete {
+// doubts are what detections and alarms could not judge.
+func (w *watching) doubts() []model.Incomplete {
 	return slices.Concat(w.watch.Incomplete(), w.alarms.incomplete())
 }
 
@@ -444,7 +448,7 @@ func (w *watching) outcome(ctx context.Context) error {
 			return err
 		}
 	}
-	missed := slices.Concat(w.lost, together(w.unjudged()))
+	missed := slices.Concat(w.lost, w.unread(), together(w.doubts()))
 	if n := w.watch.Counters().Dead; n > 0 {
 		missed = append(missed, model.Incomplete{What: "standard input", Why: fmt.Sprintf("%d records are damaged", n)})
 	}
@@ -459,7 +463,7 @@ func (w *watching) outcome(ctx context.Context) error {
 	return nil
 }
 
-// count says once a minute what was done.
+// count says once a minute what was done, and what no rule reads.
 func (w *watching) count(ctx context.Context) error {
 	last := watch.Counters{}
 	minute := time.NewTicker(time.Minute)
@@ -475,6 +479,7 @@ func (w *watching) count(ctx context.Context) error {
 			w.app.say("watch: %d records, %d events, %d damaged, %d alerts in the last minute",
 				c.Records-last.Records, c.Events-last.Events, c.Dead-last.Dead, c.Alerts-last.Alerts)
 			last = c
+			w.app.talkIncomplete(w.unread())
 		}
 	}
 }

@@ -280,7 +280,7 @@ func (r *reader) statements(ctx context.Context) (*vex.Set, error) {
 func (r *reader) infrastructure(ctx context.Context) error {
 	clusters := r.config.Clusters
 	if len(clusters) == 0 {
-		clusters = []config.Cluster{{Name: "cluster"}}
+		clusters = []config.Cluster{{Name: config.DefaultCluster}}
 	}
 	judge, errs := posture.Compile(r.rules)
 	r.broken(errs)
@@ -351,17 +351,13 @@ func (r *reader) runtime(ctx context.Context) error {
 		return nil
 	}
 	logs := r.logs()
-	cluster := "cluster"
-	if len(r.config.Clusters) > 0 {
-		cluster = r.config.Clusters[0].Name
-	}
 	d, err := r.app.detector(r.rules)
 	if err != nil {
 		return err
 	}
 	r.missed = append(r.missed, d.broken...)
 	bar := r.app.progress("runtime", 2*len(logs))
-	reading, err := d.reading(ctx, cluster, logs, bar)
+	reading, err := d.reading(ctx, r.config.LogCluster(), logs, bar)
 	if err != nil {
 		return err
 	}
@@ -415,12 +411,8 @@ func (r *reader) techniques() []string {
 // settings are the user's decisions for the ranking.
 func (r *reader) settings() risk.Settings {
 	s := risk.Settings{Accept: r.config.Exceptions(), AsOf: r.asOf}
-	cluster := "cluster"
-	if len(r.config.Clusters) > 0 {
-		cluster = r.config.Clusters[0].Name
-	}
 	for _, j := range r.config.Jewels {
-		s.Jewels = append(s.Jewels, risk.Jewel{Name: j.Name, Match: j.Match.Ref(cluster), Value: j.Value})
+		s.Jewels = append(s.Jewels, risk.Jewel{Name: j.Name, Match: j.Match.Ref(r.config.LogCluster()), Value: j.Value})
 	}
 	if r.config.Risk.Line != nil {
 		line := risk.FromFloat(*r.config.Risk.Line)

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,19 +40,15 @@ func formatOptions() format.Options {
 
 // printAlert writes one line, in the format that was asked for.
 func (a *app) printAlert(w io.Writer, alert model.Alert) error {
-	m := format.Message{ID: alert.ID, Alert: alert}
-	var line []byte
-	var err error
-	switch a.format {
-	case "ocsf":
-		line, err = format.OCSF(m, formatOptions())
-	case "ecs":
-		line, err = format.ECS(m, formatOptions())
-	case "cef":
-		line = []byte(format.CEF(m, formatOptions()))
-	default:
-		line, err = format.JSON(m)
+	name := a.format
+	if !slices.Contains(alertFormats, name) {
+		name = "json"
 	}
+	encode, err := format.EncoderOf(name, formatOptions())
+	if err != nil {
+		return err
+	}
+	line, err := encode(format.Message{ID: alert.ID, Alert: alert})
 	if err == nil {
 		_, err = w.Write(append(line, '\n'))
 	}
@@ -73,11 +70,7 @@ func (a *app) alertContexts(ctx context.Context, dir string) (contexts *estate.C
 	if err != nil {
 		return nil, "", nil, err
 	}
-	cluster = "cluster"
-	if len(r.config.Clusters) > 0 {
-		cluster = r.config.Clusters[0].Name
-	}
-	return estate.NewContexts(e, now), cluster, e.Incomplete, nil
+	return estate.NewContexts(e, now), r.config.LogCluster(), e.Incomplete, nil
 }
 
 // outputsOf opens the sinks of --output, and others.
@@ -138,9 +131,6 @@ func (a *app) send(ctx context.Context, outputs []notify.Output, alerts []model.
 		if err != nil {
 			return failed("%w", err)
 		}
-		for i := range writes {
-			writes[i].If = model.Always // it may be owed since an earlier run
-		}
 		if err := data.Apply(ctx, writes); err != nil {
 			return failed("%w", err)
 		}
@@ -155,12 +145,8 @@ func (a *app) drain(ctx context.Context, d *notify.Deliverer) error {
 	if err := d.Drain(ctx); err != nil {
 		return failed("%w", err)
 	}
-	stats, err := d.Status(ctx)
-	if err != nil {
-		return failed("%w", err)
-	}
 	var refused []string
-	for _, s := range stats {
+	for _, s := range d.Status() {
 		a.say("sent %d messages to %s", s.Sent, s.To)
 		if s.Rejected > 0 {
 			refused = append(refused, fmt.Sprintf("%s refused %d messages, they lie in its dead outbox", s.To, s.Rejected))

@@ -369,6 +369,17 @@ func (m Match) Ref(cluster string) model.Ref {
 	return r
 }
 
+// DefaultCluster is what a cluster is called that the estate file doesn't name.
+const DefaultCluster = "cluster"
+
+// LogCluster is the cluster that logs and crown jewels are of: the first.
+func (c *Config) LogCluster() string {
+	if len(c.Clusters) == 0 {
+		return DefaultCluster
+	}
+	return c.Clusters[0].Name
+}
+
 // Exceptions are the accept entries as the model has them.
 func (c *Config) Exceptions() []model.Exception {
 	out := make([]model.Exception, len(c.Accept))

@@ -12,6 +12,10 @@ const closureWords = 32 << 20
 // fewMost is how many vertices an answer lists beside a set that it shares.
 const fewMost = 128
 
+// mostBeyond is for how many pairs of sets it is kept what one has and the other
+// lacks: some 30 MB at most.
+const mostBeyond = 1 << 16
+
 // Closure is the Reach of each vertex of from alone, in the same order: its
 // blast radius. What vertices have in common they share, so that many of which
 // each reaches little of its own cost little: the answers are read only.
@@ -404,7 +408,9 @@ func (c *closer) lacks(set, other *Set) []Vertex {
 	found, known := c.beyond[[2]*Set{other, set}]
 	if !known {
 		found = other.without(set, c.most+1)
-		c.beyond[[2]*Set{other, set}] = found
+		if len(c.beyond) < mostBeyond {
+			c.beyond[[2]*Set{other, set}] = found
+		}
 	}
 	return slices.Clip(found)
 }

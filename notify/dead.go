@@ -58,8 +58,7 @@ func Revive(ctx context.Context, store Store, name string) (int, error) {
 			if err != nil {
 				return n, err
 			}
-			owed[0].If = model.Always // whether it is owed already doesn't matter
-			writes = append(writes, owed[0], remove(r))
+			writes = append(append(writes, owed...), remove(r))
 		}
 		if err := store.Apply(ctx, writes); err != nil {
 			return n, fmt.Errorf("reviving alerts: %w", err)

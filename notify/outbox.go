@@ -36,7 +36,8 @@ type dead struct {
 
 // Writes are the records by which an alert is owed to sinks, for the batch
 // that records the alert. Their keys follow from the alert, so that recording
-// it again before it was sent owes it once.
+// it again before it was sent owes it once; they have no condition, for none
+// should keep an alert from being recorded.
 func Writes(a model.Alert, sinks []string) ([]model.Write, error) {
 	body, err := json.Marshal(a)
 	if err != nil {
@@ -44,10 +45,7 @@ func Writes(a model.Alert, sinks []string) ([]model.Write, error) {
 	}
 	out := make([]model.Write, len(sinks))
 	for i, s := range sinks {
-		out[i] = model.Write{
-			Record: model.Record{Kind: outboxKind, Key: key(s, stamp(a.Time), idOf(a.ID)), Version: a.Time.UnixMicro(), Body: body},
-			If:     model.IfAbsent,
-		}
+		out[i] = put(outboxKind, key(s, stamp(a.Time), idOf(a.ID)), a.Time.UnixMicro(), body)
 	}
 	return out, nil
 }

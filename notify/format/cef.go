@@ -25,7 +25,7 @@ const (
 // key; the custom strings are labelled.
 func CEF(m Message, o Options) string {
 	a := m.Alert
-	first, last := m.span()
+	first, last := m.Span()
 	var b strings.Builder
 	fmt.Fprintf(&b, "CEF:0|Scantling|Scantling|%s|%s|%s|%d|", cefHeader(o.Version), cefHeader(a.Rule), cefHeader(m.title()), cefSeverities[a.Level])
 	e := extension{b: &b}
@@ -164,7 +164,7 @@ var syslogSeverities = map[model.Severity]int{model.Critical: 2, model.High: 3, 
 // mark of UTF-8 that readers of CEF stumble over: the grammar calls that
 // MSG-ANY. MSGID is the rule.
 func Syslog(m Message, o Options) []byte {
-	_, last := m.span()
+	_, last := m.Span()
 	when := "-"
 	if !last.IsZero() {
 		when = last.UTC().Format("2006-01-02T15:04:05.000000Z07:00")
@@ -221,7 +221,7 @@ func CloudEvent(m Message) ([]byte, error) {
 	if len(a.Assets) > 0 {
 		e.Subject = a.Assets[0].String()
 	}
-	if _, last := m.span(); !last.IsZero() {
+	if _, last := m.Span(); !last.IsZero() {
 		e.Time = last.UTC().Format(time.RFC3339Nano)
 	}
 	return marshal(e)

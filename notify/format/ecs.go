@@ -144,7 +144,7 @@ var ecsSeverities = map[model.Severity]int{model.Info: 0, model.Low: 21, model.M
 // ECS is an alert document of Elastic Common Schema 8.
 func ECS(m Message, o Options) ([]byte, error) {
 	a := m.Alert
-	first, last := m.span()
+	first, last := m.Span()
 	d := ecsDoc{
 		Timestamp: ecsTime(last), ECS: ecsSelf{ecsVersion}, Message: m.title(),
 		Event: ecsEvent{

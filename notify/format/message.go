@@ -3,6 +3,8 @@ package format
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -33,25 +35,43 @@ type Options struct {
 	Host    string // that it runs on, for syslog; empty: unknown
 }
 
-// Title is one line for people.
+// title is one line for people.
 func (m Message) title() string {
 	if m.Group == nil {
 		return m.Alert.Title
 	}
-	return m.Alert.Title + " (" + plural(m.Group.Count) + " more)"
+	return m.Alert.Title + " (" + strconv.Itoa(m.Group.Count) + " more)"
 }
 
-func plural(n int) string {
-	b, _ := json.Marshal(n) // an int has no error
-	return string(b)
-}
-
-// span is when what the message tells of happened.
-func (m Message) span() (first, last time.Time) {
+// Span is when what the message tells of happened.
+func (m Message) Span() (first, last time.Time) {
 	if m.Group != nil {
 		return m.Group.First, m.Group.Last
 	}
 	return m.Alert.Time, m.Alert.Time
+}
+
+// Names are those of the formats of one message.
+var Names = []string{"json", "ocsf", "ecs", "cef", "cloudevents"}
+
+// An Encoder renders one message.
+type Encoder func(Message) ([]byte, error)
+
+// EncoderOf is the format of a name.
+func EncoderOf(name string, o Options) (Encoder, error) {
+	switch name {
+	case "json":
+		return JSON, nil
+	case "ocsf":
+		return func(m Message) ([]byte, error) { return OCSF(m, o) }, nil
+	case "ecs":
+		return func(m Message) ([]byte, error) { return ECS(m, o) }, nil
+	case "cef":
+		return func(m Message) ([]byte, error) { return []byte(CEF(m, o)), nil }, nil
+	case "cloudevents":
+		return CloudEvent, nil
+	}
+	return nil, fmt.Errorf("format %q: use one of %s", name, strings.Join(Names, ", "))
 }
 
 // jsonMessage adds to the alert what groups say.
@@ -79,7 +99,7 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-// key takes the parts of an asset's key: the cluster, the namespace, the kind
+// keyParts takes an asset's key apart: the cluster, the namespace, the kind
 // of object where the key names one, and the name.
 func keyParts(ref model.Ref) (cluster, namespace, kind, name string) {
 	parts := strings.SplitN(ref.Key, "/", 4)

@@ -1,6 +1,7 @@
 package format
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -141,7 +142,7 @@ type ocsfWeakness struct {
 // since an alert has no other; what the estate knows stands in `unmapped`.
 func OCSF(m Message, o Options) ([]byte, error) {
 	a := m.Alert
-	first, last := m.span()
+	first, last := m.Span()
 	severity := ocsfSeverities[a.Level]
 	f := ocsfFinding{
 		ActivityID: ocsfCreate, ActivityName: "Create", CategoryUID: ocsfCategory, CategoryName: "Findings",
@@ -203,7 +204,7 @@ func (f *ocsfFinding) assets(assets []model.Ref, known *model.Context) {
 			}
 		}
 		f.Resources = append(f.Resources, r)
-		f.observe("resources["+plural(i)+"].uid", "Resource UID", ocsfResourceID, ref.Key)
+		f.observe("resources["+strconv.Itoa(i)+"].uid", "Resource UID", ocsfResourceID, ref.Key)
 	}
 }
 

@@ -24,13 +24,13 @@ type elastic struct {
 	client *client
 	url    string
 	index  string
-	encode encoder
+	encode format.Encoder
 }
 
 // indexName is what both take for a name: no upper case, no wildcard.
 var indexName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{0,254}$`)
 
-func openElastic(t target, c *client, encode encoder) (Sink, error) {
+func openElastic(t target, c *client, encode format.Encoder) (Sink, error) {
 	base, index := "", strings.Trim(t.url.Path, "/")
 	if i := strings.LastIndexByte(index, '/'); i >= 0 {
 		base, index = "/"+index[:i], index[i+1:]

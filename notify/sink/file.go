@@ -14,7 +14,7 @@ import (
 // returns.
 type file struct {
 	path   string
-	encode encoder
+	encode format.Encoder
 }
 
 func (f *file) Send(_ context.Context, messages []format.Message) []error {

@@ -16,6 +16,7 @@ import (
 	"time"
 	"unicode"
 
+	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/notify/format"
 )
 
@@ -184,7 +185,7 @@ type post struct {
 	client *client
 	url    string
 	format string
-	encode encoder
+	encode format.Encoder
 	batch  bool
 }
 
@@ -236,12 +237,8 @@ func (p *post) together(ctx context.Context, messages []format.Message, bodies [
 	if len(list) == 0 {
 		return errs
 	}
-	body := slicesJoin(list, p.format)
-	header := http.Header{"Content-Type": {contentTypes[p.format][1]}, "Idempotency-Key": {strings.Join(ids, "-")}}
-	if len(ids) > 1 {
-		header["Idempotency-Key"] = []string{keyOf(ids)}
-	}
-	a, err := p.client.post(ctx, p.url, header, body)
+	header := http.Header{"Content-Type": {contentTypes[p.format][1]}, "Idempotency-Key": {keyOf(ids)}}
+	a, err := p.client.post(ctx, p.url, header, joined(list, p.format))
 	if err == nil {
 		err = a.err()
 	}
@@ -253,7 +250,16 @@ func (p *post) together(ctx context.Context, messages []format.Message, bodies [
 	return errs
 }
 
-func slicesJoin(list [][]byte, form string) []byte {
+// keyOf is the key of a request with one message or several.
+func keyOf(ids []string) string {
+	if len(ids) == 1 {
+		return ids[0]
+	}
+	return model.Fingerprint(append([]string{"request"}, ids...)...)
+}
+
+// joined is a list of messages in one body.
+func joined(list [][]byte, form string) []byte {
 	if form == "cef" {
 		return append(bytes.Join(list, []byte("\n")), '\n')
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"time"
 
@@ -24,11 +25,10 @@ import (
 // headers.
 type kafka struct {
 	client *kgo.Client
-	topic  string
-	encode encoder
+	encode format.Encoder
 }
 
-func openKafka(t target, cfg Config, encode encoder) (Sink, error) {
+func openKafka(t target, cfg Config, encode format.Encoder) (Sink, error) {
 	topic := strings.Trim(t.url.Path, "/")
 	if topic == "" || strings.Contains(topic, "/") {
 		return nil, errors.New("its address names no topic: use kafka://HOST:PORT/TOPIC")
@@ -66,7 +66,7 @@ func openKafka(t target, cfg Config, encode encoder) (Sink, error) {
 	if err != nil {
 		return nil, fmt.Errorf("preparing Kafka: %w", err)
 	}
-	return &kafka{client: client, topic: topic, encode: encode}, nil
+	return &kafka{client: client, encode: encode}, nil
 }
 
 // saslOf is how to say who we are. The secret is read for each connection.
@@ -128,24 +128,17 @@ func (k *kafka) Send(ctx context.Context, messages []format.Message) []error {
 		records = append(records, r)
 	}
 	for _, res := range k.client.ProduceSync(ctx, records...) {
-		err := res.Err
-		for _, final := range refused {
-			if errors.Is(err, final) {
-				err = &Rejected{err.Error()}
-			}
-		}
-		if err != nil {
-			err = kafkaErr(err)
-		}
-		errs[place[res.Record]] = err
+		errs[place[res.Record]] = kafkaErr(res.Err)
 	}
 	return errs
 }
 
 func kafkaErr(err error) error {
-	var final *Rejected
-	if errors.As(err, &final) {
-		return err
+	switch {
+	case err == nil:
+		return nil
+	case slices.ContainsFunc(refused, func(final error) bool { return errors.Is(err, final) }):
+		return &Rejected{err.Error()}
 	}
 	return fmt.Errorf("producing to Kafka: %w", err)
 }

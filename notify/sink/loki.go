@@ -18,10 +18,10 @@ type loki struct {
 	client *client
 	url    string
 	header http.Header
-	encode encoder
+	encode format.Encoder
 }
 
-func openLoki(t target, c *client, cfg Config, encode encoder) (Sink, error) {
+func openLoki(t target, c *client, cfg Config, encode format.Encoder) (Sink, error) {
 	header := http.Header{"Content-Type": {"application/json"}}
 	if cfg.Tenant != "" {
 		header["X-Scope-Orgid"] = []string{cfg.Tenant}
@@ -57,7 +57,8 @@ func (l *loki) Send(ctx context.Context, messages []format.Message) []error {
 		if len(a.Assets) > 0 {
 			meta["asset"] = a.Assets[0].Key
 		}
-		s.Values = append(s.Values, [3]any{strconv.FormatInt(timeOf(messages[i]).UnixNano(), 10), string(body), meta})
+		_, last := messages[i].Span()
+		s.Values = append(s.Values, [3]any{strconv.FormatInt(last.UnixNano(), 10), string(body), meta})
 	}
 	if len(push.Streams) == 0 {
 		return errs

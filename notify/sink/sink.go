@@ -100,7 +100,7 @@ type Config struct {
 	// ecs+file:…; http:// is for what needs no secret.
 	To string
 
-	Format string // one of Formats; empty: what the form takes by default
+	Format string // one of format.Names; empty: what the form takes by default
 	Secret Secret // token; for Kafka "user:password"
 	CA     string // file of certificates of the authority to trust instead of the system's
 	SASL   string // of Kafka: plain, scram-sha-256 or scram-sha-512
@@ -108,28 +108,6 @@ type Config struct {
 	Tenant string // of Loki
 	Ack    bool   // Splunk: wait until the events are indexed
 	Batch  bool   // https: one request for many messages
-}
-
-// Formats are the names of formats.
-var Formats = []string{"json", "ocsf", "ecs", "cef", "cloudevents"}
-
-// An encoder renders one message.
-type encoder func(format.Message) ([]byte, error)
-
-func encoderOf(name string, o format.Options) (encoder, error) {
-	switch name {
-	case "json":
-		return format.JSON, nil
-	case "ocsf":
-		return func(m format.Message) ([]byte, error) { return format.OCSF(m, o) }, nil
-	case "ecs":
-		return func(m format.Message) ([]byte, error) { return format.ECS(m, o) }, nil
-	case "cef":
-		return func(m format.Message) ([]byte, error) { return []byte(format.CEF(m, o)), nil }, nil
-	case "cloudevents":
-		return format.CloudEvent, nil
-	}
-	return nil, fmt.Errorf("format %q: use one of %s", name, strings.Join(Formats, ", "))
 }
 
 // target is a Config taken apart.
@@ -179,8 +157,8 @@ func parse(cfg Config) (target, error) {
 		if !slices.Contains(form.formats, t.format) {
 			return target{}, fmt.Errorf("%s takes the format %s", first, strings.Join(form.formats, ", "))
 		}
-	case first != "" && !slices.Contains(Formats, first):
-		return target{}, fmt.Errorf("%q is neither a form nor a format; formats are %s", first, strings.Join(Formats, ", "))
+	case first != "" && !slices.Contains(format.Names, first):
+		return target{}, fmt.Errorf("%q is neither a form nor a format; formats are %s", first, strings.Join(format.Names, ", "))
 	case first != "" && cfg.Format != "" && cfg.Format != first:
 		return target{}, fmt.Errorf("it says format %s, and again %s", first, cfg.Format)
 	default:
@@ -235,7 +213,8 @@ func isLoopback(host string) bool {
 	return host == "localhost" || ip != nil && ip.IsLoopback()
 }
 
-// Name is a sink's address as it may be shown.
+// Name is a sink's address as it may be shown: of a webhook the path is left
+// out, which often is what lets in.
 func Name(to string) string {
 	t, err := parse(Config{To: to})
 	switch {
@@ -243,6 +222,8 @@ func Name(to string) string {
 		return "?"
 	case t.kind == "file":
 		return "file:" + t.path
+	case t.kind == "http" && strings.Trim(t.url.Path, "/") != "":
+		return t.kind + " " + t.url.Scheme + "://" + t.url.Host + "/…"
 	}
 	return t.kind + " " + t.url.Scheme + "://" + t.url.Host + t.url.Path
 }
@@ -263,7 +244,7 @@ func Open(cfg Config, o format.Options) (Sink, error) {
 	if _, err := cfg.Secret.read(); err != nil {
 		return nil, err
 	}
-	encode, err := encoderOf(t.format, o)
+	encode, err := format.EncoderOf(t.format, o)
 	if err != nil {
 		return nil, err
 	}
@@ -301,7 +282,7 @@ func all(n int, err error) []error {
 }
 
 // encoded renders messages. One that can't be is rejected; the others go on.
-func encoded(messages []format.Message, encode encoder) (bodies [][]byte, errs []error) {
+func encoded(messages []format.Message, encode format.Encoder) (bodies [][]byte, errs []error) {
 	bodies, errs = make([][]byte, len(messages)), make([]error, len(messages))
 	for i, m := range messages {
 		body, err := encode(m)

@@ -179,7 +179,7 @@ func TestParse(t *testing.T) {
 	}{
 		"file":                 {Config{To: "file:a/b.jsonl"}, "file:a/b.jsonl"},
 		"file of a format":     {Config{To: "ocsf+file:/x"}, "file:/x"},
-		"webhook":              {Config{To: "https://h.example/x?token=1"}, "http https://h.example/x"},
+		"webhook":              {Config{To: "https://h.example/x?token=1"}, "http https://h.example/…"},
 		"format of a webhook":  {Config{To: "ocsf+https://h.example"}, "http https://h.example"},
 		"elastic":              {Config{To: "elastic+https://h.example:9200/alerts"}, "elastic https://h.example:9200/alerts"},
 		"kafka":                {Config{To: "kafka://a:9092,b:9092/alerts"}, "kafka tcp://a:9092,b:9092/alerts"},

@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/notify/format"
 )
 
@@ -25,7 +24,7 @@ type splunk struct {
 	host    string
 	channel string // empty: acknowledgement isn't asked for
 	format  string
-	encode  encoder
+	encode  format.Encoder
 }
 
 // Waiting for acknowledgement: an indexer that is idle answers within seconds.
@@ -34,7 +33,7 @@ const (
 	ackTime  = 30 * time.Second
 )
 
-func openSplunk(t target, c *client, cfg Config, encode encoder, o format.Options) (Sink, error) {
+func openSplunk(t target, c *client, cfg Config, encode format.Encoder, o format.Options) (Sink, error) {
 	c.scheme = "Splunk"
 	s := &splunk{client: c, base: strings.TrimSuffix(t.url.String(), "/"), index: cfg.Index, host: o.Host, format: t.format, encode: encode}
 	if cfg.Ack {
@@ -86,7 +85,7 @@ func (s *splunk) Send(ctx context.Context, messages []format.Message) []error {
 			Host: s.host, Source: "scantling", SourceType: "scantling:" + s.format, Index: s.index, Event: body,
 			Fields: map[string]string{"id": messages[i].ID, "rule": a.Rule, "level": a.Level.String()},
 		}
-		if when := timeOf(messages[i]); !when.IsZero() {
+		if _, when := messages[i].Span(); !when.IsZero() {
 			e.Time = json.Number(fmt.Sprintf("%d.%06d", when.Unix(), when.Nanosecond()/1000))
 		}
 		if err := enc.Encode(e); err != nil {
@@ -102,13 +101,6 @@ func (s *splunk) Send(ctx context.Context, messages []format.Message) []error {
 		errs[sent[n]] = err
 	}
 	return errs
-}
-
-func timeOf(m format.Message) time.Time {
-	if m.Group != nil {
-		return m.Group.Last
-	}
-	return m.Alert.Time
 }
 
 func (s *splunk) header() http.Header {
@@ -178,6 +170,3 @@ func (s *splunk) Close() error {
 	s.client.close()
 	return nil
 }
-
-// keyOf is the key of a request that holds several messages.
-func keyOf(ids []string) string { return model.Fingerprint(append([]string{"request"}, ids...)...) }

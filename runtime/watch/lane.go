@@ -28,24 +28,12 @@ type lane struct {
 	lane      *detect.Lane
 	decoders  *ingest.Decoders
 	fresh     uint64 // batches from here on were not read before
+	again     bool   // the batch at hand was
 
 	mu    sync.Mutex
 	next  uint64 // sequence to go on with
 	last  time.Time
 	ended bool
-}
-
-// decoders makes events of what one partition holds.
-func (w *Watch) decoders(partition int) *ingest.Decoders {
-	return ingest.NewDecoders(ingest.Config{Cluster: w.cfg.Cluster, DeadLetter: func(l ingest.DeadLetter) {
-		w.letter(partition, l)
-	}})
-}
-
-func (w *Watch) letter(partition int, l ingest.DeadLetter) {
-	if w.cfg.Dead != nil {
-		w.cfg.Dead(partition, l)
-	}
 }
 
 // read follows the partition, and goes on after errors.
@@ -75,7 +63,7 @@ func (l *lane) take(ctx context.Context, b model.Batch) error {
 	}
 	l.whole.RLock()
 	defer l.whole.RUnlock()
-	fresh := b.Sequence >= l.fresh
+	l.again = b.Sequence < l.fresh
 	events := uint64(0)
 	received := b.Received
 	if received.IsZero() {
@@ -84,9 +72,8 @@ func (l *lane) take(ctx context.Context, b model.Batch) error {
 	l.lane.Begin(b.Sequence, b.Stream, received)
 	res, err := l.decoders.Decode(b, func(rec *ingest.Record) error {
 		l.lane.AddRecord(rec)
-		if events++; fresh {
-			l.show(rec)
-		}
+		events++
+		l.show(rec)
 		return nil
 	})
 	if err != nil {
@@ -94,7 +81,7 @@ func (l *lane) take(ctx context.Context, b model.Batch) error {
 	}
 	l.lane.End(b.Sequence + 1)
 	l.began(b.Sequence+1, time.Now())
-	if fresh {
+	if !l.again {
 		l.batches.Add(1)
 		l.records.Add(uint64(len(b.Records)))
 		l.events.Add(events)
@@ -106,10 +93,17 @@ func (l *lane) take(ctx context.Context, b model.Batch) error {
 	return nil
 }
 
-// show lets others see a record.
+// show lets others see a record, unless they have seen it.
 func (l *lane) show(rec *ingest.Record) {
-	if l.cfg.Record != nil {
+	if l.cfg.Record != nil && !l.again {
 		l.cfg.Record(l.partition, rec)
+	}
+}
+
+// letter hands on a record that is no event, as show does.
+func (l *lane) letter(letter ingest.DeadLetter) {
+	if l.cfg.Dead != nil && !l.again {
+		l.cfg.Dead(l.partition, letter)
 	}
 }
 
@@ -117,31 +111,21 @@ func (l *lane) show(rec *ingest.Record) {
 func (l *lane) began(next uint64, now time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.next, l.last = next, now
-	l.end(false)
+	l.next, l.last, l.ended = next, now, false
 }
 
-// end notes whether the lane is at its end.
-func (l *lane) end(ended bool) {
-	if l.ended == ended {
-		return
-	}
-	l.ended = ended
-	l.Watch.mu.Lock()
-	defer l.Watch.mu.Unlock()
-	if ended {
-		l.Watch.ended++
-	} else {
-		l.Watch.ended--
-	}
+// goesOn reports whether the lane may have more to read.
+func (l *lane) goesOn() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.ended
 }
 
 // lookAgain has it found out anew whether the lane is at its end.
 func (l *lane) lookAgain() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.last = time.Time{}
-	l.end(false)
+	l.last, l.ended = time.Time{}, false
 }
 
 var errMore = errors.New("there is more")
@@ -172,7 +156,7 @@ func (l *lane) rest(next uint64) {
 	if l.next != next {
 		return
 	}
-	l.end(true)
+	l.ended = true
 	l.lane.Idle(time.Now())
 	if l.cfg.Behind != nil {
 		l.cfg.Behind(l.partition, time.Time{}, true)

@@ -75,9 +75,7 @@ type Watch struct {
 	wrote    time.Time     // the position
 	mu       sync.Mutex    // of what follows
 	raised   []model.Alert // by others, to be recorded
-	live     *detect.Live
-	lanes    []*lane
-	ended    int // lanes at their end
+	at       *round        // nil before the first
 
 	batches, records, events, dead, alerts atomic.Uint64
 }
@@ -168,14 +166,15 @@ func (w *Watch) round(ctx context.Context, program *detect.Program) error {
 	r := &round{Watch: w, live: detect.NewLive(program, w.log.Partitions(), w.cfg.Bounds, w.position.Mark)}
 	g, ctx := errgroup.WithContext(ctx)
 	for p := range w.log.Partitions() {
-		l := &lane{round: r, partition: p, lane: r.live.Lane(p), decoders: w.decoders(p)}
+		l := &lane{round: r, partition: p, lane: r.live.Lane(p)}
+		l.decoders = ingest.NewDecoders(ingest.Config{Cluster: w.cfg.Cluster, DeadLetter: l.letter})
 		if p < len(w.position.Mark.Lanes) {
 			l.next, l.fresh = w.position.Mark.Lanes[p].From, w.position.Mark.Lanes[p].Next
 		}
 		r.lanes = append(r.lanes, l)
 	}
 	w.mu.Lock()
-	w.live, w.lanes, w.ended = r.live, r.lanes, 0
+	w.at = r
 	w.mu.Unlock()
 	for _, l := range r.lanes {
 		g.Go(func() error { return l.read(ctx) })
@@ -210,32 +209,33 @@ func (w *Watch) Counters() Counters {
 
 // Incomplete says what the detections of the program at hand could not judge.
 func (w *Watch) Incomplete() []model.Incomplete {
-	w.mu.Lock()
-	live := w.live
-	w.mu.Unlock()
-	if live == nil {
+	r := w.current()
+	if r == nil {
 		return w.missed
 	}
-	return slices.Concat(w.missed, live.Incomplete())
+	return slices.Concat(w.missed, r.live.Incomplete())
 }
 
 // Settle waits until all that is on the log now has been judged.
 func (w *Watch) Settle(ctx context.Context) error {
-	w.mu.Lock()
-	lanes := w.lanes
-	w.mu.Unlock()
-	for _, l := range lanes {
-		l.lookAgain()
+	if r := w.current(); r != nil {
+		for _, l := range r.lanes {
+			l.lookAgain()
+		}
 	}
 	for {
-		w.mu.Lock()
-		ended := w.ended == w.log.Partitions()
-		w.mu.Unlock()
-		if ended {
+		if r := w.current(); r != nil && !slices.ContainsFunc(r.lanes, (*lane).goesOn) {
 			return nil
 		}
 		if err := sleep(ctx, lookEvery); err != nil {
 			return err
 		}
 	}
+}
+
+// current is the round at hand, nil before the first.
+func (w *Watch) current() *round {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.at
 }

@@ -269,6 +269,33 @@ func TestReload(t *testing.T) {
 	}
 }
 
+// TestDeadOnce: what is read again for the sake of a correlation is not buried
+// again, neither by other rules nor after a restart.
+func TestDeadOnce(t *testing.T) {
+	w := newWorld(t, 1)
+	many := "title: many\nid: many\nlevel: high\ncorrelation: {type: event_count, rules: [get], group-by: [user.username], timespan: 1h, condition: {gte: 9}}\n"
+	prog := compile(t, rule("get", "get"), many)
+	w.append("s", 0, record("one", "get", time.Now()), "no record")
+	rules := make(chan *detect.Program)
+	for run := range 2 {
+		if err := w.run(prog, rules, func(x *watch.Watch) {
+			settle(t)(x)
+			rules <- prog
+			time.Sleep(50 * time.Millisecond)
+			settle(t)(x)
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if w.dead != 1 {
+			t.Errorf("run %d: one damaged record was buried %d times", run, w.dead)
+		}
+	}
+	w.append("s", 2, "none either")
+	if err := w.run(prog, nil, settle(t)); err != nil || w.dead != 2 {
+		t.Errorf("another one: %d, %v", w.dead, err)
+	}
+}
+
 // TestAnotherWatches lets two watch one log: the one that finds that the other
 // moved the position ends.
 func TestAnotherWatches(t *testing.T) {
