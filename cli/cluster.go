@@ -102,7 +102,7 @@ func (a *app) judge(s *kube.Snapshot, by standard) (model.Reading, []model.Incom
 		a.say("Pod Security Standards: %s", what)
 		return reading, nil, err
 	}
-	cat, missed, err := a.catalogue("", nil)
+	cat, missed, err := a.catalogue("", nil, model.Infrastructure)
 	if err != nil {
 		return model.Reading{}, nil, err
 	}

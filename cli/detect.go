@@ -220,7 +220,7 @@ type detector struct {
 func (a *app) detectorFor(rules string) (*detector, error) {
 	if _, err := os.Stat(rules); rules == "" || errors.Is(err, os.ErrNotExist) {
 		a.rules = rules
-		cat, missed, err := a.catalogue("", nil)
+		cat, missed, err := a.catalogue("", nil, model.Runtime)
 		if err != nil {
 			return nil, err
 		}

@@ -77,7 +77,7 @@ func (a *app) alarmsFor(flags alarmFlags, program *detect.Program) (*alarms, []m
 	}
 	b := *a
 	b.rules = rule.AllRules
-	cat, _, err := b.catalogue("", nil) // what of it is broken was told with the detections
+	cat, _, err := b.catalogue("", nil, model.Runtime) // what of it is broken was told with the detections
 	if err != nil {
 		return nil, nil, err
 	}

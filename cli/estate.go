@@ -421,11 +421,11 @@ func (r *reader) settings() risk.Settings {
 	return s
 }
 
-// catalogue loads our rules and the user's folders and selects. What doesn't
-// compile is said and returned; the other rules run.
-func (a *app) catalogue(set string, dirs []string) (*rule.Catalogue, []model.Incomplete, error) {
+// catalogue loads our rules, of some stages or of all, and the user's folders,
+// and selects. What doesn't compile is said and returned; the other rules run.
+func (a *app) catalogue(set string, dirs []string, stages ...model.Stage) (*rule.Catalogue, []model.Incomplete, error) {
 	var missed []model.Incomplete
-	cat, errs := rule.Load(rules.FS, "rules")
+	cat, errs := rule.Load(rules.FS, "rules", stages...)
 	for _, dir := range append(slices.Clone(dirs), a.rulesDir...) {
 		root, err := os.OpenRoot(dir)
 		if err != nil {

@@ -92,7 +92,7 @@ func (a *app) judgeImages(ctx context.Context, invs []*image.Inventory, missed [
 	if err != nil {
 		return err
 	}
-	cat, broken, err := a.catalogue("", nil)
+	cat, broken, err := a.catalogue("", nil, model.Registry)
 	if err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (a *app) lint(ctx context.Context, paths []string, args map[string]string) 
 	if err != nil {
 		return &failure{exitUsage, err}
 	}
-	cat, missed, err := a.catalogue(cfg.Rules.Set, cfg.Rules.Dirs)
+	cat, missed, err := a.catalogue(cfg.Rules.Set, cfg.Rules.Dirs, model.Build)
 	if err != nil {
 		return err
 	}

@@ -91,7 +91,7 @@ func (a *app) scan(ctx context.Context, args []string, from imageSource) error {
 	if _, err := oci.ParsePlatform(from.platform); err != nil {
 		return usage("--platform: %w", err)
 	}
-	cat, broken, err := a.catalogue("", nil)
+	cat, broken, err := a.catalogue("", nil, model.Registry)
 	if err != nil {
 		return err
 	}

@@ -111,15 +111,15 @@ func (p *Program[T]) Rules() []*Rule {
 // is a *Problem with file and line.
 func Compile[T any](cat *Catalogue, env Env[T]) (*Program[T], []error) {
 	c := &compiler[T]{env: env, envs: map[string]*cel.Env{}}
-	if err := c.prepare(); err != nil {
-		return &Program[T]{env: env}, []error{fmt.Errorf("declaring the variables of %s rules: %w", env.Stage, err)}
+	list := slices.DeleteFunc(cat.Stage(env.Stage), func(r *Rule) bool { return r.Sigma != nil })
+	if slices.ContainsFunc(list, func(r *Rule) bool { return r.Check == "" }) { // the language takes its time, and checks don't need it
+		if err := c.prepare(); err != nil {
+			return &Program[T]{env: env}, []error{fmt.Errorf("declaring the variables of %s rules: %w", env.Stage, err)}
+		}
 	}
 	c.checkNames(cat)
 	p := &Program[T]{env: env}
-	for _, r := range cat.Stage(env.Stage) {
-		if r.Sigma != nil {
-			continue
-		}
+	for _, r := range list {
 		before := len(c.errs)
 		out := c.rule(r)
 		if len(c.errs) == before {

@@ -1,10 +1,12 @@
 package rule
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -26,20 +28,25 @@ type Catalogue struct {
 	Rules []*Rule // sorted by id
 
 	all  map[string]*Rule  // every rule loaded, also those that Select left out
+	shut map[string]closed // those of stages that Load was not to read
 	box  map[string][]Case // by rule id
 	sets []Set             // the named ones
 }
 
+// closed is what is known of a rule that was not read.
+type closed struct{ file, since string }
+
 // Load reads the stage folders of fsys: <stage>/<ID>-<slug>/rule.yaml, and
-// the sets of sets/. label
-// goes before the paths in messages, as "rules". A malformed rule is left
-// out and each of its problems reported; every error is a *Problem, in order
-// of file and line. Plain files beside the folders are ignored, a folder that
-// is neither stage nor rule is a problem, and so is a linked folder, which
-// isn't followed. Give it os.Root's FS for a folder of a user, so that no path
-// leaves it.
-func Load(fsys fs.FS, label string) (*Catalogue, []error) {
-	l := &loader{fsys: fsys, label: label, cat: &Catalogue{all: map[string]*Rule{}, box: map[string][]Case{}}}
+// the sets of sets/. Where stages are given the rules of others are not read
+// and not judged: their ids and sets are names that Select takes, without a
+// rule. label goes before the paths in messages, as "rules". A malformed rule
+// is left out and each of its problems reported; every error is a *Problem, in
+// order of file and line. Plain files beside the folders are ignored, a folder
+// that is neither stage nor rule is a problem, and so is a linked folder,
+// which isn't followed. Give it os.Root's FS for a folder of a user, so that no
+// path leaves it.
+func Load(fsys fs.FS, label string, stages ...model.Stage) (*Catalogue, []error) {
+	l := &loader{fsys: fsys, label: label, stages: stages, cat: newCatalogue()}
 	entries, err := fs.ReadDir(fsys, ".")
 	if err != nil {
 		l.problem(".", "reading rules: %v", err)
@@ -66,6 +73,10 @@ func Load(fsys fs.FS, label string) (*Catalogue, []error) {
 	return l.cat, errs
 }
 
+func newCatalogue() *Catalogue {
+	return &Catalogue{all: map[string]*Rule{}, shut: map[string]closed{}, box: map[string][]Case{}}
+}
+
 func compareProblems(a, b *Problem) int {
 	if c := strings.Compare(a.File, b.File); c != 0 {
 		return c
@@ -76,6 +87,7 @@ func compareProblems(a, b *Problem) int {
 type loader struct {
 	fsys     fs.FS
 	label    string
+	stages   []model.Stage // empty: all
 	cat      *Catalogue
 	problems []*Problem
 }
@@ -117,6 +129,10 @@ func (l *loader) folder(stage model.Stage, name string) {
 		return
 	}
 	file := path.Join(dir, "rule.yaml")
+	if len(l.stages) > 0 && !slices.Contains(l.stages, stage) {
+		l.cat.shut[id] = closed{path.Join(l.label, file), l.since(file)}
+		return
+	}
 	data, err := l.read(file, maxRuleFile)
 	if err != nil {
 		l.problem(file, "reading the rule: %v", err)
@@ -136,6 +152,24 @@ func (l *loader) folder(stage model.Stage, name string) {
 		return
 	}
 	l.cat.all[id], l.cat.box[id] = r, cases
+}
+
+// since is the released set of a rule that is not decoded, "" where it has not
+// the plain form of our own rules, near the beginning.
+func (l *loader) since(file string) string {
+	f, err := l.fsys.Open(file)
+	if err != nil {
+		return ""
+	}
+	defer f.Close()
+	var head [1024]byte
+	n, _ := io.ReadFull(f, head[:]) // a shorter file is one
+	for line := range bytes.Lines(head[:n]) {
+		if set, ok := bytes.CutPrefix(line, []byte("since: ")); ok {
+			return string(bytes.TrimSpace(set))
+		}
+	}
+	return ""
 }
 
 func (l *loader) cases(dir string) ([]Case, error) {
@@ -185,16 +219,17 @@ func byID(a, b *Rule) int { return strings.Compare(a.ID, b.ID) }
 // Merge returns the rules of both catalogues, before any Select. An id that
 // both have is a problem: c's rule stays.
 func (c *Catalogue) Merge(o *Catalogue) (*Catalogue, []error) {
-	out := &Catalogue{all: map[string]*Rule{}, box: map[string][]Case{}}
+	out := newCatalogue()
 	var errs []error
 	for _, from := range []*Catalogue{c, o} {
 		for _, r := range from.Rules {
-			if first, twice := out.all[r.ID]; twice {
-				errs = append(errs, r.problem("id", "id %s is taken by %s", r.ID, first.File))
+			if first := out.file(r.ID); first != "" {
+				errs = append(errs, r.problem("id", "id %s is taken by %s", r.ID, first))
 				continue
 			}
 			out.all[r.ID], out.box[r.ID] = r, from.box[r.ID]
 		}
+		maps.Copy(out.shut, from.shut)
 		for _, s := range from.sets {
 			if first := out.set(s.Name); first != nil {
 				errs = append(errs, &Problem{File: s.File, Text: fmt.Sprintf("set %s is taken by %s", s.Name, first.File)})
@@ -205,4 +240,12 @@ func (c *Catalogue) Merge(o *Catalogue) (*Catalogue, []error) {
 	}
 	out.seal()
 	return out, errs
+}
+
+// file is where the rule of an id is from, "" for an id that none has.
+func (c *Catalogue) file(id string) string {
+	if r, ok := c.all[id]; ok {
+		return r.File
+	}
+	return c.shut[id].file
 }

@@ -210,6 +210,10 @@ func TestSelect(t *testing.T) {
 func TestMerge(t *testing.T) {
 	ours, _ := Load(folder(map[string]string{"build/B103-x": goodRule}), "ours")
 	theirs, _ := Load(folder(map[string]string{"build/B103-y": goodRule, "build/B999-z": strings.Replace(goodRule, "B103", "B999", 1)}), "theirs")
+	shut, _ := Load(folder(map[string]string{"build/B103-x": goodRule}), "ours", model.Runtime)
+	if only, errs := shut.Merge(theirs); len(only.Rules) != 1 || len(errs) != 1 || !strings.Contains(errs[0].Error(), "taken by ours/build/B103-x/rule.yaml") {
+		t.Errorf("beside an id that was not read: %d rules, %v", len(only.Rules), errs)
+	}
 	both, errs := ours.Merge(theirs)
 	if diff := cmp.Diff([]string{"theirs/build/B103-y/rule.yaml:1: id B103 is taken by ours/build/B103-x/rule.yaml"}, texts(errs)); diff != "" {
 		t.Errorf("problems differ:\n%s", diff)

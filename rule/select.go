@@ -50,12 +50,15 @@ func (c *Catalogue) Rule(id string) (*Rule, error) {
 func (c *Catalogue) Sets() []string {
 	var out []string
 	for _, r := range c.Rules {
-		if !slices.Contains(out, r.Since) {
-			out = append(out, r.Since)
+		out = append(out, r.Since)
+	}
+	for _, r := range c.shut {
+		if setForm.MatchString(r.since) {
+			out = append(out, r.since)
 		}
 	}
 	slices.SortFunc(out, compareSets)
-	return out
+	return slices.Compact(out)
 }
 
 // compareSets orders "2026.1" before "2026.2" before "2026.10".
@@ -115,12 +118,18 @@ func (c *Catalogue) choose(word string, want map[string]bool) error {
 		}
 	case set != nil:
 		for _, id := range set.Rules {
+			if _, shut := c.shut[id]; shut {
+				continue
+			}
 			if _, err := c.Rule(id); err != nil {
 				return fmt.Errorf("set %s of %s: %w", set.Name, set.File, err)
 			}
 			want[id] = true
 		}
 	default:
+		if _, shut := c.shut[word]; shut {
+			return nil
+		}
 		r, err := c.Rule(word)
 		if err != nil {
 			return err
@@ -131,7 +140,7 @@ func (c *Catalogue) choose(word string, want map[string]bool) error {
 }
 
 func (c *Catalogue) only(keep func(*Rule) bool) *Catalogue {
-	out := &Catalogue{all: c.all, box: c.box, sets: c.sets}
+	out := &Catalogue{all: c.all, shut: c.shut, box: c.box, sets: c.sets}
 	for _, r := range c.Rules {
 		if keep(r) {
 			out.Rules = append(out.Rules, r)

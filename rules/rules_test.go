@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/rule"
 )
 
@@ -112,4 +113,50 @@ func TestSetsAreWhole(t *testing.T) {
 	for name := range belongs {
 		t.Errorf("there is no set %s", name)
 	}
+}
+
+// TestStagesAlone: a stage that is read alone has the rules that it has among
+// all, is selected by every word that is known to all, and knows as many sets.
+func TestStagesAlone(t *testing.T) {
+	all, _ := rule.Load(FS, "rules")
+	words := append([]string{"", rule.AllRules}, all.Sets()...)
+	for _, s := range all.NamedSets() {
+		words = append(words, s.Name)
+	}
+	for _, r := range all.Rules {
+		words = append(words, r.ID)
+	}
+	for _, stage := range model.Stages {
+		alone, errs := rule.Load(FS, "rules", stage)
+		if len(errs) > 0 || len(alone.Rules) == 0 || len(alone.Rules) != len(alone.Stage(stage)) {
+			t.Errorf("%s: %d rules, %d of the stage, %v", stage, len(alone.Rules), len(alone.Stage(stage)), errs)
+		}
+		if diff := cmp.Diff(all.Sets(), alone.Sets()); diff != "" {
+			t.Errorf("%s: other sets (-all +alone):\n%s", stage, diff)
+		}
+		for _, word := range words {
+			want, err := all.Select(word)
+			got, err2 := alone.Select(word)
+			if err != nil || err2 != nil {
+				t.Errorf("%s: %q: %v, alone %v", stage, word, err, err2)
+				continue
+			}
+			if diff := cmp.Diff(ids(want.Stage(stage)), ids(got.Rules)); diff != "" {
+				t.Errorf("%s: %q selects others (-all +alone):\n%s", stage, word, diff)
+			}
+		}
+		for _, bad := range []string{"2020.1", "D1O1", "no-such-set"} {
+			if _, err := alone.Select(bad); err == nil {
+				t.Errorf("%s: %q is taken for a word", stage, bad)
+			}
+		}
+	}
+}
+
+func ids(list []*rule.Rule) []string {
+	var out []string
+	for _, r := range list {
+		out = append(out, r.ID)
+	}
+	return out
 }

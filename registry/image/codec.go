@@ -50,13 +50,19 @@ var (
 
 var castagnoli = sync.OnceValue(func() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) })
 
+// packWindow is how far back a record is searched for what was said before, in
+// bytes: the compressor keeps twice that, and layers are read with little
+// memory.
+const packWindow = 256 << 10
+
 // packer and unpacker are safe for concurrent use in the way they are used.
 // zstd at its fastest makes the records of a Debian image with Python and npm
 // (49,000 entries, 1.1 MB) a fifth as long and takes a third of the time of
 // decoding; better levels save 10 % of that more, front coding of paths 13 %.
 var (
 	packer = sync.OnceValue(func() *zstd.Encoder {
-		w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true))
+		w, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false), zstd.WithSingleSegment(true),
+			zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(packWindow), zstd.WithLowerEncoderMem(true))
 		if err != nil {
 			panic(err) // the options are constants
 		}

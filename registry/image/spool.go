@@ -14,7 +14,7 @@ import (
 const (
 	// maxInMemory is the size of the largest file that is kept in memory while
 	// it is looked into, in bytes: larger ones go through a temporary file.
-	maxInMemory = 1 << 20
+	maxInMemory = 256 << 10
 	window      = 64 << 10 // bytes of a temporary file that are searched at once
 )
 
@@ -99,26 +99,15 @@ type spool struct {
 // fill takes in a stream to its end, of about size bytes. What it returns is
 // good until the next call. The error is that of the stream.
 func (s *spool) fill(r io.Reader, size int64) (*spooled, error) {
-	most := max(s.memory, 512)
-	if want := int(min(size+1, int64(most))); cap(s.buf) < want {
-		s.buf = make([]byte, want)
+	if s.buf == nil {
+		s.buf = make([]byte, max(s.memory, 512))
 	}
-	s.buf = s.buf[:cap(s.buf)]
 	n, err := readFull(r, s.buf)
 	switch {
 	case err == io.EOF:
 		return inMemory(s.buf[:n]), nil
 	case err != nil:
 		return nil, err
-	}
-	if len(s.buf) < most { // longer than was said
-		s.buf = append(s.buf, make([]byte, most-len(s.buf))...)
-		more, err := readFull(r, s.buf[n:])
-		if n += more; err == io.EOF {
-			return inMemory(s.buf[:n]), nil
-		} else if err != nil {
-			return nil, err
-		}
 	}
 	return s.spill(r, size)
 }
