@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"strings"
 
-	"charm.land/lipgloss/v2"
+	"github.com/charmbracelet/x/ansi"
 
 	"github.com/scantling/scantling/report"
 )
@@ -66,12 +66,12 @@ func (a *app) paint() report.Paint {
 	if !a.Colour {
 		return report.Plain
 	}
-	styles := map[report.Role]lipgloss.Style{
-		report.Title:   lipgloss.NewStyle().Bold(true),
-		report.Good:    lipgloss.NewStyle().Foreground(lipgloss.Green),
-		report.Bad:     lipgloss.NewStyle().Foreground(lipgloss.Red).Bold(true),
-		report.Caution: lipgloss.NewStyle().Foreground(lipgloss.Yellow),
-		report.Faint:   lipgloss.NewStyle().Faint(true),
+	styles := map[report.Role]ansi.Style{
+		report.Title:   ansi.NewStyle().Bold(),
+		report.Good:    ansi.NewStyle().ForegroundColor(ansi.Green),
+		report.Bad:     ansi.NewStyle().Bold().ForegroundColor(ansi.Red),
+		report.Caution: ansi.NewStyle().ForegroundColor(ansi.Yellow),
+		report.Faint:   ansi.NewStyle().Faint(),
 	}
-	return func(role report.Role, text string) string { return styles[role].Render(text) }
+	return func(role report.Role, text string) string { return styles[role].Styled(text) }
 }

@@ -9,7 +9,7 @@ import (
 // who is faster, and little memory.
 const (
 	aheadBlocks = 4
-	aheadBlock  = 64 << 10 // bytes
+	aheadBlock  = 32 << 10 // bytes
 )
 
 var aheadPool = sync.Pool{New: func() any { return new([aheadBlock]byte) }}

@@ -162,7 +162,10 @@ type verifiedBlob struct {
 }
 
 // artifactTag is what a tag may be (distribution-spec, "Pulling manifests").
-var artifactTag = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}$`)
+// Its length is looked at apart: as {0,127} it takes 100 KB at every start.
+var artifactTag = regexp.MustCompile(`^[a-zA-Z0-9_][a-zA-Z0-9._-]*$`)
+
+const maxTag = 128 // bytes
 
 // Layout writes an artifact as an OCI image layout that other tools push to a
 // registry. Add the files, then Close; without Close the folder is no layout.
@@ -185,7 +188,7 @@ type written struct {
 // NewLayout begins a layout in a folder, which is made. kind is the type of
 // the artifact, a media type; tag names it in the index.
 func NewLayout(dir, kind, tag string) (*Layout, error) {
-	if !artifactTag.MatchString(tag) {
+	if len(tag) > maxTag || !artifactTag.MatchString(tag) {
 		return nil, fmt.Errorf("%q is no tag", tag)
 	}
 	if err := os.MkdirAll(filepath.Join(dir, "blobs", "sha256"), 0o755); err != nil {

@@ -9,6 +9,7 @@ import (
 	"html/template"
 	"io"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/scantling/scantling/model"
@@ -18,7 +19,9 @@ import (
 //go:embed page
 var pageFiles embed.FS
 
-var pageTemplate = template.Must(template.New("page.html").Funcs(template.FuncMap{"soft": soft}).ParseFS(pageFiles, "page/page.html"))
+var pageTemplate = sync.OnceValue(func() *template.Template {
+	return template.Must(template.New("page.html").Funcs(template.FuncMap{"soft": soft}).ParseFS(pageFiles, "page/page.html"))
+})
 
 // soft lets a long name break after a slash.
 func soft(s string) template.HTML {
@@ -135,7 +138,7 @@ func (p page) write(w io.Writer) error {
 	p.Policy = fmt.Sprintf("default-src 'none'; style-src '%s'; script-src '%s'; base-uri 'none'; form-action 'none'", digest(string(p.Style)), digest(string(p.Script)))
 	p.contents()
 	var b bytes.Buffer
-	if err := pageTemplate.Execute(&b, p); err != nil {
+	if err := pageTemplate().Execute(&b, p); err != nil {
 		return fmt.Errorf("rendering the page: %w", err)
 	}
 	_, err = io.WriteString(w, strings.Map(drawing.Mask, b.String()))

@@ -88,6 +88,7 @@ type loader struct {
 	fsys     fs.FS
 	label    string
 	stages   []model.Stage // empty: all
+	head     [1024]byte    // of the file that since reads
 	cat      *Catalogue
 	problems []*Problem
 }
@@ -162,9 +163,8 @@ func (l *loader) since(file string) string {
 		return ""
 	}
 	defer f.Close()
-	var head [1024]byte
-	n, _ := io.ReadFull(f, head[:]) // a shorter file is one
-	for line := range bytes.Lines(head[:n]) {
+	n, _ := io.ReadFull(f, l.head[:]) // a shorter file is one
+	for line := range bytes.Lines(l.head[:n]) {
 		if set, ok := bytes.CutPrefix(line, []byte("since: ")); ok {
 			return string(bytes.TrimSpace(set))
 		}

@@ -14,7 +14,7 @@ type DB struct {
 	feeds map[string]*feed // by base ecosystem
 	known []string         // ecosystems that the folder has, loaded or not, sorted
 	kev   map[string]Exploited
-	epss  map[string]float64
+	epss  scores
 	// ScoreDate is the day that the EPSS file states, CatalogDate that of KEV;
 	// zero where the file is absent or doesn't say.
 	ScoreDate   time.Time
@@ -91,8 +91,7 @@ func (db *DB) EPSS(cve string) (float64, bool) {
 	if db == nil {
 		return 0, false
 	}
-	p, ok := db.epss[cve]
-	return p, ok
+	return db.epss.of(cve)
 }
 
 func newFeed() *feed {

@@ -406,7 +406,7 @@ func (w *batch) exploits(b feeds.Batch) error {
 // checkExploits reads the file of KEV or EPSS for its date.
 func checkExploits(name string, body []byte) (time.Time, error) {
 	db := &DB{}
-	if err := (&loader{}).exploitsFrom(db, name, body); err != nil {
+	if err := (&loader{}).exploitsFrom(db, name, bytes.NewReader(body)); err != nil {
 		return time.Time{}, err
 	}
 	return cmp.Or(db.CatalogDate, db.ScoreDate), nil

@@ -3,6 +3,7 @@ package advisory
 import (
 	"context"
 	"fmt"
+	"io"
 	"slices"
 
 	"github.com/scantling/scantling/model"
@@ -54,10 +55,7 @@ func (l *Library) Describe(ctx context.Context) (func(ecosystem, name, id string
 		return nil, err
 	}
 	if ok { // without one a sync says that it is unknown what is exploited
-		_, body, err := unpack(r.Body)
-		if err == nil {
-			err = (&loader{ctx: ctx}).exploitsFrom(db, feeds.KEV, body)
-		}
+		_, err := unpacking(r.Body, func(text io.Reader) error { return (&loader{ctx: ctx}).exploitsFrom(db, feeds.KEV, text) })
 		if err != nil {
 			return nil, fmt.Errorf("reading the catalogue of exploited vulnerabilities that is kept: %w", err)
 		}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"iter"
 	"path"
 	"slices"
@@ -122,10 +123,8 @@ func (in *opened) exploitFile(name string) error {
 	}
 	if !ok {
 		err = errors.New("none was synced")
-	} else if _, body, unpackErr := unpack(r.Body); unpackErr != nil {
-		err = unpackErr
 	} else {
-		err = in.exploitsFrom(in.db, name, body)
+		_, err = unpacking(r.Body, func(text io.Reader) error { return in.exploitsFrom(in.db, name, text) })
 	}
 	switch {
 	case err != nil && name == feeds.KEV:

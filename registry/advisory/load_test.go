@@ -249,8 +249,8 @@ func FuzzScore(f *testing.F) {
 	f.Add("CVE-2026-1,0.5,0.9")
 	f.Add("CVE-2026-1,NaN,0")
 	f.Fuzz(func(t *testing.T, row string) {
-		if cve, p, err := parseScore(row); err == nil && (!strings.HasPrefix(cve, "CVE-") || !(p >= 0 && p <= 1)) {
-			t.Errorf("%q: %q %v", row, cve, p)
+		if got, err := parseScore([]byte(row)); err == nil && (!strings.HasPrefix(row, "CVE-") || !(got.p >= 0 && got.p <= 1)) {
+			t.Errorf("%q: %+v", row, got)
 		}
 	})
 }

@@ -145,7 +145,7 @@ func (db *DB) weakness(inv *image.Inventory, p *image.Package, r *Record, a *Aff
 				w.KEVAdded = added
 			}
 		}
-		if p, ok := db.epss[cve]; ok {
+		if p, ok := db.epss.of(cve); ok {
 			w.EPSS, w.HasEPSS = max(w.EPSS, p), true
 		}
 	}

@@ -42,17 +42,25 @@ func pack(m meaning, text []byte) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-func unpack(body []byte) (meaning, []byte, error) {
+func unpack(body []byte) (m meaning, text []byte, err error) {
+	m, err = unpacking(body, func(r io.Reader) (err error) {
+		text, err = readBounded(r, maxScores)
+		return err
+	})
+	return m, text, err
+}
+
+// unpacking reads the text of a body without holding it as a whole.
+func unpacking(body []byte, read func(text io.Reader) error) (meaning, error) {
 	var m meaning
 	if len(body) <= len(m) || body[0] != packed {
-		return m, nil, errors.New("it is not of this version")
+		return m, errors.New("it is not of this version")
 	}
 	copy(m[:], body[1:])
 	z := unpackers.Get().(io.ReadCloser)
 	defer unpackers.Put(z)
 	if err := z.(flate.Resetter).Reset(bytes.NewReader(body[1+len(m):]), nil); err != nil {
-		return m, nil, err
+		return m, err
 	}
-	text, err := readBounded(z, maxScores)
-	return m, text, err
+	return m, read(z)
 }

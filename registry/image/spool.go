@@ -9,20 +9,19 @@ import (
 	"io"
 	"iter"
 	"os"
+	"sync"
 )
 
-const (
-	// maxInMemory is the size of the largest file that is kept in memory while
-	// it is looked into, in bytes: larger ones go through a temporary file.
-	maxInMemory = 256 << 10
-	window      = 64 << 10 // bytes of a temporary file that are searched at once
-)
+// maxInMemory is the size of the largest file that is kept in memory while it
+// is looked into, in bytes: larger ones go through a temporary file.
+const maxInMemory = 256 << 10
 
 // spooled is one file that is looked into: any place of it can be read.
 type spooled struct {
 	size int64
 	data []byte      // all of it, where it is in memory
 	from io.ReaderAt // where it isn't
+	room []byte      // for parts of it
 	err  error       // of reading from: what was found is then not to be believed
 }
 
@@ -41,14 +40,15 @@ func (b *spooled) ReadAt(p []byte, at int64) (int, error) {
 
 // windows are the parts of a file one after the other, each with the last
 // overlap bytes of the one before, so that no text of that length is torn. A
-// file in memory is one part. A part is overwritten by the next.
+// file in memory is one part. A part is overwritten by the next, and by those
+// of another walk: there is one at a time.
 func (b *spooled) windows(overlap int) iter.Seq2[int64, []byte] {
 	return func(yield func(at int64, part []byte) bool) {
 		if b.from == nil {
 			yield(0, b.data)
 			return
 		}
-		part := make([]byte, min(b.size, int64(window+overlap)))
+		part := b.room[:min(b.size, int64(len(b.room)))]
 		for at := int64(0); at < b.size && b.err == nil; at += int64(len(part) - overlap) {
 			n, err := b.ReadAt(part, at)
 			if !yield(at, part[:n]) || err != nil || n < len(part) || at+int64(n) >= b.size {
@@ -86,12 +86,16 @@ func (b *spooled) unread() string {
 	return fmt.Sprintf("its temporary copy: %v", b.err)
 }
 
+// spoolRoom has the memory of spools whose layer was read.
+var spoolRoom = sync.Pool{New: func() any { return new([maxInMemory]byte) }}
+
 // spool takes in one file after the other. A large one is written to a
 // temporary file that has no name and goes with the process; where no such
 // file can be written, it is in memory. Who calls it bounds what is taken in.
 type spool struct {
 	memory int // size of the largest file that is kept in memory, in bytes; 512 at the least
-	buf    []byte
+	kept   *[maxInMemory]byte
+	buf    []byte   // of kept
 	file   *os.File // nil until it is needed
 	lost   bool     // there can be no temporary file
 }
@@ -100,7 +104,8 @@ type spool struct {
 // good until the next call. The error is that of the stream.
 func (s *spool) fill(r io.Reader, size int64) (*spooled, error) {
 	if s.buf == nil {
-		s.buf = make([]byte, max(s.memory, 512))
+		s.kept = spoolRoom.Get().(*[maxInMemory]byte)
+		s.buf = s.kept[:min(max(s.memory, 512), maxInMemory)]
 	}
 	n, err := readFull(r, s.buf)
 	switch {
@@ -124,7 +129,7 @@ func (s *spool) spill(r io.Reader, size int64) (*spooled, error) {
 			return s.gather(r, size, written, n)
 		}
 		if written += int64(n); end {
-			return &spooled{size: written, from: io.NewSectionReader(s.file, 0, written)}, nil
+			return &spooled{size: written, from: io.NewSectionReader(s.file, 0, written), room: s.buf}, nil
 		}
 		var err error
 		if n, err = readFull(r, s.buf); err == io.EOF {
@@ -182,8 +187,13 @@ func (s *spool) release() {
 	}
 }
 
-// close ends the use of the temporary file.
+// close ends the use of the temporary file and of the memory: what fill has
+// returned is no more good.
 func (s *spool) close() {
+	if s.kept != nil {
+		spoolRoom.Put(s.kept)
+		s.kept, s.buf = nil, nil
+	}
 	if s.file != nil {
 		s.file.Close()
 		s.file = nil

@@ -27,7 +27,7 @@ func TestSpooledFacts(t *testing.T) {
 	}
 	rust := elfSpec{kind: elfExec, interp: "/lib/ld.so", needed: []string{"libc.so.6"}, audit: packed(`{"packages":[{"name":"a","version":"1.0.0","root":true}]}`)}.build()
 	padded := func(text string) string {
-		return text + strings.Repeat("x", window) + "/rustc/" + strings.Repeat("a", 40) + "/library/"
+		return text + strings.Repeat("x", 64<<10) + "/rustc/" + strings.Repeat("a", 40) + "/library/"
 	}
 	layer := ocitest.Tar(
 		file("bin/own", string(own)), file("bin/rust", rust+strings.Repeat("x", 4096)), file("bin/bare", padded(elfSpec{kind: elfExec, interp: "/lib/ld.so"}.build())),
@@ -68,7 +68,7 @@ func TestSpooledFacts(t *testing.T) {
 func TestSpool(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	torn := errors.New("torn")
-	for _, size := range []int{0, 1, 511, 512, 513, 1023, 1024, 1025, 5000, window, 3*window + 7} {
+	for _, size := range []int{0, 1, 511, 512, 513, 1023, 1024, 1025, 5000, 64 << 10, 3<<16 + 7} {
 		data := make([]byte, size)
 		for i := range data {
 			data[i] = byte(rng.Uint32())
