@@ -133,7 +133,7 @@ func (a *app) sync(ctx context.Context, flags syncFlags) error {
 	defer src.Close()
 	news := &newsReader{app: a}
 	if flags.estate != "" {
-		if news.estate, err = a.reader(ctx, flags.estate, "", time.Now().UTC()); err != nil {
+		if news.estate, err = a.workloadsOf(ctx, flags.estate); err != nil {
 			return err
 		}
 	}

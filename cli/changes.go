@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/scantling/scantling/estate"
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/registry/advisory"
 	"github.com/scantling/scantling/registry/index"
@@ -50,10 +49,14 @@ const (
 	shownNames = 3
 )
 
+// workloads tells which workloads of an estate run each indexed image: their
+// keys by its digest, and what is not known of them.
+type workloads func(ctx context.Context, indexed map[string]imageAsset) (map[string][]string, []model.Incomplete, error)
+
 // newsReader turns what is pending into what is printed.
 type newsReader struct {
 	app    *app
-	estate *reader // nil: no workloads are asked for
+	estate workloads // nil: no workloads are asked for
 
 	rows   []changeRow
 	ids    []string // of the transitions behind the rows
@@ -114,8 +117,10 @@ func (n *newsReader) read(ctx context.Context, data *indexed) error {
 	if err != nil {
 		return err
 	}
-	if err := n.workloads(ctx, assets); err != nil {
-		return err
+	if n.estate != nil {
+		if n.runs, n.missed, err = n.estate(ctx, assets); err != nil {
+			return err
+		}
 	}
 	for key, list := range told {
 		about, err := describe(key.ecosystem, key.pkg, key.advisory)
@@ -172,41 +177,6 @@ func compareChanges(a, b changeRow) int {
 		cmp.Compare(slices.Index(changeOrder, a.Kind), slices.Index(changeOrder, b.Kind)), cmp.Compare(kev(a), kev(b)), cmp.Compare(b.severity, a.severity),
 		cmp.Compare(a.Advisory, b.Advisory), cmp.Compare(a.Ecosystem, b.Ecosystem), cmp.Compare(a.Package, b.Package), cmp.Compare(a.Module, b.Module), cmp.Compare(a.ID, b.ID),
 	)
-}
-
-// workloads joins the indexed images with the workloads of the estate. A
-// workload whose image is not indexed is incomplete: nothing is known of it.
-func (n *newsReader) workloads(ctx context.Context, assets map[string]imageAsset) error {
-	r := n.estate
-	if r == nil {
-		return nil
-	}
-	if err := r.infrastructure(ctx); err != nil {
-		return err
-	}
-	known := model.Reading{Stage: model.Registry, Read: len(assets)}
-	indexed := map[string]bool{}
-	for digest, one := range assets {
-		indexed[digest], indexed[one.Name] = true, true
-		known.Assets = append(known.Assets, model.Asset{Ref: model.Ref{Kind: model.Image, Key: digest}, Name: one.Name, Aliases: one.Aliases})
-	}
-	attack, err := estate.Merge(r.attacks)
-	if err != nil {
-		return failed("joining the clusters: %w", err)
-	}
-	e := estate.Join(r.joinConfig(), attack, append(r.readings, known)...)
-	e.Miss(append(r.found.incomplete, r.missed...)...)
-	n.missed = e.Incomplete
-	for _, u := range e.Unplaced {
-		if u.Kind == model.Image && !indexed[u.Key] { // of those that are indexed only the Dockerfile is unknown
-			n.missed = append(n.missed, model.Incomplete{What: u.Key, Why: "whether it is touched is unknown: " + u.Why})
-		}
-	}
-	n.runs = map[string][]string{}
-	for _, f := range e.FactsOf(model.Runs) {
-		n.runs[f.Object.Key] = append(n.runs[f.Object.Key], f.Asset.Key)
-	}
-	return nil
 }
 
 // found reports whether an indexed image is touched from now on by an advisory

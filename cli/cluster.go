@@ -1,3 +1,5 @@
+//go:build !scanner
+
 package cli
 
 import (

@@ -6,15 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
-	"path/filepath"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/scantling/scantling/config"
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/report"
 	"github.com/scantling/scantling/rule"
@@ -159,31 +155,4 @@ func (a *app) completeRules(selection bool) completer {
 		}
 		return out, cobra.ShellCompDirectiveNoFileComp
 	}
-}
-
-// completeTime is how long a completion may read an estate.
-const completeTime = 3 * time.Second
-
-// completeSteps proposes the ids of the plan's actions where the current folder
-// has an estate file, and the plan can be made in completeTime. Then comes a
-// folder.
-func (a *app) completeSteps(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	if len(args) > 0 {
-		return nil, cobra.ShellCompDirectiveFilterDirs
-	}
-	if _, err := os.Stat(filepath.Join(".", config.FileName)); err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	ctx, cancel := context.WithTimeout(cmd.Context(), completeTime)
-	defer cancel()
-	quiet := &app{IO: IO{In: strings.NewReader(""), Out: io.Discard, Err: io.Discard, Env: a.Env}, quiet: true, failOn: "high"}
-	r, err := quiet.read(ctx, ".", estateFlags{})
-	if err != nil {
-		return nil, cobra.ShellCompDirectiveNoFileComp
-	}
-	var out []cobra.Completion
-	for _, s := range r.ranked.Plan {
-		out = append(out, cobra.CompletionWithDesc(s.Action.ID, report.Clean(s.Action.Title)))
-	}
-	return out, cobra.ShellCompDirectiveNoFileComp
 }

@@ -1,3 +1,5 @@
+//go:build !scanner
+
 package cli
 
 import (
@@ -17,6 +19,8 @@ import (
 	"github.com/scantling/scantling/infrastructure/render"
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/oci"
+	"github.com/scantling/scantling/registry/image"
+	"github.com/scantling/scantling/registry/sbom"
 	"github.com/scantling/scantling/runtime/ingest"
 )
 
@@ -93,15 +97,6 @@ func isFolder(dir string) error {
 
 func (f *found) miss(path, why string) {
 	f.incomplete = append(f.incomplete, model.Incomplete{What: path, Why: why})
-}
-
-// cause is an error without the path that is named beside it.
-func cause(err error) string {
-	var path *fs.PathError
-	if errors.As(err, &path) {
-		return path.Err.Error()
-	}
-	return err.Error()
 }
 
 // entry sorts one file or folder.
@@ -274,4 +269,37 @@ func (f *found) manifest(path string) {
 	if bytes.Contains(head, []byte("apiVersion")) && bytes.Contains(head, []byte("kind")) {
 		f.manifests = append(f.manifests, path)
 	}
+}
+
+// sbom takes a file in if it is named like a bill of materials and, where
+// others are named so, begins like one.
+func (f *found) sbom(path string) bool {
+	is, sure := sbom.IsName(filepath.Base(path))
+	if is && !sure {
+		var err error
+		if is, err = sbom.Detect(path); err != nil {
+			f.miss(path, "can't be read: "+cause(err))
+			return true
+		}
+	}
+	if is {
+		f.sboms = append(f.sboms, path)
+	}
+	return is
+}
+
+// readSBOMs reads those of an estate. One that can't be read is incomplete;
+// one of an image that is at hand itself is passed over.
+func readSBOMs(paths []string, images []*image.Inventory) (invs []*image.Inventory, missed []model.Incomplete) {
+	for _, path := range paths {
+		inv, err := sbom.Read(path)
+		if err != nil {
+			missed = append(missed, model.Incomplete{What: path, Why: strings.TrimPrefix(err.Error(), path+": ")})
+			continue
+		}
+		if !slices.ContainsFunc(images, func(known *image.Inventory) bool { return known.Digest == inv.Digest }) {
+			invs = append(invs, inv)
+		}
+	}
+	return invs, missed
 }

@@ -1,3 +1,5 @@
+//go:build !scanner
+
 package cli
 
 import (
@@ -27,7 +29,6 @@ import (
 	"github.com/scantling/scantling/report"
 	"github.com/scantling/scantling/risk"
 	"github.com/scantling/scantling/rule"
-	"github.com/scantling/scantling/rules"
 	"github.com/scantling/scantling/runtime/ingest"
 	"github.com/scantling/scantling/store"
 )
@@ -188,12 +189,6 @@ func (r *reader) broken(errs []error) {
 	for _, err := range errs {
 		r.missed = append(r.missed, r.app.broken(err))
 	}
-}
-
-// broken says that a rule doesn't compile and returns the entry for it.
-func (a *app) broken(err error) model.Incomplete {
-	fmt.Fprintf(a.Err, "error: %s\n", report.Clean(err.Error()))
-	return model.Incomplete{What: "rule", Why: err.Error()}
 }
 
 func (r *reader) miss(what string, err error) {
@@ -419,31 +414,4 @@ func (r *reader) settings() risk.Settings {
 		s.Line = &line
 	}
 	return s
-}
-
-// catalogue loads our rules, of some stages or of all, and the user's folders,
-// and selects. What doesn't compile is said and returned; the other rules run.
-func (a *app) catalogue(set string, dirs []string, stages ...model.Stage) (*rule.Catalogue, []model.Incomplete, error) {
-	var missed []model.Incomplete
-	cat, errs := rule.Load(rules.FS, "rules", stages...)
-	for _, dir := range append(slices.Clone(dirs), a.rulesDir...) {
-		root, err := os.OpenRoot(dir)
-		if err != nil {
-			return nil, nil, usage("--rules-dir %s: %s", dir, cause(err))
-		}
-		more, problems := rule.Load(root.FS(), dir)
-		root.Close()
-		var clashes []error
-		cat, clashes = cat.Merge(more)
-		errs = append(append(errs, problems...), clashes...)
-	}
-	for _, err := range errs {
-		missed = append(missed, a.broken(err))
-	}
-	selected, err := cat.Select(cmp.Or(a.rules, set))
-	if err != nil {
-		return nil, nil, usage("--rules: %w", err)
-	}
-	a.judgedBy = selected.Rules
-	return selected, missed, nil
 }

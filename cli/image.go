@@ -53,6 +53,7 @@ func (a *app) image(ctx context.Context, path string, from imageSource, how imag
 	if _, err := how.public(); err != nil {
 		return err
 	}
+	a.sparing()
 	if bill, err := readSBOM(path); err != nil {
 		return err
 	} else if bill != nil {

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 )
 
@@ -36,4 +38,13 @@ func readNamed(flag, name string) ([]byte, error) {
 		return nil, failed("%s: %s: it is larger than %d MiB", flag, name, mostNamed>>20)
 	}
 	return text, nil
+}
+
+// cause is an error without the path that is named beside it.
+func cause(err error) string {
+	var path *fs.PathError
+	if errors.As(err, &path) {
+		return path.Err.Error()
+	}
+	return err.Error()
 }

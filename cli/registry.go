@@ -91,6 +91,7 @@ func (a *app) scan(ctx context.Context, args []string, from imageSource) error {
 	if _, err := oci.ParsePlatform(from.platform); err != nil {
 		return usage("--platform: %w", err)
 	}
+	a.sparing()
 	cat, broken, err := a.catalogue("", nil, model.Registry)
 	if err != nil {
 		return err

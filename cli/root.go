@@ -17,7 +17,6 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
 
-	"github.com/scantling/scantling/infrastructure/kube"
 	"github.com/scantling/scantling/model"
 	"github.com/scantling/scantling/report"
 	"github.com/scantling/scantling/rule"
@@ -115,10 +114,9 @@ type app struct {
 	quiet    bool
 	rules    string
 	rulesDir []string
-	data     string      // --data
-	access   kube.Access // --context, --namespace, --kubeconfig
-	values   []string    // --values
-	sbom     string      // --sbom of image
+	data     string // --data
+	sbom     string // --sbom of image
+	wider           // the switches of the complete program
 
 	judgedBy []*rule.Rule // the rules that catalogue selected last
 }
@@ -126,9 +124,9 @@ type app struct {
 func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "scantling",
-		Short:         "Where to start with container security: one ordered list of actions",
-		Long:          "Scantling reads Dockerfiles, images, a cluster's manifests and logs, joins them,\nand prints an ordered list of actions, each with the risk that it removes.",
-		Example:       "  scantling demo\n  scantling assess .\n  scantling why 1 .",
+		Short:         short,
+		Long:          long,
+		Example:       examples,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -146,11 +144,7 @@ func (a *app) root() *cobra.Command {
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(flagError)
 	a.completeFlags(root)
-	return group(root,
-		a.assessCommand(), a.planCommand(), a.whyCommand(), a.doCommand(), a.ciCommand(), a.demoCommand(),
-		a.lintCommand(), a.imageCommand(), a.advisoriesCommand(), a.registryCommand(), a.clusterCommand(), a.detectCommand(),
-		a.rulesCommand(), a.versionCommand(), a.completionCommand(), a.renderInIsolationCommand(),
-	)
+	return group(root, a.commands()...)
 }
 
 // group makes a command of others. Alone it prints its help; a word that is

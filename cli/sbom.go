@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"path/filepath"
 	"slices"
 	"strings"
 
@@ -34,39 +33,6 @@ func readSBOM(path string) (*image.Inventory, error) {
 		return nil, failed("%w", err)
 	}
 	return inv, nil
-}
-
-// sbom takes a file in if it is named like a bill of materials and, where
-// others are named so, begins like one.
-func (f *found) sbom(path string) bool {
-	is, sure := sbom.IsName(filepath.Base(path))
-	if is && !sure {
-		var err error
-		if is, err = sbom.Detect(path); err != nil {
-			f.miss(path, "can't be read: "+cause(err))
-			return true
-		}
-	}
-	if is {
-		f.sboms = append(f.sboms, path)
-	}
-	return is
-}
-
-// readSBOMs reads those of an estate. One that can't be read is incomplete;
-// one of an image that is at hand itself is passed over.
-func readSBOMs(paths []string, images []*image.Inventory) (invs []*image.Inventory, missed []model.Incomplete) {
-	for _, path := range paths {
-		inv, err := sbom.Read(path)
-		if err != nil {
-			missed = append(missed, model.Incomplete{What: path, Why: strings.TrimPrefix(err.Error(), path+": ")})
-			continue
-		}
-		if !slices.ContainsFunc(images, func(known *image.Inventory) bool { return known.Digest == inv.Digest }) {
-			invs = append(invs, inv)
-		}
-	}
-	return invs, missed
 }
 
 // writeSBOM writes the inventory in place of the report. Where no advisories

@@ -22,11 +22,16 @@ func (a *app) versionCommand() *cobra.Command {
 			doc := struct {
 				Schema     int                `json:"schema"`
 				Tool       report.Tool        `json:"tool"`
+				Edition    string             `json:"edition,omitempty"` // none: the complete program
 				Go         string             `json:"go"`
 				Incomplete []model.Incomplete `json:"incomplete"`
-			}{report.Schema, a.tool(), runtime.Version(), []model.Incomplete{}}
+			}{report.Schema, a.tool(), edition, runtime.Version(), []model.Incomplete{}}
 			return a.show(doc, func(w io.Writer, _ report.Paint) error {
-				_, err := fmt.Fprintf(w, "scantling %s, rules %s, %s\n", doc.Tool.Version, doc.Tool.Ruleset, doc.Go)
+				name := "scantling " + doc.Tool.Version
+				if edition != "" {
+					name += ", " + edition + " edition"
+				}
+				_, err := fmt.Fprintf(w, "%s, rules %s, %s\n", name, doc.Tool.Ruleset, doc.Go)
 				return err
 			})
 		}),

@@ -33,8 +33,12 @@ type Catalogue struct {
 	sets []Set             // the named ones
 }
 
-// closed is what is known of a rule that was not read.
-type closed struct{ file, since string }
+// closed is what is known of a rule that was not read: its file, and how to
+// learn its released set.
+type closed struct {
+	file  string
+	since func() string
+}
 
 // Load reads the stage folders of fsys: <stage>/<ID>-<slug>/rule.yaml, and
 // the sets of sets/. Where stages are given the rules of others are not read
@@ -88,7 +92,6 @@ type loader struct {
 	fsys     fs.FS
 	label    string
 	stages   []model.Stage // empty: all
-	head     [1024]byte    // of the file that since reads
 	cat      *Catalogue
 	problems []*Problem
 }
@@ -131,7 +134,7 @@ func (l *loader) folder(stage model.Stage, name string) {
 	}
 	file := path.Join(dir, "rule.yaml")
 	if len(l.stages) > 0 && !slices.Contains(l.stages, stage) {
-		l.cat.shut[id] = closed{path.Join(l.label, file), l.since(file)}
+		l.cat.shut[id] = closed{path.Join(l.label, file), func() string { return sinceOf(l.fsys, file) }}
 		return
 	}
 	data, err := l.read(file, maxRuleFile)
@@ -155,16 +158,17 @@ func (l *loader) folder(stage model.Stage, name string) {
 	l.cat.all[id], l.cat.box[id] = r, cases
 }
 
-// since is the released set of a rule that is not decoded, "" where it has not
-// the plain form of our own rules, near the beginning.
-func (l *loader) since(file string) string {
-	f, err := l.fsys.Open(file)
+// sinceOf is the released set of a rule that is not decoded, "" where it has
+// not the plain form of our own rules, near the beginning.
+func sinceOf(fsys fs.FS, file string) string {
+	f, err := fsys.Open(file)
 	if err != nil {
 		return ""
 	}
 	defer f.Close()
-	n, _ := io.ReadFull(f, l.head[:]) // a shorter file is one
-	for line := range bytes.Lines(l.head[:n]) {
+	var head [1024]byte
+	n, _ := io.ReadFull(f, head[:]) // a shorter file is one
+	for line := range bytes.Lines(head[:n]) {
 		if set, ok := bytes.CutPrefix(line, []byte("since: ")); ok {
 			return string(bytes.TrimSpace(set))
 		}

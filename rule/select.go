@@ -53,8 +53,8 @@ func (c *Catalogue) Sets() []string {
 		out = append(out, r.Since)
 	}
 	for _, r := range c.shut {
-		if setForm.MatchString(r.since) {
-			out = append(out, r.since)
+		if set := r.since(); setForm.MatchString(set) {
+			out = append(out, set)
 		}
 	}
 	slices.SortFunc(out, compareSets)
@@ -86,11 +86,7 @@ func setNumbers(s string) (year, number int) {
 // none of these.
 func (c *Catalogue) Select(spec string) (*Catalogue, error) {
 	if spec == "" {
-		released := c.Sets()
-		if len(released) == 0 {
-			return c.only(func(*Rule) bool { return false }), nil
-		}
-		spec = released[len(released)-1]
+		return c.only(func(r *Rule) bool { return r.Off == "" }), nil
 	}
 	want := map[string]bool{}
 	for word := range strings.SplitSeq(spec, ",") {

@@ -36,6 +36,7 @@ func (s *statements) prepare(ctx context.Context, db *sql.DB) error {
 }
 
 func (d *sqliteDB) apply(ctx context.Context, writes []model.Write) error {
+	deepen(len(writes))
 	err := d.transact(ctx, writes)
 	if err != nil && ctx.Err() != nil {
 		return ctx.Err() // which the errors of a transaction cut short don't say

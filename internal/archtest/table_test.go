@@ -137,8 +137,7 @@ var cages = []cage{
 
 	{"github.com/spf13/cobra", "cli", "", "commands"},
 	{"github.com/spf13/pflag", "cli", "", "the errors of cobra's switches"},
-	{"charm.land/lipgloss/v2", "cli", "", "colour on terminals"},
-	{"github.com/charmbracelet/x/ansi", "cli", "", "how wide a text is on a terminal"},
+	{"github.com/charmbracelet/x/ansi", "cli", "", "colour on a terminal, and how wide a text is"},
 	{"golang.org/x/term", "cli", "", "is it a terminal, how wide"},
 	{"go.yaml.in/yaml/v3", "config rule splice infrastructure/amend infrastructure/kube infrastructure/render runtime/detect runtime/receive runtime/signal runtime/trial internal/gen/...", everywhere, "YAML with positions: settings, rules, manifests, Sigma"},
 	{"sigs.k8s.io/yaml", "infrastructure/... internal/testkit/lateral", "", "YAML as Kubernetes reads it"},
