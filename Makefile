@@ -1,12 +1,15 @@
 # Everything that CI gates is a word here, and CI runs the same words.
 GO ?= go
 FUZZTIME ?= 10s
-.PHONY: all build test lint fmt generate check cover generated ignored controlplane e2e exhaustive worlds browser record siege bench bench-cluster bench-lint bench-posture bench-secrets bench-image bench-registry bench-lateral bench-detect bench-ingest fuzz clean
+.PHONY: all build scanner test lint fmt generate check cover generated ignored controlplane e2e exhaustive worlds browser record siege bench bench-cluster bench-lint bench-posture bench-secrets bench-image bench-registry bench-lateral bench-detect bench-ingest fuzz clean
 
 all: build
 
 build: ## the one binary, without cgo, and without tables for debuggers: tracebacks have their own
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags "-s -w" -o dist/scantling ./cmd/scantling
+
+scanner: ## the edition for Dockerfiles and images alone
+	CGO_ENABLED=0 $(GO) build -tags scanner -trimpath -ldflags "-s -w" -o dist/scanner/scantling ./cmd/scantling
 
 test: ## quick, needs only Go
 	$(GO) test ./...
@@ -15,6 +18,8 @@ lint: ## formatting, vet, staticcheck
 	@out=$$($(GO) tool gofumpt -l .); test -z "$$out" || { echo "not formatted (make fmt):"; echo "$$out"; exit 1; }
 	$(GO) vet ./...
 	$(GO) tool staticcheck ./...
+	$(GO) tool staticcheck -tags scanner -tests=false -checks inherit,-U1000 ./... # an edition uses less
+	cd test/peer && $(GO) vet ./...
 
 fmt:
 	$(GO) tool gofumpt -l -w .
@@ -73,11 +78,11 @@ bench-secrets: ## processor time of the search for secrets, beside gunzip and sh
 	$(GO) test ./registry/secret -run '^$$' -bench '^BenchmarkScan$$' -benchtime 3x
 bench-image: ## an image that nothing is known of, beside decompressing and hashing it; one whose layers are known
 	$(GO) test ./registry/image -run '^$$' -bench '^Benchmark(Cold|Known)$$'
-bench-registry: build ## the mirror loaded; 1,000,000 images and advisories; beside osv-scanner: verdicts, 1,000 SBOMs, cold images
+bench-registry: build scanner ## the mirror loaded; 1,000,000 images and advisories; beside osv-scanner: verdicts, 1,000 SBOMs, cold images
 	$(GO) test -count=1 -run '^TestLoadMirror$$' -v ./registry/advisory
 	$(GO) run ./internal/gen/registry
 	@$(DEBIAN) mmdebstrap mmdebstrap
-	cd test/peer && OSV_SCANNER=$$(./osv-scanner.sh) SCANTLING=$(CURDIR)/dist/scantling $(GO) test -count=1 -timeout 60m -run '^(TestRematch|TestColdScan|TestSameAdvisories)$$' -v .
+	cd test/peer && OSV_SCANNER=$$(./osv-scanner.sh) SCANTLING=$(CURDIR)/dist/scantling SCANTLING_SCANNER=$(CURDIR)/dist/scanner/scantling $(GO) test -count=1 -timeout 60m -run '^(TestRematch|TestColdScan|TestSameAdvisories)$$' -v .
 bench-lateral: ## network, RBAC, attack graph and blast radii of 100 to 10,000 workloads: time, memory, growth; beside netpol-analyzer
 	$(GO) run ./internal/gen/lateral
 bench-detect: ## reading logs and asking 470 and 3,100 rules: events a second of one core, beside parsing alone and decoding into maps
