@@ -255,12 +255,12 @@ func (d *sqliteDB) explain(err error) error {
 
 // deepen makes the stack of a goroutine large enough for SQLite at once, where
 // it is shallow. In the midst of SQLite's calls it would be copied three times,
-// and each time the tables of all functions on it be read. What comes and goes only
-// keeps the compiler from leaving it out.
+// and each time the tables of all functions on it be read. What comes and goes
+// keeps the compiler from leaving the room out.
 //
 //go:noinline
 func deepen(n int) byte {
 	var room [28 << 10]byte
-	room[n&1] = 1
-	return room[n&1]
+	room[n&1023] = 1
+	return room[n>>1&1023]
 }

@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sync/errgroup"
 
@@ -308,11 +309,13 @@ func (e *Engine) discover(ctx context.Context, sets []Set, head int64) (rows []m
 	for some := range slices.Chunk(packages, 256) {
 		found := make([][]model.Write, len(some))
 		g, each := errgroup.WithContext(ctx)
-		g.SetLimit(workers)
-		for i, key := range some {
+		var next atomic.Int64
+		for range workers { // not a goroutine a package: each would have to grow its stack for the database
 			g.Go(func() (err error) {
-				if found[i], err = e.discoverOne(each, key, fresh[key], head+1); err != nil {
-					return fmt.Errorf("advisories of %s %s: %w", key.ecosystem, key.name, err)
+				for i := int(next.Add(1)) - 1; i < len(some); i = int(next.Add(1)) - 1 {
+					if found[i], err = e.discoverOne(each, some[i], fresh[some[i]], head+1); err != nil {
+						return fmt.Errorf("advisories of %s %s: %w", some[i].ecosystem, some[i].name, err)
+					}
 				}
 				return nil
 			})
