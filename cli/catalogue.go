@@ -28,10 +28,13 @@ func (a *app) catalogue(set string, dirs []string, stages ...model.Stage) (*rule
 		cat, clashes = cat.Merge(more)
 		errs = append(append(errs, problems...), clashes...)
 	}
+	selected, err := cat.Select(cmp.Or(a.rules, set))
+	if err != nil && len(stages) > 0 {
+		return a.catalogue(set, dirs) // its error names what is nearest among the rules of all stages
+	}
 	for _, err := range errs {
 		missed = append(missed, a.broken(err))
 	}
-	selected, err := cat.Select(cmp.Or(a.rules, set))
 	if err != nil {
 		return nil, nil, usage("--rules: %w", err)
 	}
