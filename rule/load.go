@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -43,12 +42,12 @@ type closed struct {
 // Load reads the stage folders of fsys: <stage>/<ID>-<slug>/rule.yaml, and
 // the sets of sets/. Where stages are given the rules of others are not read
 // and not judged: their ids and sets are names that Select takes, without a
-// rule. label goes before the paths in messages, as "rules". A malformed rule
-// is left out and each of its problems reported; every error is a *Problem, in
-// order of file and line. Plain files beside the folders are ignored, a folder
-// that is neither stage nor rule is a problem, and so is a linked folder,
-// which isn't followed. Give it os.Root's FS for a folder of a user, so that no
-// path leaves it.
+// rule. It reads fsys again for the names of released sets. label goes before
+// the paths in messages, as "rules". A malformed rule is left out and each of
+// its problems reported; every error is a *Problem, in order of file and line.
+// Plain files beside the folders are ignored, a folder that is neither stage
+// nor rule is a problem, and so is a linked folder, which isn't followed. Give
+// it os.Root's FS for a folder of a user, so that no path leaves it.
 func Load(fsys fs.FS, label string, stages ...model.Stage) (*Catalogue, []error) {
 	l := &loader{fsys: fsys, label: label, stages: stages, cat: newCatalogue()}
 	entries, err := fs.ReadDir(fsys, ".")
@@ -233,7 +232,13 @@ func (c *Catalogue) Merge(o *Catalogue) (*Catalogue, []error) {
 			}
 			out.all[r.ID], out.box[r.ID] = r, from.box[r.ID]
 		}
-		maps.Copy(out.shut, from.shut)
+		for _, id := range sortedKeys(from.shut) {
+			if first := out.file(id); first != "" {
+				errs = append(errs, &Problem{File: from.shut[id].file, Text: fmt.Sprintf("id %s is taken by %s", id, first)})
+				continue
+			}
+			out.shut[id] = from.shut[id]
+		}
 		for _, s := range from.sets {
 			if first := out.set(s.Name); first != nil {
 				errs = append(errs, &Problem{File: s.File, Text: fmt.Sprintf("set %s is taken by %s", s.Name, first.File)})

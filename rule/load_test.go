@@ -214,6 +214,11 @@ func TestMerge(t *testing.T) {
 	if only, errs := shut.Merge(theirs); len(only.Rules) != 1 || len(errs) != 1 || !strings.Contains(errs[0].Error(), "taken by ours/build/B103-x/rule.yaml") {
 		t.Errorf("beside an id that was not read: %d rules, %v", len(only.Rules), errs)
 	}
+	if all, errs := theirs.Merge(shut); len(errs) != 1 || !strings.Contains(errs[0].Error(), "ours/build/B103-x/rule.yaml: id B103 is taken by theirs") {
+		t.Errorf("an id that was not read beside it: %v", errs)
+	} else if one, err := all.Select("B103"); err != nil || len(one.Rules) != 1 {
+		t.Errorf("of it is selected %v, error %v", one, err)
+	}
 	both, errs := ours.Merge(theirs)
 	if diff := cmp.Diff([]string{"theirs/build/B103-y/rule.yaml:1: id B103 is taken by ours/build/B103-x/rule.yaml"}, texts(errs)); diff != "" {
 		t.Errorf("problems differ:\n%s", diff)
