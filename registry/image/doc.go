@@ -11,7 +11,7 @@
 // they tell the loader, and of files that are read whole their SHA-256.
 // An image is the ordered merge of its layers' facts by path: what a layer
 // above overrides, hides or removes is gone (image-spec, layer.md, "Applying
-// changesets"). No image is unpacked to disk: a single file of more than 1 MiB
+// changesets"). No image is unpacked to disk: a single file of more than 256 KiB
 // that is looked into goes through a temporary file without a name, and is in
 // memory where there can be none. Layers of an image are read together, as many as there are processors, and layers that images share once
 // by one Reader; with a Keeper once ever, until what is extracted changes.

@@ -93,7 +93,7 @@ var spoolRoom = sync.Pool{New: func() any { return new([maxInMemory]byte) }}
 // temporary file that has no name and goes with the process; where no such
 // file can be written, it is in memory. Who calls it bounds what is taken in.
 type spool struct {
-	memory int // size of the largest file that is kept in memory, in bytes; 512 at the least
+	memory int // size of the largest file that is kept in memory, in bytes: 512 at the least, maxInMemory at the most
 	kept   *[maxInMemory]byte
 	buf    []byte   // of kept
 	file   *os.File // nil until it is needed

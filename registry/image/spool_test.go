@@ -17,9 +17,9 @@ import (
 	"github.com/scantling/scantling/oci/ocitest"
 )
 
-// TestSpooledFacts reads the same layers with large files in memory, in a
-// temporary file, and where no such file can be made: they say the same, and
-// no file is left behind.
+// TestSpooledFacts reads the same layers with as much in memory as ever is, in
+// a temporary file, and where no such file can be made, which is all in memory:
+// they say the same, and no file is left behind.
 func TestSpooledFacts(t *testing.T) {
 	own, err := os.ReadFile("/proc/self/exe")
 	if err != nil {
@@ -46,7 +46,7 @@ func TestSpooledFacts(t *testing.T) {
 				}
 				return f
 			}
-			want := body(take(1 << 30))
+			want := body(take(maxInMemory))
 			folder := t.TempDir()
 			t.Setenv("TMPDIR", folder)
 			if !bytes.Equal(want, body(take(512))) {
