@@ -20,7 +20,8 @@ type folder string
 func segmentName(covers int64) string { return fmt.Sprintf("segment-%016x", covers) }
 
 // write stores a file so that it is there as a whole, and stays there, or not
-// at all, and returns its SHA-256.
+// at all, and returns its SHA-256. Where another process made a later segment
+// and swept this one away before it was whole, the error is a conflict.
 func (f folder) write(name string, data []byte) (sum []byte, err error) {
 	if err := os.MkdirAll(string(f), 0o700); err != nil {
 		return nil, err
@@ -34,7 +35,11 @@ func (f folder) write(name string, data []byte) (sum []byte, err error) {
 	if err = errors.Join(err, file.Sync(), file.Close()); err != nil {
 		return nil, err
 	}
-	if err := os.Rename(file.Name(), filepath.Join(string(f), name)); err != nil {
+	err = os.Rename(file.Name(), filepath.Join(string(f), name))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: %w", model.ErrConflict, err)
+	}
+	if err != nil {
 		return nil, err
 	}
 	hash := sha256.Sum256(data)

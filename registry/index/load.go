@@ -1,6 +1,7 @@
 package index
 
 import (
+	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -14,17 +15,41 @@ var loadChunk = 4096
 // load brings the index to what the records say: from the segment, or by
 // making everything anew where that can't be used, and then by the changes
 // since. Where the segment is the one that is loaded, the changes suffice.
+//
+// Another process may compact meanwhile. Then changes and sets that the segment
+// covers are deleted while they are read, and what was read is of two moments:
+// it is read again.
 func (e *Engine) load(ctx context.Context) error {
+	before, err := e.newest(ctx)
+	for attempt := 1; err == nil; attempt++ {
+		failed := e.loadFrom(ctx, before)
+		after, err := e.newest(ctx)
+		if err != nil || after.Version == before.Version {
+			return cmp.Or(failed, err)
+		}
+		if attempt == attempts {
+			return fmt.Errorf("%w: compacted %d times while it was read", model.ErrConflict, attempts)
+		}
+		before = after
+	}
+	return err
+}
+
+// newest is the record of the segment, the zero one where there is none yet.
+func (e *Engine) newest(ctx context.Context) (newest model.Record, err error) {
+	for r, err := range e.records.Scan(ctx, kindSegment, "", "") {
+		if err != nil {
+			return model.Record{}, err
+		}
+		newest = r
+	}
+	return newest, nil
+}
+
+func (e *Engine) loadFrom(ctx context.Context, newest model.Record) error {
 	head, _, err := e.records.Get(ctx, kindHead, keyHead)
 	if err != nil {
 		return err
-	}
-	var newest model.Record
-	for r, err := range e.records.Scan(ctx, kindSegment, "", "") {
-		if err != nil {
-			return err
-		}
-		newest = r
 	}
 	if newest.Version != e.loaded || e.index.sequence() == 0 {
 		if err := e.reload(ctx, newest, head.Version); err != nil {
