@@ -14,8 +14,8 @@ import (
 )
 
 // The scanner edition judges Dockerfiles and images, for a job of a pipeline
-// that does nothing else: a third of the size, half of the memory, and no
-// client of clusters or log server in it.
+// that does nothing else: a third of the size, about half of the
+// memory, and no client of clusters or log server in it.
 const (
 	edition  = "scanner"
 	short    = "Container security, the scanner edition: Dockerfiles and images"
