@@ -67,7 +67,7 @@ func (a *app) syncCommand() *cobra.Command {
 func (f *syncFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&f.ecosystems, "ecosystem", nil, "ecosystem to fetch, as Debian (repeatable; default all that the source has)")
 	cmd.Flags().BoolVar(&f.insecure, "insecure", false, "allow plain http to the registry of an artifact; on this machine it always is")
-	cmd.Flags().StringVar(&f.estate, "estate", "", "folder of an estate, as assess reads it: name the workloads that run what a change touches")
+	cmd.Flags().StringVar(&f.estate, "estate", "", aboutEstate)
 }
 
 func (a *app) importCommand() *cobra.Command {

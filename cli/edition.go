@@ -21,6 +21,9 @@ const (
 	short    = "Where to start with container security: one ordered list of actions"
 	long     = "Scantling reads Dockerfiles, images, a cluster's manifests and logs, joins them,\nand prints an ordered list of actions, each with the risk that it removes."
 	examples = "  scantling demo\n  scantling assess .\n  scantling why 1 ."
+
+	aboutRules  = "List, show, test, document and begin rules"
+	aboutEstate = "folder of an estate, as assess reads it: name the workloads that run what a change touches"
 )
 
 // wider holds the switches of clusters.

@@ -14,13 +14,16 @@ import (
 )
 
 // The scanner edition judges Dockerfiles and images, for a job of a pipeline
-// that does nothing else: a third of the size, half of the memory, and no
-// client of clusters or log server in it.
+// that does nothing else: a third of the size, about half of the
+// memory, and no client of clusters or log server in it.
 const (
 	edition  = "scanner"
 	short    = "Container security, the scanner edition: Dockerfiles and images"
 	long     = "This edition of Scantling judges Dockerfiles and images. The complete program reads\nclusters and logs as well, joins them all, and prints an ordered list of actions."
 	examples = "  scantling lint\n  scantling advisories sync --ecosystem Debian\n  scantling image app.tar"
+
+	aboutRules  = "List, show, test and begin rules"
+	aboutEstate = "folder of an estate: the complete program reads one"
 )
 
 type wider struct{}
@@ -41,7 +44,7 @@ func (a *app) commands() []*cobra.Command {
 // absent is a command of the complete program alone.
 func absent(name string) *cobra.Command {
 	return &cobra.Command{
-		Use: name, Hidden: true, DisableFlagParsing: true,
+		Use: name, Short: "Only the complete program has this, and this is the scanner edition", Hidden: true, DisableFlagParsing: true,
 		RunE: func(cmd *cobra.Command, _ []string) error { return elsewhere(cmd.CommandPath()) },
 	}
 }

@@ -99,6 +99,9 @@ func scannerWords(t *testing.T, program string) {
 		{"version --format json", 0, `"edition": "scanner"`},
 		{"rules docs", 2, "the complete program has it"},
 		{"rules test B101 D101", 4, "not run: runtime: 1 rule of this stage: the complete program runs their cases"},
+		{"rules test D101 -q", 4, "not run: runtime: 1 rule of this stage: the complete program runs their cases"},
+		{"help assess", 0, "Only the complete program has this"},
+		{"help", 0, "List, show, test and begin rules"},
 		{"advisories sync --from . --estate .", 2, "--estate: this is the scanner edition"},
 		{"assses", 2, `unknown command "assses"`},
 	} {

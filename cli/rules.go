@@ -17,7 +17,7 @@ import (
 
 // rulesCommand has more commands where the edition has them.
 func (a *app) rulesCommand(more ...*cobra.Command) *cobra.Command {
-	cmd := group(&cobra.Command{Use: "rules", Short: "List, show, test, document and begin rules", Example: "  scantling rules list\n  scantling rules show B101"},
+	cmd := group(&cobra.Command{Use: "rules", Short: aboutRules, Example: "  scantling rules list\n  scantling rules show B101"},
 		&cobra.Command{
 			Use: "list", Short: "One line a rule", Example: "  scantling rules list --rules 2026.1",
 			Args: cobra.NoArgs, RunE: a.checked(func(context.Context, []string) error { return a.rulesList() }),
@@ -152,7 +152,7 @@ func (a *app) rulesTest(ids []string) error {
 	}
 	for _, stage := range slices.Sorted(maps.Keys(unjudged)) {
 		m := model.Incomplete{What: string(stage), Why: several(unjudged[stage], "rule", "rules") + " of this stage: the complete program runs their cases"}
-		a.say("not run: %s: %s", m.What, m.Why)
+		fmt.Fprintf(a.Err, "not run: %s: %s\n", m.What, m.Why)
 		doc.Incomplete = append(doc.Incomplete, m)
 	}
 	a.outcome(nil, len(doc.Incomplete), len(doc.Failed) > 0)

@@ -435,6 +435,7 @@ func TestColdScan(t *testing.T) {
 	measured(t, os.Environ(), []int{0, 3, 4}, complete, "advisories", "sync", "--from", source, "--data", synced, "-q")
 	ours := func(program, file string) cost {
 		data := filepath.Join(t.TempDir(), "data") // where no layer is known yet
+		defer os.RemoveAll(data)                   //nolint:errcheck // one at a time is enough of the disk; the rest goes with the test
 		if err := os.CopyFS(data, os.DirFS(synced)); err != nil {
 			t.Fatal(err)
 		}
