@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"os"
 	"runtime"
 	"slices"
@@ -67,9 +68,37 @@ type scanReport struct {
 	Incomplete []model.Incomplete `json:"incomplete"`
 }
 
-// scanGroup is how many arguments are read before what they hold is indexed:
-// the inventories of so many are in memory at once.
-const scanGroup = 16
+// scanGroup is how many images are read before what they hold is indexed: the
+// inventories of so many are in memory at once. Of small files, which are bills
+// of materials, a few stand for one: what a group has in common is looked up
+// once.
+const (
+	scanGroup = 16
+	smallFile = 256 << 10 // bytes
+	manySmall = 8
+)
+
+// groups cuts arguments into such groups, in their order.
+func groups(args []string) iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		from, weight := 0, 0
+		for i, arg := range args {
+			one := manySmall
+			if info, err := os.Stat(arg); err == nil && info.Mode().IsRegular() && info.Size() <= smallFile {
+				one = 1
+			}
+			if weight += one; weight > scanGroup*manySmall {
+				if !yield(args[from:i]) {
+					return
+				}
+				from, weight = i, one
+			}
+		}
+		if from < len(args) {
+			yield(args[from:])
+		}
+	}
+}
 
 // scanning is a scan under way.
 type scanning struct {
@@ -131,7 +160,7 @@ func (a *app) scan(ctx context.Context, args []string, from imageSource) error {
 func (s *scanning) all(ctx context.Context, args []string) error {
 	bar := s.app.progress("images", len(args))
 	defer bar.clear()
-	for some := range slices.Chunk(args, scanGroup) {
+	for some := range groups(args) {
 		read := make([]scanned, len(some))
 		var g errgroup.Group
 		g.SetLimit(min(4, runtime.GOMAXPROCS(0)))

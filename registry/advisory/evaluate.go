@@ -54,7 +54,12 @@ func (a *Affected) enumerated(installed string) outcome {
 	if err != nil || !v.exact {
 		return outcome{unknown: fmt.Sprintf("installed version %q can't be compared", installed)}
 	}
+	var first leads
+	first.add(installed)
 	for _, text := range a.Versions {
+		if !first.may(text) {
+			continue
+		}
 		w, err := o.parse(text)
 		if err != nil || !w.exact {
 			continue

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"sort"
+	"strings"
 )
 
 // Versions is a list of observed versions of one package, as SortVersions
@@ -81,21 +82,91 @@ var (
 // exact place there.
 func (o order) place(text string) (v version, ok bool) {
 	v, err := o.parse(text)
-	if err != nil || !v.exact {
-		return v, false
+	return v, err == nil && o.places(v)
+}
+
+// places reports whether a version has an exact place in a sorted list.
+func (o order) places(v version) bool {
+	if !v.exact {
+		return false
 	}
 	switch o.form() {
 	case alpineForm:
-		return v, !alpineIrregular.MatchString(text)
+		return !alpineIrregular.MatchString(v.text)
 	case otherForm:
 		switch o.name {
 		case "Maven":
-			return v, mavenRegular.MatchString(text)
+			return mavenRegular.MatchString(v.text)
 		case "Packagist":
-			return v, packagistRegular.MatchString(text)
+			return packagistRegular.MatchString(v.text)
 		}
 	}
-	return v, true
+	return true
+}
+
+// lead is how a version begins: its first two numbers, without their zeros.
+// Texts that mean one version begin alike, so that most of a long list need not
+// be parsed to see that they mean another.
+type lead struct {
+	first, second string // "" for 0, and where a version ends before the second
+	hasSecond     bool   // false: something else follows the first
+}
+
+// leadOf reads how a text begins. ok is false for one that may begin with an
+// epoch, and for one that doesn't begin with a number that stands by itself.
+func leadOf(text string) (l lead, ok bool) {
+	if strings.ContainsAny(text, ":!") {
+		return lead{}, false
+	}
+	l.first, text, ok = cutNumber(text)
+	if text == "" {
+		l.hasSecond = true
+	} else if text[0] == '.' {
+		l.second, _, l.hasSecond = cutNumber(text[1:])
+	}
+	return l, ok
+}
+
+func cutNumber(text string) (number, rest string, ok bool) {
+	rest = strings.TrimLeft(text, "0123456789")
+	goesOn := rest != "" && (rest[0]|0x20 >= 'a' && rest[0]|0x20 <= 'z') // 0v1 of PyPI is v1
+	return strings.TrimLeft(text[:len(text)-len(rest)], "0"), rest, len(rest) < len(text) && !goesOn
+}
+
+// leads is how some versions begin.
+type leads struct {
+	seconds map[string]map[string]bool // by the first number; nil there: any
+	any     bool                       // one of them may begin in any way
+}
+
+func (l *leads) add(text string) {
+	one, ok := leadOf(text)
+	if !ok {
+		l.any = true
+		return
+	}
+	if l.seconds == nil {
+		l.seconds = map[string]map[string]bool{}
+	}
+	seconds, known := l.seconds[one.first]
+	switch {
+	case !one.hasSecond:
+		l.seconds[one.first] = nil
+	case !known:
+		l.seconds[one.first] = map[string]bool{one.second: true}
+	case seconds != nil:
+		seconds[one.second] = true
+	}
+}
+
+// may reports whether a text may mean one of the versions.
+func (l *leads) may(text string) bool {
+	one, ok := leadOf(text)
+	if l.any || !ok {
+		return true
+	}
+	seconds, known := l.seconds[one.first]
+	return known && (seconds == nil || !one.hasSecond || seconds[one.second])
 }
 
 // same reports whether two orders place all versions alike.
@@ -223,6 +294,7 @@ type search struct {
 	order  order
 	n      int // versions in order
 	parsed map[int]version
+	first  *leads // of the versions in order; nil until they are asked for
 }
 
 func newSearch(ecosystem string, list Versions) *search {
@@ -241,6 +313,17 @@ func (s *search) at(i int) version {
 		s.parsed[i] = v
 	}
 	return v
+}
+
+// may reports whether a text may mean one of the versions in order.
+func (s *search) may(text string) bool {
+	if s.first == nil {
+		s.first = &leads{}
+		for i := range s.n {
+			s.first.add(s.list.At(i))
+		}
+	}
+	return s.first.may(text)
 }
 
 // run is where the versions equal to v are, as [from, to).
@@ -302,11 +385,14 @@ func (s *search) slice(a *Affected) (out []outcome, ok bool) {
 		out[i].unknown = unknown
 	}
 	for _, text := range a.Versions {
+		if !s.may(text) {
+			continue
+		}
 		w, err := s.order.parse(text)
 		if err != nil || !w.exact {
 			continue // equals no version that has a place
 		}
-		if _, placed := s.order.place(text); !placed {
+		if !s.order.places(w) {
 			return nil, false
 		}
 		from, to := s.run(w)
@@ -340,7 +426,7 @@ func (s *search) sliceRange(ecosystem string, r *Range, out []outcome) (why stri
 		if b.start {
 			continue
 		}
-		if _, placed := o.place(b.at.text); !placed {
+		if !o.places(b.at) {
 			return "", false
 		}
 		from, to := s.run(b.at)
