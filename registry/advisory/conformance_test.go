@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -382,5 +383,51 @@ func BenchmarkLoad(b *testing.B) {
 	_, mirror := corpora(b)
 	for b.Loop() {
 		loadAll(b, mirror)
+	}
+}
+
+// TestLeadsOfMirror: the versions that real records list for one package begin
+// alike where their order says that they are one.
+func TestLeadsOfMirror(t *testing.T) {
+	_, mirror := corpora(t)
+	db := sharedDB(t, mirror)
+	texts := map[key]map[string]bool{}
+	for _, f := range db.feeds {
+		for k, hits := range f.packages {
+			k.ecosystem = baseOf(k.ecosystem)
+			if texts[k] == nil {
+				texts[k] = map[string]bool{}
+			}
+			for _, h := range hits {
+				for _, text := range h.affected.Versions {
+					texts[k][text] = true
+				}
+			}
+		}
+	}
+	pairs := 0
+	for k, some := range texts {
+		o, err := orderOf(k.ecosystem, "ECOSYSTEM")
+		if err != nil {
+			continue
+		}
+		list := SortVersions(k.ecosystem, slices.Collect(maps.Keys(some)))
+		for i := 1; i < list.InOrder; i++ {
+			v, _ := o.parse(list.Texts[i-1])
+			w, _ := o.parse(list.Texts[i])
+			if c, err := v.compare(w); err != nil || c != 0 {
+				continue
+			}
+			pairs++
+			var first leads
+			first.add(v.text)
+			if !first.may(w.text) {
+				t.Errorf("%s %s: %q and %q mean one version, and begin otherwise", k.ecosystem, k.name, v.text, w.text)
+			}
+		}
+	}
+	t.Logf("%d pairs of %d packages mean one version", pairs, len(texts))
+	if pairs < 10 {
+		t.Errorf("%d pairs", pairs)
 	}
 }
