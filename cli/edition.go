@@ -5,11 +5,9 @@ package cli
 import (
 	"github.com/spf13/cobra"
 
-	"github.com/scantling/scantling/build/lint"
 	"github.com/scantling/scantling/infrastructure/kube"
 	"github.com/scantling/scantling/infrastructure/posture"
 	"github.com/scantling/scantling/model"
-	"github.com/scantling/scantling/registry/advisory"
 	"github.com/scantling/scantling/rule"
 	"github.com/scantling/scantling/runtime/detect"
 	"github.com/scantling/scantling/runtime/signal"
@@ -40,16 +38,14 @@ func (a *app) commands() []*cobra.Command {
 	}
 }
 
-// caseJudges are the functions that judge a case, by stage.
-func caseJudges(cat *rule.Catalogue) (map[model.Stage]rule.Judge, []error) {
+// addJudges adds the functions that judge cases of stages which this edition
+// alone has.
+func addJudges(judges map[model.Stage]rule.Judge, cat *rule.Catalogue) []error {
 	infrastructure, errs := posture.Compile(cat)
-	registry, more := advisory.Compile(cat)
-	errs = append(errs, more...)
 	runtime, more := detect.Compile(detect.FromCatalogue(cat))
-	return map[model.Stage]rule.Judge{
-		model.Build: lint.Cases(cat), model.Registry: registry.Case, model.Infrastructure: infrastructure.Case,
-		model.Runtime: runtimeCases(cat, runtime.Judge(), signal.Cases(cat)),
-	}, append(errs, more...)
+	judges[model.Infrastructure] = infrastructure.Case
+	judges[model.Runtime] = runtimeCases(cat, runtime.Judge(), signal.Cases(cat))
+	return append(errs, more...)
 }
 
 // runtimeCases judges the cases of detections, and those of alarms.

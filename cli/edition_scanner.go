@@ -7,9 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/scantling/scantling/build/lint"
 	"github.com/scantling/scantling/model"
-	"github.com/scantling/scantling/registry/advisory"
 	"github.com/scantling/scantling/rule"
 )
 
@@ -58,8 +56,5 @@ func (a *app) workloadsOf(context.Context, string) (workloads, error) {
 	return nil, elsewhere("--estate")
 }
 
-// caseJudges are the functions that judge a case, by stage.
-func caseJudges(cat *rule.Catalogue) (map[model.Stage]rule.Judge, []error) {
-	registry, errs := advisory.Compile(cat)
-	return map[model.Stage]rule.Judge{model.Build: lint.Cases(cat), model.Registry: registry.Case}, errs
-}
+// addJudges adds none: there are those of the other stages.
+func addJudges(map[model.Stage]rule.Judge, *rule.Catalogue) []error { return nil }

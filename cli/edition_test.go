@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,26 +54,14 @@ func TestScannerEdition(t *testing.T) {
 		t.Errorf("%d commands of the transcripts are the edition's", ran)
 	}
 	t.Logf("%d commands in %d transcripts", ran, len(scripts))
-	examples, err := filepath.Abs("../examples")
-	if err != nil {
-		t.Fatal(err)
+	p := scriptParams(t)
+	p.Files = scripts
+	surround := p.Setup
+	p.Setup = func(env *testscript.Env) error {
+		env.Setenv("PATH", dir+string(filepath.ListSeparator)+env.Getenv("PATH"))
+		return surround(env)
 	}
-	known, err := loadSchemas()
-	if err != nil {
-		t.Fatal(err)
-	}
-	commands := map[string]func(*testscript.TestScript, bool, []string){
-		"exits": exiter{known, leaves()}.exits, "json": jsonIs, "plain": plain, "same": same, "bucket": bucketOf(t), "refuses": refusesOf(t),
-	}
-	maps.Copy(commands, imageCmds)
-	testscript.Run(t, testscript.Params{
-		Files: scripts, RequireUniqueNames: true, Cmds: commands,
-		Setup: func(env *testscript.Env) error {
-			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "data"))
-			env.Setenv("PATH", dir+string(filepath.ListSeparator)+env.Getenv("PATH"))
-			return os.Symlink(examples, filepath.Join(env.WorkDir, "examples"))
-		},
-	})
+	testscript.Run(t, p)
 }
 
 // scannerWords: what the edition lacks says where it is, and the version which

@@ -10,7 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/scantling/scantling/build/lint"
 	"github.com/scantling/scantling/model"
+	"github.com/scantling/scantling/registry/advisory"
 	"github.com/scantling/scantling/report"
 	"github.com/scantling/scantling/rule"
 )
@@ -185,4 +187,11 @@ func (d casesReport) text(w io.Writer, _ report.Paint) error {
 	}
 	_, err := fmt.Fprintf(w, "%d cases of %d rules: %d passed, %d failed\n", d.Cases, d.Rules, d.Cases-len(d.Failed), len(d.Failed))
 	return err
+}
+
+// caseJudges are the functions that judge a case, by stage.
+func caseJudges(cat *rule.Catalogue) (map[model.Stage]rule.Judge, []error) {
+	registry, errs := advisory.Compile(cat)
+	judges := map[model.Stage]rule.Judge{model.Build: lint.Cases(cat), model.Registry: registry.Case}
+	return judges, append(errs, addJudges(judges, cat)...)
 }

@@ -31,6 +31,14 @@ func TestMain(m *testing.M) {
 // TestScripts runs the transcripts of testdata/script, at least one a command.
 // Each sees the example estate as examples/shop.
 func TestScripts(t *testing.T) {
+	p := scriptParams(t)
+	p.Dir, p.UpdateScripts = "testdata/script", *update
+	testscript.Run(t, p)
+}
+
+// scriptParams are the commands and the surroundings of a transcript.
+func scriptParams(t *testing.T) testscript.Params {
+	t.Helper()
 	examples, err := filepath.Abs("../examples")
 	if err != nil {
 		t.Fatal(err)
@@ -43,14 +51,14 @@ func TestScripts(t *testing.T) {
 		"exits": exiter{known, leaves()}.exits, "json": jsonIs, "plain": plain, "cluster": clusterOf(t), "same": same, "bucket": bucketOf(t), "refuses": refusesOf(t),
 	}
 	maps.Copy(commands, imageCmds)
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script", UpdateScripts: *update, RequireUniqueNames: true,
+	return testscript.Params{
+		RequireUniqueNames: true,
 		Setup: func(env *testscript.Env) error {
 			env.Setenv("XDG_DATA_HOME", filepath.Join(env.WorkDir, "data")) // never that of whoever runs the tests
 			return os.Symlink(examples, filepath.Join(env.WorkDir, "examples"))
 		},
 		Cmds: commands,
-	})
+	}
 }
 
 // exiter holds JSON outputs against the published schemas.

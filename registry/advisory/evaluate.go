@@ -54,7 +54,7 @@ func (a *Affected) enumerated(installed string) outcome {
 	if err != nil || !v.exact {
 		return outcome{unknown: fmt.Sprintf("installed version %q can't be compared", installed)}
 	}
-	first := leads{any: !slices.Contains(beginAlike, o.name)}
+	first := leadsIn(o)
 	first.add(installed)
 	for _, text := range a.Versions {
 		if !first.may(text) {

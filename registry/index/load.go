@@ -1,7 +1,6 @@
 package index
 
 import (
-	"cmp"
 	"context"
 	"encoding/hex"
 	"fmt"
@@ -21,18 +20,21 @@ var loadChunk = 4096
 // it is read again.
 func (e *Engine) load(ctx context.Context) error {
 	before, err := e.newest(ctx)
-	for attempt := 1; err == nil; attempt++ {
+	if err != nil {
+		return err
+	}
+	for range attempts {
 		failed := e.loadFrom(ctx, before)
 		after, err := e.newest(ctx)
-		if err != nil || after.Version == before.Version {
-			return cmp.Or(failed, err)
+		if err != nil {
+			return err
 		}
-		if attempt == attempts {
-			return fmt.Errorf("%w: compacted %d times while it was read", model.ErrConflict, attempts)
+		if after.Version == before.Version {
+			return failed
 		}
 		before = after
 	}
-	return err
+	return fmt.Errorf("%w: compacted %d times while it was read", model.ErrConflict, attempts)
 }
 
 // newest is the record of the segment, the zero one where there is none yet.
